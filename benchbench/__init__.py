@@ -1,0 +1,60 @@
+"""benchbench: a benchmark of meta-learning x self-supervised learning.
+
+Everything a plugin author or a script needs stands here; modules below are internal. Names are imported on first use,
+so ``import benchbench`` alone imports no torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Backbone": "components",
+    "Batch": "components",
+    "BenchbenchError": "errors",
+    "ClassSplit": "data.splits",
+    "ComponentRef": "settings",
+    "DataMissing": "errors",
+    "Dataset": "components",
+    "EpisodeShape": "episodes",
+    "Episodes": "episodes",
+    "Executor": "components",
+    "MetaLearner": "components",
+    "NormMode": "nn",
+    "Pool": "data.pool",
+    "Pretext": "components",
+    "Progress": "components",
+    "Protocol": "components",
+    "Rng": "rng",
+    "Sample": "data.table",
+    "SampleSpec": "components",
+    "SampleTable": "data.table",
+    "Scores": "components",
+    "Target": "evaluation",
+    "Trained": "evaluation",
+    "TrainingFailed": "errors",
+    "class_means": "functional",
+    "component_ref": "settings",
+    "encode": "functional",
+    "evaluate": "api",
+    "embed": "api",
+    "hookimpl": "hooks",
+    "load_records": "store",
+    "run": "api",
+    "similarity": "functional",
+    "suggest": "errors",
+    "task_batch_norm": "nn",
+    "tasks_folder": "tasks",
+    "train": "api",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'benchbench' has no attribute {name!r}")
+    return getattr(import_module(f"benchbench.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

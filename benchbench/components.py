@@ -1,0 +1,234 @@
+"""The contracts: what a plugin implements. A component's settings are the keyword-only arguments of its constructor
+(`benchbench.settings`); raise its `revision` when its results change."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbench.data.splits import ClassSplit
+from benchbench.data.table import Sample, SampleTable
+from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.functional import encode
+from benchbench.nn import NormMode
+from benchbench.rng import Rng
+
+if TYPE_CHECKING:
+    from benchbench.data.pool import Pool
+    from benchbench.evaluation import Target, Trained
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What one sample looks like to an encoder: its modality and shape, (C, H, W) for images in [0, 1]."""
+
+    modality: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples for a plain objective: x (N, *shape) in [0, 1], index (N,) into the pool, y (N,) class labels, which
+    only a pretext that declares `uses_labels` receives."""
+
+    x: Tensor
+    index: Tensor
+    y: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is: `step` of `steps` optimiser steps done, `samples` views seen."""
+
+    step: int
+    steps: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One metric, a value for each `unit` (episode or image). With a `denominator` the values are integer counts."""
+
+    values: list[int] | list[float]
+    denominator: int | None = None
+    unit: str = "episode"
+
+
+class Component:
+    """What every kind shares."""
+
+    revision: ClassVar[int] = 1
+    neutral: ClassVar[Mapping[str, Any]] = {}
+
+
+class Backbone(nn.Module, Component, ABC):
+    """An encoder: (N, *shape) in [0, 1] -> (N, dim). It normalises its own input.
+
+    A subclass sets `dim` and takes the sample's specification first: ``__init__(self, sample, *, width=64)``. Use
+    torch's batch norms as usual: the core replaces them by `benchbench.nn.TaskNorm`. It may offer
+    ``encode_tasks(x, params, *, running, support)``, a faster form of a loop over tasks with their own weights.
+    """
+
+    dim: int
+    provides: ClassVar[frozenset[str]] = frozenset()
+    modalities: ClassVar[frozenset[str]] = frozenset({"image"})
+    pretrained_on: str | None = None
+    trainable: ClassVar[bool] = True
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, *shape) in [0, 1] -> features (N, dim)."""
+
+
+class _OnEncoder(nn.Module, Component):
+    """A module that works on an encoder it does not own: saved, moved and counted apart from it."""
+
+    def __init__(self, encoder: Backbone):
+        super().__init__()
+        self.__dict__["encoder"] = encoder
+        self.encoder: Backbone
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimiser groups; by default one, of the encoder's and the module's own parameters."""
+        return [{"params": [*self.encoder.parameters(), *self.parameters()]}]
+
+    def after_step(self, progress: Progress) -> None:
+        """Called after every optimiser step: moving-average targets, annealing."""
+
+
+class Pretext(_OnEncoder):
+    """A pretext task: unlabelled samples -> a plain objective, pseudo-labelled episodes, or both."""
+
+    modalities: ClassVar[frozenset[str]] = frozenset({"image"})
+    requires: ClassVar[frozenset[str]] = frozenset()
+    uses_labels: bool = False
+    #: Which objectives make sense for it: the planner drops the others with a reason.
+    objectives: ClassVar[frozenset[str]] = frozenset({"plain", "episodes"})
+    #: The most classes an episode of it can have: training ways are the smaller of this and what is asked.
+    max_ways: int | None = None
+    #: How many views of each sample enter `loss`: what the budget counts.
+    views: int = 1
+
+    def __init__(self, encoder: Backbone, sample: SampleSpec):
+        super().__init__(encoder)
+        self.sample = sample
+
+    def prepare(self, pool: "Pool", embed: Callable[[Tensor], Tensor], rng: Rng) -> None:
+        """Called once before training: clusters, queues, a head of the pool's size. `embed` maps (N, *shape) to
+        features (N, dim) by the encoder as it stands."""
+
+    def loss(self, batch: Batch, rng: Rng) -> Tensor:
+        """The plain objective on a batch: a scalar."""
+        raise TypeError(f"{type(self).__name__} has no plain objective")
+
+    def episodes(self, pool: "Pool", shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
+        """`count` pseudo-labelled tasks from a pool: labels drawn anew and in random order for every episode."""
+        raise TypeError(f"{type(self).__name__} makes no episodes")
+
+
+class MetaLearner(_OnEncoder):
+    """A meta-algorithm: it adapts to a support set and scores queries.
+
+    `train_norm` and `test_norm` say whose samples a batch norm averages over (`benchbench.nn`).
+    """
+
+    requires: ClassVar[frozenset[str]] = frozenset()
+    #: No meta-training, only adaptation at test (nearest-centroid): used after a plain objective.
+    adapter_only: ClassVar[bool] = False
+    #: It adapts on top of features and never changes the encoder: features may then be computed once a sample.
+    #: It must reach the encoder through `self.encode` alone.
+    frozen_features: ClassVar[bool] = False
+
+    def __init__(self, encoder: Backbone, *, train_norm: NormMode = "episode", test_norm: NormMode = "running"):
+        super().__init__(encoder)
+        self.train_norm: NormMode = train_norm
+        self.test_norm: NormMode = test_norm
+        self._precomputed = False
+
+    @property
+    def norm(self) -> NormMode:
+        """The mode in force: `train_norm` in training mode, else `test_norm`."""
+        return self.train_norm if self.training else self.test_norm
+
+    def encode(
+        self, x: Tensor, *, params: Mapping[str, Tensor] | None = None, support: int | None = None
+    ) -> Tensor:
+        """Features of B tasks, (B, n, *shape) -> (B, n, dim), under the mode in force; see `benchbench.encode`."""
+        if self._precomputed:
+            return x
+        return encode(self.encoder, x, params=params, support=support, norm=self.norm)
+
+    @contextmanager
+    def precomputed(self) -> Iterator[None]:
+        """Run a block in which episodes hold features instead of samples, and `encode` passes them through."""
+        self._precomputed = True
+        try:
+            yield
+        finally:
+            self._precomputed = False
+
+    def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
+        """Adapt to each support set and score its queries: (B, Q, ways). Leaves the learner's own state untouched."""
+        raise NotImplementedError
+
+    def loss(self, episodes: Episodes, rng: Rng) -> tuple[Tensor, Tensor]:
+        """The meta-objective: the scalar mean cross-entropy over queries, and the logits it came from."""
+        logits = self.logits(episodes, rng)
+        return F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten()), logits
+
+    def backward(self, episodes: Episodes, rng: Rng, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Add the gradient of `weight` times the loss to ``.grad``; returns loss and logits, detached."""
+        loss, logits = self.loss(episodes, rng)
+        (weight * loss).backward()
+        return loss.detach(), logits.detach()
+
+
+class Dataset(Component, ABC):
+    """A source of labelled samples. `samples` decodes, the core stores them once in a memory-mapped table."""
+
+    modality: ClassVar[str] = "image"
+    licence: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    homepage: ClassVar[str] = ""
+
+    @abstractmethod
+    def sources(self, root: Path | None) -> list[Path]:
+        """The files it is read from; their bytes make its fingerprint. `root` is ``BENCHBENCH_DATA``, or None.
+
+        Raises DataMissing with what to put where.
+        """
+
+    @abstractmethod
+    def samples(self, root: Path | None) -> Iterator[Sample]:
+        """Every sample, decoded, in a stable order; class names with ``/`` make the class tree."""
+
+    @abstractmethod
+    def split(self, table: SampleTable) -> ClassSplit:
+        """Which classes are for training, validation and test; the parts never share a class."""
+
+
+class Protocol(Component, ABC):
+    """How a trained encoder is scored on a target."""
+
+    requires: ClassVar[frozenset[str]] = frozenset()
+    metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}
+
+    @abstractmethod
+    def evaluate(self, trained: "Trained", target: "Target", rng: Rng) -> dict[str, Scores]:
+        """Scores by metric, one value for each episode or image, never only a mean."""
+
+
+class Executor(Component, ABC):
+    """Runs jobs, each one training and its evaluations; see `benchbench.execution`."""
+
+    @abstractmethod
+    def run(self, jobs: list[Any], report: Callable[[Any], None]) -> None:
+        """Run every job; `report` receives its events in this process as they come."""
+
+

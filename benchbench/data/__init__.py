@@ -1,0 +1,1 @@
+"""Sample tables, class splits, preparation and pools."""

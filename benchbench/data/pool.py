@@ -1,0 +1,105 @@
+"""The samples that a stage trains on, as a pretext sees them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchbench.data.splits import ClassSplit, class_index
+from benchbench.data.table import SampleTable
+from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.errors import BenchbenchError
+from benchbench.rng import Rng
+from benchbench.sampling import check_shape, draw_classes
+
+
+class Pool:
+    """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
+
+    Without labels it holds none: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares
+    `uses_labels`.
+    """
+
+    def __init__(
+        self,
+        table: SampleTable,
+        rows: np.ndarray,
+        *,
+        name: str,
+        device: torch.device | str = "cpu",
+        labels: Tensor | None = None,
+        by_class: list[np.ndarray] | None = None,
+        groups: list[int] | None = None,
+    ):
+        self.name = name
+        self.device = torch.device(device)
+        self._x = torch.from_numpy(np.ascontiguousarray(table.x[rows]))
+        self._labels = labels
+        self._by_class = by_class
+        self._groups = groups
+
+    @classmethod
+    def of(
+        cls,
+        table: SampleTable,
+        split: ClassSplit,
+        part: str,
+        *,
+        name: str,
+        labelled: bool,
+        device: torch.device | str = "cpu",
+    ) -> "Pool":
+        """The pool of a part of a split. Raises BenchbenchError where the part is empty."""
+        classes = split.part(part)
+        if not classes:
+            raise BenchbenchError(f"dataset {name}: its {part} part has no classes")
+        by_class = class_index(table.labels, classes)
+        rows = np.concatenate(by_class)
+        if not labelled:
+            return cls(table, rows, name=f"{name} ({part})", device=device)
+        sizes = [len(r) for r in by_class]
+        labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
+        starts = np.cumsum([0, *sizes])
+        local = [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        groups = None if split.variant_of is None else [split.variant_of[c] for c in classes]
+        return cls(
+            table, rows, name=f"{name} ({part})", device=device, labels=labels, by_class=local, groups=groups
+        )
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of each sample, (N,) int64 below `classes`."""
+        if self._labels is None:
+            raise BenchbenchError(f"{self.name} is an unlabelled pool: a pretext that reads labels sets uses_labels")
+        return self._labels
+
+    @property
+    def classes(self) -> int:
+        """How many classes a labelled pool has."""
+        return int(self.labels.max()) + 1
+
+    def images(self, index: Tensor) -> Tensor:
+        """index (...) on the CPU -> samples (..., *shape) float in [0, 1] on the pool's device."""
+        x = self._x[index.flatten()].to(self.device)
+        return x.to(torch.get_default_dtype()).div_(255).unflatten(0, index.shape)
+
+    def draw(self, count: int, n: int, rng: Rng) -> Tensor:
+        """`count` sets of `n` distinct samples: (count, n, *shape)."""
+        if n > len(self):
+            raise BenchbenchError(f"{self.name} has {len(self)} samples, too few for {n} different ones")
+        return self.images(rng.choices(len(self), n, count))
+
+    def labelled_episodes(self, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
+        """Episodes over the pool's true classes, labels in random order."""
+        _ = self.labels
+        assert self._by_class is not None
+        check_shape(shape, self._by_class, self.name, self._groups)
+        state = rng.numpy
+        rows = np.empty((count, shape.ways, shape.per_class), np.int64)
+        for b in range(count):
+            for w, c in enumerate(draw_classes(state, shape.ways, len(self._by_class), self._groups)):
+                members = self._by_class[c]
+                rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
+        return Episodes.from_classes(self.images(torch.from_numpy(rows)), shape)

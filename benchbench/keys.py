@@ -1,0 +1,15 @@
+"""Keys: SHA-256 of canonical JSON. The same content has the same key on every machine."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(content: Any) -> str:
+    """JSON with sorted keys and no spaces; raises ValueError for NaN and infinities."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_key(content: Any) -> str:
+    """The hexadecimal SHA-256 of `content`'s canonical JSON."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
