@@ -1,0 +1,170 @@
+"""Scoring a trained encoder on fixed test episodes: labels stay with the target, the learner never holds them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbench.components import Backbone, MetaLearner, SampleSpec
+from benchbench.data.prepare import Prepared
+from benchbench.data.splits import class_index
+from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.nn import has_norm
+from benchbench.rng import Rng, seeded_globals
+from benchbench.sampling import EpisodeIndex, check_shape, episode_set_hash, fixed_episode
+
+#: Raised when fixed episodes change: it enters every cell's key.
+EPISODES_REVISION = 1
+#: Tasks adapted at once: small, since their weights and graphs stay in memory together.
+TASKS_AT_ONCE = 4
+#: Episodes scored at once on features that are there already.
+CACHED_AT_ONCE = 100
+
+
+def fit(x: Tensor, sample: SampleSpec) -> Tensor:
+    """Images (N, C, H, W) as an encoder of `sample` takes them: resized bilinearly with antialiasing; a grey image is
+    repeated over the channels, a colour image averaged to one."""
+    channels, *size = sample.shape
+    if x.shape[1] != channels:
+        x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if list(x.shape[2:]) != size:
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True).clamp(0, 1)
+    return x
+
+
+@dataclass(frozen=True)
+class TestBatch:
+    """Episodes of a target as positions among its samples; query labels are not in it."""
+
+    __test__ = False
+
+    target: "Target"
+    number: int
+    support: Tensor
+    support_y: Tensor
+    query: Tensor
+    ways: int
+
+    def __len__(self) -> int:
+        return len(self.support)
+
+
+class Target:
+    """One part of a dataset to be scored on, in the shape that the encoder takes."""
+
+    def __init__(self, data: Prepared, sample: SampleSpec, *, part: str = "test", device: str = "cpu"):
+        self.data = data
+        self.part = part
+        self.sample = sample
+        self.device = torch.device(device)
+        self.name = f"dataset {data.name} ({part})"
+        self._labels: dict[int, np.ndarray] = {}
+        self.episodes_hash: str | None = None
+
+    @cached_property
+    def _rows(self) -> list[np.ndarray]:
+        return class_index(self.data.table.labels, self.data.split.part(self.part))
+
+    @cached_property
+    def _groups(self) -> list[int] | None:
+        variants = self.data.split.variant_of
+        return None if variants is None else [variants[c] for c in self.data.split.part(self.part)]
+
+    def check(self, shape: EpisodeShape) -> None:
+        """Raise BenchbenchError where it has too few classes or images for episodes of `shape`."""
+        check_shape(shape, self._rows, self.name, self._groups)
+
+    def images(self, rows: np.ndarray) -> Tensor:
+        """Samples (N, *shape) in [0, 1] as the encoder takes them."""
+        x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
+        return fit(x.to(torch.get_default_dtype()).div_(255), self.sample)
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """The rows of its part, ascending."""
+        return np.sort(np.concatenate(self._rows))
+
+    def episodes(self, shape: EpisodeShape, count: int) -> Iterator[TestBatch]:
+        """`count` fixed episodes, the same for every method, seed and machine, in batches."""
+        self.check(shape)
+        key = f"{self.data.fingerprint}/{self.part}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
+        drawn = [fixed_episode(key, i, shape, self._rows, self._groups) for i in range(count)]
+        self.episodes_hash = episode_set_hash(drawn)
+        for start in range(0, count, CACHED_AT_ONCE):
+            yield self._batch(start, drawn[start : start + CACHED_AT_ONCE], shape.ways)
+
+    def _batch(self, number: int, part: list[EpisodeIndex], ways: int) -> TestBatch:
+        self._labels[number] = np.stack([e.query_y for e in part])
+        return TestBatch(
+            self,
+            number,
+            torch.from_numpy(np.stack([e.support for e in part])),
+            torch.from_numpy(np.stack([e.support_y for e in part])),
+            torch.from_numpy(np.stack([e.query for e in part])),
+            ways,
+        )
+
+    def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
+        """Correct queries of each episode of `batch`, from logits (B, Q, ways)."""
+        labels = self._labels[batch.number]
+        if tuple(logits.shape) != (*labels.shape, batch.ways):
+            raise ValueError(f"expected logits {(*labels.shape, batch.ways)}, got {tuple(logits.shape)}")
+        return (logits.argmax(-1).cpu().numpy() == labels).sum(1).tolist()
+
+
+class Trained:
+    """An encoder and its learner, ready to be scored or used."""
+
+    def __init__(self, encoder: Backbone, learner: MetaLearner, sample: SampleSpec, device: str = "cpu"):
+        self.encoder = encoder.eval()
+        self.learner = learner.eval()
+        self.sample = sample
+        self.device = torch.device(device)
+        self._features: dict[int, Tensor] = {}
+
+    @property
+    def transductive(self) -> bool:
+        """Whether a query's score may depend on the other queries, through batch statistics."""
+        return has_norm(self.encoder) and self.learner.test_norm in ("call", "episode")
+
+    @torch.no_grad()
+    def embed(self, x: Tensor, batch_size: int = 256) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] of any size -> features (N, dim), with running batch-norm statistics."""
+        x = fit(x.to(self.device), self.sample)
+        return torch.cat([self.encoder(part) for part in x.split(batch_size)])
+
+    def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
+        """Adapt to each support set of `batch` and score its queries: (B, Q, ways)."""
+        target = batch.target
+        if self.learner.frozen_features and (self.learner.test_norm == "running" or not has_norm(self.encoder)):
+            return self._cached_logits(batch, rng)
+        parts = []
+        for i in range(0, len(batch), TASKS_AT_ONCE):
+            support, query = batch.support[i : i + TASKS_AT_ONCE], batch.query[i : i + TASKS_AT_ONCE]
+            x = target.images(torch.cat([support, query], 1).flatten().numpy()).unflatten(0, (len(support), -1))
+            shots = support.shape[1]
+            labels = batch.support_y[i : i + TASKS_AT_ONCE].to(self.device)
+            parts.append(self._adapt(Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways), rng.child(batch.number, i)))
+        return torch.cat(parts)
+
+    def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
+        target = batch.target
+        if id(target) not in self._features:
+            chunks = [target.used[i : i + 256] for i in range(0, len(target.used), 256)]
+            self._features[id(target)] = torch.cat([self.embed(target.images(rows)) for rows in chunks])
+        features = self._features[id(target)]
+        support, query = (
+            features[torch.from_numpy(np.searchsorted(target.used, rows.numpy())).to(self.device)]
+            for rows in (batch.support, batch.query)
+        )
+        episodes = Episodes(support, batch.support_y.to(self.device), query, None, batch.ways)
+        with self.learner.precomputed():
+            return self._adapt(episodes, rng.child(batch.number))
+
+    def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
+        with torch.no_grad(), seeded_globals(rng, self.device):
+            return self.learner.logits(episodes, rng).detach()

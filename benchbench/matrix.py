@@ -1,0 +1,189 @@
+"""The matrix file: what is compared, on what, under which budget. Validated with one message for the first fault."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchbench.errors import BenchbenchError, suggest
+from benchbench.stages import Regime
+from benchbench.tasks import tasks_folder
+
+AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
+KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
+Names = Annotated[list[str], Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Axes(_Section):
+    """Names along each axis; `regime` left out means ``joint`` for adapter-only learners and ``pseudo`` for others."""
+
+    pretext: Names
+    meta: Names
+    backbone: Names
+    source: Names
+    target: Names
+    protocol: Names
+    regime: Annotated[list[Regime], Field(min_length=1)] = ["joint", "pseudo"]
+
+
+class Budget(_Section):
+    """How much every training may use: `samples` (views that enter a loss, all stages) or optimiser `steps`."""
+
+    samples: Count | None = None
+    steps: Count | None = None
+
+
+class EpisodeSettings(_Section):
+    """Training episodes: `ways`, `shots` and `queries` a class, `meta_batch` of them a step."""
+
+    ways: Annotated[int, Field(ge=2)] = 5
+    shots: Count = 1
+    queries: Count = 5
+    meta_batch: Count = 8
+
+
+class TrainingSettings(_Section):
+    """The optimisation. `schedule`: constant, cosine to zero, or halving every `halve_every` steps.
+
+    `auxiliary_weight` multiplies the plain objective in regime ``auxiliary``; `validate_times` is how often a stage is
+    validated where selection needs it.
+    """
+
+    batch_size: Count = 64
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Rate = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine", "halving"] = "cosine"
+    halve_every: Count = 2000
+    auxiliary_weight: Annotated[float, Field(ge=0)] = 1.0
+    validate_times: Count = 10
+
+
+class Matrix(_Section):
+    """A whole matrix file; see ``tasks/matrices`` for examples."""
+
+    name: str = "matrix"
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    selection: Literal["last", "pretext-valid", "labelled-valid"] = "last"
+    threads: Count = 1
+    floors: bool = True
+    axes: Axes
+    budget: Budget
+    episodes: EpisodeSettings = EpisodeSettings()
+    training: TrainingSettings = TrainingSettings()
+    settings: dict[str, dict[str, dict[str, Any]]] = {}
+    exclude: list[dict[str, Any]] = []
+    include: list[dict[str, Any]] = []
+    when: list[dict[str, Any]] = []
+
+    def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
+        """Budget, episodes, optimisation and selection for one point of the axes, ``[[when]]`` rules applied."""
+        episodes, training = self.episodes.model_dump(), self.training.model_dump()
+        for rule in self.when:
+            if matches({k: v for k, v in rule.items() if k in AXES}, point):
+                episodes |= rule.get("episodes", {})
+                training |= rule.get("training", {})
+        return {
+            "budget": self.budget.model_dump(exclude_none=True),
+            "episodes": EpisodeSettings.model_validate(episodes).model_dump(),
+            "training": TrainingSettings.model_validate(training).model_dump(),
+            "selection": self.selection,
+            "threads": self.threads,
+            "precision": "float32",
+        }
+
+
+def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
+    """Whether a rule's axes, each a name or a list of names, all hold at a point."""
+    return all(point.get(axis) in (names if isinstance(names, list) else [names]) for axis, names in rule.items())
+
+
+def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Matrix:
+    """The matrix in a TOML file, or a packaged one by name. `overrides` maps dotted keys to values.
+
+    Raises BenchbenchError that names file and key, with what was expected.
+    """
+    path = _find(str(name))
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
+    content.setdefault("name", path.stem)
+    return parse_matrix(content, str(path), overrides)
+
+
+def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Matrix:
+    """A matrix from plain values; `where` begins every message."""
+    for key, value in (overrides or {}).items():
+        _put(content, key, value)
+    try:
+        matrix = Matrix.model_validate(content)
+        for rule in matrix.when:
+            _check_rule(rule, "when", where, (*AXES, "episodes", "training"))
+            EpisodeSettings.model_validate(rule.get("episodes", {}))
+            TrainingSettings.model_validate(rule.get("training", {}))
+    except ValidationError as error:
+        raise BenchbenchError(f"{where}: {_explain(error)}") from None
+    for section in ("exclude", "include"):
+        for rule in getattr(matrix, section):
+            _check_rule(rule, section, where, AXES)
+    for kind in matrix.settings:
+        if kind not in KINDS:
+            raise BenchbenchError(f"{where}: [settings.{kind}]: unknown kind {kind!r}{suggest(kind, KINDS)}")
+    if (matrix.budget.samples is None) == (matrix.budget.steps is None):
+        raise BenchbenchError(f"{where}: [budget] needs exactly one of 'samples' and 'steps'")
+    return matrix
+
+
+def _find(name: str) -> Path:
+    folder = tasks_folder() / "matrices"
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise BenchbenchError(f"no matrix file {name}")
+        return path
+    packaged = {p.stem: p for p in folder.glob("*.toml")}
+    if name not in packaged:
+        raise BenchbenchError(f"unknown matrix {name!r}{suggest(name, packaged)} (or a path to a .toml file)")
+    return packaged[name]
+
+
+def _put(content: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        content = content.setdefault(part, {})
+        if not isinstance(content, dict):
+            raise BenchbenchError(f"--set {key}: {part!r} is no table")
+    content[last] = value
+
+
+def _check_rule(rule: Mapping[str, Any], section: str, where: str, allowed: tuple[str, ...]) -> None:
+    for axis in rule:
+        if axis not in allowed:
+            raise BenchbenchError(f"{where}: [[{section}]]: unknown axis {axis!r}{suggest(axis, allowed)}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [str(p) for p in first["loc"]]
+    key = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        section = {"axes": Axes, "budget": Budget, "episodes": EpisodeSettings, "training": TrainingSettings}
+        model = section.get(place[0], Matrix) if len(place) > 1 else Matrix
+        what = "axis" if place[0] == "axes" else "key"
+        return f"unknown {what} {key!r}{suggest(place[-1], model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{key!r} is missing"
+    return f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
+
+

@@ -1,0 +1,109 @@
+"""A training as a chain of stages: what is optimised, on what, from where. Pure content, no computation."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchbench.keys import content_key
+from benchbench.records import Method
+from benchbench.registry import key_content
+from benchbench.settings import ComponentRef
+
+#: Raised when the core's own training changes results: it enters every key.
+ENGINE_REVISION = 1
+
+Objective = Literal["plain", "meta", "auxiliary"]
+Regime = Literal["joint", "pseudo", "pipeline", "auxiliary"]
+REGIMES: tuple[Regime, ...] = ("joint", "pseudo", "pipeline", "auxiliary")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One optimisation: trained once, checkpointed once, shared by every training that begins with it.
+
+    ``plain`` minimises the pretext's objective; ``meta`` trains `meta` on the pretext's episodes; ``auxiliary`` adds
+    the plain objective of `helper` to that. `share` is its part of the training's budget.
+    """
+
+    objective: Objective
+    pretext: ComponentRef
+    meta: ComponentRef | None
+    helper: ComponentRef | None
+    share: float
+    key: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One target and protocol that a training is scored on."""
+
+    key: str
+    target: ComponentRef
+    protocol: str
+    component: ComponentRef
+
+
+@dataclass(frozen=True)
+class Training:
+    """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
+
+    `recipe` holds budget, episode shape and optimiser settings (`benchbench.matrix`); `content` all of what its key
+    hashes, in clear.
+    """
+
+    key: str
+    matrix: str
+    method: Method
+    source_name: str
+    seed: int
+    backbone: ComponentRef
+    learner: ComponentRef
+    source: ComponentRef
+    stages: tuple[Stage, ...]
+    recipe: dict[str, Any]
+    content: dict[str, Any]
+    cells: tuple[Cell, ...]
+    floor: bool
+
+    @property
+    def label(self) -> str:
+        """As progress and messages name it."""
+        regime = "" if self.method.regime in ("joint", "pseudo") else f", {self.method.regime}"
+        return f"{self.method.label} ({self.method.backbone}, {self.source_name}, seed {self.seed}{regime})"
+
+
+def chain(
+    regime: Regime,
+    pretext: ComponentRef,
+    meta: ComponentRef,
+    labels: ComponentRef | None,
+    base: dict[str, Any],
+) -> tuple[Stage, ...]:
+    """The stages of a regime. `base` is what all stages share: backbone, source, seed, recipe.
+
+    ``pipeline`` and ``auxiliary`` learn from labelled episodes of `labels`; the pipeline's two stages halve the budget.
+    """
+    plan: list[tuple[Objective, ComponentRef, ComponentRef | None, ComponentRef | None, float]]
+    if regime == "joint":
+        plan = [("plain", pretext, None, None, 1.0)]
+    elif regime == "pseudo":
+        plan = [("meta", pretext, meta, None, 1.0)]
+    else:
+        assert labels is not None
+        if regime == "pipeline":
+            plan = [("plain", pretext, None, None, 0.5), ("meta", labels, meta, None, 0.5)]
+        else:
+            plan = [("auxiliary", labels, meta, pretext, 1.0)]
+    stages: list[Stage] = []
+    for objective, source, learner, helper, share in plan:
+        content = {
+            **base,
+            "engine": ENGINE_REVISION,
+            "objective": objective,
+            "pretext": key_content(source),
+            "meta": learner and key_content(learner),
+            "helper": helper and key_content(helper),
+            "share": share,
+            "parent": stages[-1].key if stages else None,
+        }
+        stages.append(Stage(objective, source, learner, helper, share, content_key(content)))
+    return tuple(stages)
