@@ -219,6 +219,9 @@ class Protocol(Component, ABC):
     requires: ClassVar[frozenset[str]] = frozenset()
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}
 
+    def check(self, target: "Target") -> None:
+        """Raise BenchbenchError where a target cannot be scored under these settings; asked before anything runs."""
+
     @abstractmethod
     def evaluate(self, trained: "Trained", target: "Target", rng: Rng) -> dict[str, Scores]:
         """Scores by metric, one value for each episode or image, never only a mean."""

@@ -1,0 +1,259 @@
+"""A matrix -> trainings and cells. Imports only the components that the matrix names; computes and writes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from benchbench.data.prepare import Prepared, prepare, prepared
+from benchbench.components import SampleSpec
+from benchbench.episodes import EpisodeShape
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+from benchbench.evaluation import EPISODES_REVISION, Target
+from benchbench.keys import content_key
+from benchbench.matrix import AXES, Matrix, matches
+from benchbench.records import Method
+from benchbench.registry import find, key_content, resolve_component
+from benchbench.protocols import load_protocol
+from benchbench.settings import ComponentRef
+from benchbench.stages import Cell, Regime, Training, chain
+
+#: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
+FLOORS = (
+    {"pretext": "none", "meta": "nearest-centroid"},
+    {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels"},
+)
+
+Point = dict[str, str]
+
+
+@dataclass
+class Plan:
+    """What a matrix asks for. `dropped` are points without meaning and why; `broken` those whose plugin fails to
+    import; `unprepared` the datasets whose keys are not known yet."""
+
+    matrix: Matrix
+    trainings: list[Training] = field(default_factory=list)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    unprepared: list[str] = field(default_factory=list)
+
+
+def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
+    """The trainings and cells of a matrix, in the order of its axes.
+
+    `only` keeps the named values of an axis. With `prepare_data` datasets are prepared first; without, keys of
+    trainings on unprepared ones are provisional. Raises BenchbenchError for bad input.
+    """
+    return _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
+
+
+class _Planner:
+    def __init__(self, matrix: Matrix, only: Mapping[str, list[str]], get: Callable[[ComponentRef], Prepared | None]):
+        self.matrix = matrix
+        self.only = only
+        self.get = get
+        self.result = Plan(matrix)
+        self.refs: dict[tuple[str, str], ComponentRef | None] = {}
+        self.protocols: dict[str, ComponentRef] = {}
+        self.data: dict[str, Prepared | None] = {}
+
+    def plan(self) -> Plan:
+        self._check_names()
+        points = list(self._points())
+        if not points:
+            raise BenchbenchError(f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell")
+        grouped: dict[tuple[str, ...], list[Point]] = {}
+        for point in points:
+            method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
+            grouped.setdefault(method, []).append(point)
+        for seed in self.matrix.seeds:
+            for cells in grouped.values():
+                self._add(cells, seed)
+        return self.result
+
+    # Names -> components
+
+    def _check_names(self) -> None:
+        for kind, named in self.matrix.settings.items():
+            for name in named:
+                if kind == "protocol":
+                    self._protocol(name)
+                else:
+                    self._ref(kind, name)
+        for axis, names in self.only.items():
+            if axis not in AXES:
+                raise BenchbenchError(f"--only: unknown axis {axis!r}{suggest(axis, AXES)}")
+            known = {n for p in self._all_points() for n in [p[axis]]}
+            for name in names:
+                if name not in known:
+                    raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
+
+    def _ref(self, kind: str, name: str) -> ComponentRef | None:
+        """The component with this matrix's settings, or None where its plugin is broken (reported once)."""
+        if (kind, name) not in self.refs:
+            offer = find(kind, name)
+            given: dict[str, Any] = {}
+            for written, settings in self.matrix.settings.get(kind, {}).items():
+                if written in (offer.name, offer.qualified, name):
+                    given |= settings
+            try:
+                self.refs[kind, name] = resolve_component(kind, name, given)
+            except BrokenPlugin as error:
+                self.refs[kind, name] = None
+                self.result.broken.append((f"{kind} {name}", str(error)))
+        return self.refs[kind, name]
+
+    def _protocol(self, name: str) -> ComponentRef:
+        if name not in self.protocols:
+            self.protocols[name] = load_protocol(name, self.matrix.settings.get("protocol", {}))
+        return self.protocols[name]
+
+    def _prepared(self, name: str) -> Prepared | None:
+        if name not in self.data:
+            ref = self._ref("dataset", name)
+            self.data[name] = self.get(ref) if ref else None
+            if ref and self.data[name] is None:
+                self.result.unprepared.append(name)
+        return self.data[name]
+
+    # Points of the axes
+
+    def _all_points(self) -> Iterator[Point]:
+        axes = {axis: getattr(self.matrix.axes, axis) for axis in AXES}
+        for values in product(*axes.values()):
+            yield dict(zip(AXES, values, strict=True))
+        extra = [*self.matrix.include, *(FLOORS if self.matrix.floors else ())]
+        for rule in extra:
+            free = {axis: _as_list(rule.get(axis, axes[axis])) for axis in AXES}
+            for values in product(*free.values()):
+                yield dict(zip(AXES, values, strict=True))
+
+    def _points(self) -> Iterator[Point]:
+        seen: set[tuple[str, ...]] = set()
+        dropped: set[str] = set()
+        for point in self._all_points():
+            if any(matches(rule, point) for rule in self.matrix.exclude):
+                continue
+            if not all(point[axis] in names for axis, names in self.only.items()):
+                continue
+            key = tuple(point[axis] for axis in AXES)
+            if key in seen:
+                continue
+            seen.add(key)
+            reason = self._impossible(point)
+            if reason is None:
+                yield point
+            elif reason and (label := f"{_label(point)}: {reason}") not in dropped:
+                dropped.add(label)
+                self.result.dropped.append((_label(point), reason))
+
+    def _impossible(self, point: Point) -> str | None:
+        """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
+        refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
+        refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
+        self._protocol(point["protocol"])
+        if any(ref is None for ref in refs.values()):
+            return ""
+        pretext, meta, backbone, source = (refs[a].load() for a in ("pretext", "meta", "backbone", "source"))
+        regime = point["regime"]
+        implicit = "regime" not in self.matrix.axes.model_fields_set
+        if (regime == "joint") != meta.adapter_only:
+            why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
+            return "" if implicit else f"{point['meta']} {why}"
+        needs = {"joint": {"plain"}, "pseudo": {"episodes"}, "pipeline": {"plain"}, "auxiliary": {"plain"}}[regime]
+        if not pretext.objectives:
+            # Nothing is trained: one regime stands for all, whatever adapts afterwards.
+            return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
+        if not backbone.trainable:
+            return f"backbone {point['backbone']} has nothing to train"
+        if not needs <= pretext.objectives:
+            return f"pretext {point['pretext']} has no {' or '.join(needs)} objective"
+        if regime in ("pipeline", "auxiliary") and pretext.uses_labels:
+            return f"regime {regime} joins an unlabelled pretext with labelled episodes"
+        if missing := (pretext.requires | meta.requires) - backbone.provides:
+            return f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
+        if source.modality not in pretext.modalities & backbone.modalities:
+            return f"modality {source.modality} of {point['source']} does not fit"
+        return None
+
+    # Points -> trainings
+
+    def _add(self, points: list[Point], seed: int) -> None:
+        point = points[0]
+        refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
+        pretext, meta, backbone = refs["pretext"], refs["meta"], refs["backbone"]
+        source_ref = self._ref("dataset", point["source"])
+        assert pretext and meta and backbone and source_ref
+        source = self._prepared(point["source"])
+        recipe = self.matrix.recipe(point)
+        regime: Regime = point["regime"]  # type: ignore[assignment]
+        trains = bool(pretext.load().objectives)
+        labels = resolve_component("pretext", "labels") if regime in ("pipeline", "auxiliary") else None
+        base = {
+            "backbone": key_content(backbone),
+            "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
+            "seed": seed,
+            "recipe": recipe,
+        }
+        stages = chain(regime, pretext, meta, labels, base) if trains else ()
+        if source and trains:
+            self._check_source(source, recipe, labelled=regime in ("pipeline", "auxiliary") or pretext.load().uses_labels)
+        content = {
+            **(base if trains else {"backbone": base["backbone"], "seed": seed, "sample": list(source.table.shape) if source else []}),
+            "learner": key_content(meta),
+            "stages": [s.key for s in stages],
+        }
+        key = content_key(content)
+        cells = [self._cell(p, key, source) for p in points]
+        names = Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime)
+        self.result.trainings.append(
+            Training(
+                key=key,
+                matrix=self.matrix.name,
+                method=names,
+                source_name=point["source"],
+                seed=seed,
+                backbone=backbone,
+                learner=meta,
+                source=source_ref,
+                stages=stages,
+                recipe=recipe,
+                content={**content, "pretext": key_content(pretext)} | ({"source": base["source"]} if trains else {}),
+                cells=tuple({c.key: c for c in cells}.values()),
+                floor=not trains,
+            )
+        )
+
+    def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:
+        episodes = recipe["episodes"]
+        if not source.split.train:
+            raise BenchbenchError(f"dataset {source.name} has no training classes: it can only be a target")
+        if labelled:
+            shape = EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"])
+            Target(source, SampleSpec("image", source.table.shape), part="train").check(shape)
+
+    def _cell(self, point: Point, training_key: str, source: Prepared | None) -> Cell:
+        target_ref = self._ref("dataset", point["target"])
+        assert target_ref
+        target = self._prepared(point["target"])
+        protocol = self._protocol(point["protocol"])
+        if target and source:
+            protocol.build().check(Target(target, SampleSpec("image", source.table.shape)))
+        content = {
+            "training": training_key,
+            "target": target.fingerprint if target else "not prepared",
+            "protocol": key_content(protocol),
+            "episodes": EPISODES_REVISION,
+        }
+        return Cell(content_key(content), target_ref, point["protocol"], protocol)
+
+
+def _as_list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _label(point: Point) -> str:
+    return f"{point['pretext']} × {point['meta']} ({point['backbone']}, {point['source']}, {point['regime']})"
+
+

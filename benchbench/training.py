@@ -1,0 +1,347 @@
+"""The loop: one stage from its parent's weights to its final checkpoint, resumable to the same bits."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchbench.checkpoints import load_checkpoint, save_checkpoint
+from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
+from benchbench.data.pool import Pool
+from benchbench.data.prepare import Prepared
+from benchbench.episodes import EpisodeShape
+from benchbench.errors import TrainingFailed
+from benchbench.functional import class_means, encode, similarity
+from benchbench.rng import Rng, seeded_globals
+from benchbench.stages import Stage
+from benchbench.store import Store
+
+#: Tasks of a meta-batch whose graphs are in memory at once.
+CHUNK = 4
+#: Points of a training curve, and checkpoints of a stage.
+POINTS = 50
+CHECKPOINTS = 20
+
+
+@dataclass
+class StageResult:
+    """What a stage cost, and how it went."""
+
+    samples: int = 0
+    encoder_passes: int = 0
+    flops: int = 0
+    ways: int | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def run_stage(
+    stage: Stage,
+    number: int,
+    encoder: Backbone,
+    learner: MetaLearner | None,
+    data: Prepared,
+    seed: int,
+    recipe: dict[str, Any],
+    device: str,
+    store: Store | None,
+    report: Report,
+) -> StageResult:
+    """Train `encoder` (and `learner`, unless the objective is plain) in place, or load what was trained before.
+
+    Raises TrainingFailed with step and metrics where the loss is not finite.
+    """
+    sample = SampleSpec(data.dataset.modality, data.table.shape)
+    run = _StageRun(stage, Rng(seed, "stage", number), encoder, learner, data, sample, recipe, device)
+    modules = {"encoder": encoder, **({"learner": learner} if learner is not None else {})}
+    if store is None:
+        return run.train(None, report)
+    final = store.checkpoint(stage.key, "final")
+    # Another process may be training the same stage for a training that shares it.
+    with store.lock(f"s{stage.key}"):
+        if final.exists():
+            return StageResult(**load_checkpoint(final, modules))
+        result = run.train(store, report)
+        save_checkpoint(final, modules, None, vars(result))
+        store.checkpoint(stage.key, "resume").unlink(missing_ok=True)
+        store.checkpoint(stage.key, "best").unlink(missing_ok=True)
+    return result
+
+
+class _StageRun:
+    def __init__(
+        self,
+        stage: Stage,
+        rng: Rng,
+        encoder: Backbone,
+        learner: MetaLearner | None,
+        data: Prepared,
+        sample: SampleSpec,
+        recipe: dict[str, Any],
+        device: str,
+    ):
+        self.stage, self.rng, self.encoder, self.learner, self.device = stage, rng, encoder, learner, device
+        self.settings, self.selection = recipe["training"], recipe["selection"]
+        self.data = data
+        source = stage.helper if stage.objective == "auxiliary" else stage.pretext
+        assert source is not None
+        with seeded_globals(rng.child("pretext"), device):
+            self.pretext: Pretext = source.build(encoder, sample).to(device)
+        self.labels: Pretext | None = None
+        if stage.objective == "auxiliary":
+            self.labels = stage.pretext.build(encoder, sample)
+        episodic = self.labels or self.pretext
+        self.pool = self._pool("train", self.pretext)
+        self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
+        asked = recipe["episodes"]
+        ways = min(asked["ways"], episodic.max_ways or asked["ways"])
+        self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
+        self.meta_batch: int = asked["meta_batch"]
+        self.batch_size = min(self.settings["batch_size"], len(self.pool))
+        with seeded_globals(rng.child("prepare"), device):
+            self.pretext.prepare(self.pool, self._embed, rng.child("prepare"))
+        self.pretext.to(device)
+        self.steps = self._steps(recipe["budget"])
+
+    def _pool(self, part: str, pretext: Pretext) -> Pool:
+        return Pool.of(
+            self.data.table,
+            self.data.split,
+            part,
+            name=f"dataset {self.data.name}",
+            labelled=pretext.uses_labels,
+            device=self.device,
+        )
+
+    @torch.no_grad()
+    def _embed(self, x: Tensor) -> Tensor:
+        training = self.encoder.training
+        self.encoder.eval()
+        features = torch.cat([self.encoder(part) for part in x.split(256)])
+        self.encoder.train(training)
+        return features
+
+    @property
+    def views(self) -> int:
+        """Views that enter the loss of one step: what the budget counts."""
+        plain = self.batch_size * self.pretext.views
+        return {
+            "plain": plain,
+            "meta": self.meta_batch * self.shape.samples,
+            "auxiliary": plain + self.meta_batch * self.shape.samples,
+        }[self.stage.objective]
+
+    def _steps(self, budget: dict[str, int]) -> int:
+        if "steps" in budget:
+            return max(1, round(budget["steps"] * self.stage.share))
+        return max(1, int(budget["samples"] * self.stage.share) // self.views)
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        if self.stage.objective == "plain":
+            groups = self.pretext.parameter_groups()
+        else:
+            assert self.learner is not None
+            groups = self.learner.parameter_groups()
+            if self.stage.objective == "auxiliary":
+                groups.append({"params": list(self.pretext.parameters())})
+        groups = [g for g in groups if g["params"]]
+        lr, decay = self.settings["lr"], self.settings["weight_decay"]
+        if self.settings["optimiser"] == "sgd":
+            made: torch.optim.Optimizer = torch.optim.SGD(groups, lr, momentum=0.9, weight_decay=decay)
+        else:
+            kind = torch.optim.AdamW if self.settings["optimiser"] == "adamw" else torch.optim.Adam
+            made = kind(groups, lr, weight_decay=decay)
+        for group in made.param_groups:
+            group["base_lr"] = group["lr"]
+        return made
+
+    def _schedule(self, optimiser: torch.optim.Optimizer, step: int) -> None:
+        """Learning rates as a pure function of the step, so that nothing of it needs saving."""
+        factor = {
+            "constant": 1.0,
+            "cosine": 0.5 * (1 + math.cos(math.pi * step / self.steps)),
+            "halving": 0.5 ** (step // self.settings["halve_every"]),
+        }[self.settings["schedule"]]
+        for group in optimiser.param_groups:
+            group["lr"] = group["base_lr"] * factor
+
+    def _plain(self, rng: Rng, weight: float = 1.0) -> dict[str, float]:
+        index = rng.choices(len(self.pool), self.batch_size)[0]
+        y = self.pool.labels[index].to(self.device) if self.pretext.uses_labels else None
+        loss = self.pretext.loss(Batch(self.pool.images(index), index, y), rng.child("loss"))
+        (weight * loss).backward()
+        return {"loss": float(loss.detach())}
+
+    def _meta(self, rng: Rng) -> dict[str, float]:
+        assert self.learner is not None
+        episodes = (self.labels or self.pretext).episodes(self.episode_pool, self.shape, self.meta_batch, rng)
+        loss = correct = 0.0
+        for i, chunk in enumerate(episodes.chunks(CHUNK)):
+            part, logits = self.learner.backward(chunk, rng.child("learner", i), len(chunk) / len(episodes))
+            loss += float(part) * len(chunk) / len(episodes)
+            correct += float((logits.argmax(-1) == chunk.labels()).sum())
+        return {"loss": loss, "accuracy": correct / (len(episodes) * episodes.labels().shape[1])}
+
+    def _step(self, step: int) -> dict[str, float]:
+        rng = self.rng.child(step)
+        with seeded_globals(rng.child("globals"), self.device):
+            if self.stage.objective == "plain":
+                return self._plain(rng.child("batch"))
+            metrics = self._meta(rng.child("episodes"))
+            if self.stage.objective == "auxiliary":
+                extra = self._plain(rng.child("batch"), self.settings["auxiliary_weight"])
+                metrics["auxiliary_loss"] = extra["loss"]
+            return metrics
+
+    def train(self, store: Store | None, report: Report) -> StageResult:
+        """Run the stage, from its last checkpoint where there is one."""
+        active: list[nn.Module] = [self.encoder, self.pretext, *([self.learner] if self.learner is not None else [])]
+        modules = {"encoder": self.encoder, "pretext": self.pretext}
+        if self.learner is not None:
+            modules["learner"] = self.learner  # type: ignore[assignment]
+        optimiser = self._optimiser()
+        result = StageResult(steps=self.steps, ways=None if self.stage.objective == "plain" else self.shape.ways)
+        first = 0
+        resume = store.checkpoint(self.stage.key, "resume") if store else None
+        if resume is not None and resume.exists():
+            state = load_checkpoint(resume, modules, optimiser)
+            first, result = state["step"], StageResult(**state["result"])
+        started = time.monotonic()
+        every, log_every = max(1, self.steps // CHECKPOINTS), max(1, self.steps // POINTS)
+        validate_every = max(1, self.steps // self.settings["validate_times"])
+        for step in range(first, self.steps):
+            for module in active:
+                module.train()
+            self._schedule(optimiser, step)
+            optimiser.zero_grad(set_to_none=True)
+            if step == 0:
+                with self._measured(result):
+                    metrics = self._step(step)
+            else:
+                metrics = self._step(step)
+            if not all(math.isfinite(v) for v in metrics.values()):
+                shown = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+                raise TrainingFailed(f"non-finite loss at step {step + 1} of {self.steps} ({shown})")
+            optimiser.step()
+            done = step + 1
+            progress = Progress(done, self.steps, done * self.views)
+            for module in (self.pretext, self.learner):
+                if module is not None:
+                    module.after_step(progress)
+            result.samples = progress.samples
+            if done % log_every == 0 or done == self.steps:
+                result.curve.append({"step": done, "samples": progress.samples, **metrics})
+                left = (time.monotonic() - started) / (done - first) * (self.steps - done)
+                report({"step": done, "steps": self.steps, **metrics, "seconds_left": left})
+            if self.selection != "last" and (done % validate_every == 0 or done == self.steps):
+                self._select(done, result, modules, store)
+            if resume is not None and done % every == 0 and done < self.steps:
+                spent = result.seconds + time.monotonic() - started
+                state = {"step": done, "result": {**vars(result), "seconds": spent}}
+                save_checkpoint(resume, modules, optimiser, state)
+        if self.selection != "last":
+            self._restore_best(modules, store)
+        result.encoder_passes *= self.steps
+        result.flops *= self.steps
+        result.seconds += time.monotonic() - started
+        return result
+
+    # Selection
+
+    def _select(self, step: int, result: StageResult, modules: dict[str, Any], store: Store | None) -> None:
+        score = self._validate()
+        result.curve[-1][self.selection] = score
+        if result.best is None or score > result.best:
+            result.best = score
+            if store is not None:
+                save_checkpoint(store.checkpoint(self.stage.key, "best"), modules, None, {"step": step})
+            else:
+                self._best = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in modules.items()}
+
+    def _restore_best(self, modules: dict[str, Any], store: Store | None) -> None:
+        if store is not None:
+            load_checkpoint(store.checkpoint(self.stage.key, "best"), modules)
+        else:
+            for name, module in modules.items():
+                module.load_state_dict(self._best[name])
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """Higher is better: minus the pretext's own loss on unlabelled validation samples, or labelled episodes'
+        accuracy. The same draws each time, so that checkpoints are compared on the same samples."""
+        rng = self.rng.child("validate")
+        for module in (self.encoder, self.pretext, self.learner):
+            if module is not None:
+                module.eval()
+        with seeded_globals(rng.child("globals"), self.device):
+            if self.selection == "labelled-valid":
+                labelled = Pool.of(
+                    self.data.table, self.data.split, "valid", name=self.data.name, labelled=True, device=self.device
+                )
+                return self._episode_accuracy(labelled, rng)
+            pool = self._pool("valid", self.pretext)
+            if self.stage.objective == "meta":
+                assert self.learner is not None
+                losses = []
+                for i in range(10):
+                    episodes = self.pretext.episodes(pool, self.shape, CHUNK, rng.child(i))
+                    logits = self.learner.logits(episodes, rng.child(i, "learner"))
+                    losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
+                return -sum(losses) / len(losses)
+            index = rng.choices(len(pool), min(256, len(pool)))[0]
+            return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
+
+    def _episode_accuracy(self, pool: Pool, rng: Rng) -> float:
+        shape = EpisodeShape(min(5, pool.classes), self.shape.shots, self.shape.queries)
+        correct = total = 0
+        for i in range(25):
+            episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i))
+            if self.learner is not None:
+                logits = self.learner.logits(episodes.withheld(), rng.child(i, "learner"))
+            else:
+                features = encode(self.encoder, episodes.all_x)
+                means = class_means(features[:, : episodes.shots], episodes.support_y, episodes.ways)
+                logits = similarity(features[:, episodes.shots :], means, "cosine")
+            correct += int((logits.argmax(-1) == episodes.labels()).sum())
+            total += episodes.labels().numel()
+        return correct / total
+
+    @contextmanager
+    def _measured(self, result: StageResult) -> Iterator[None]:
+        """Count the operations and encoder passes of one step; every step of a stage costs the same."""
+        passes = 0
+
+        def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            nonlocal passes
+            passes += len(inputs[0])
+
+        hook = self.encoder.register_forward_pre_hook(count)
+        grouped = getattr(self.encoder, "encode_tasks", None)
+        if grouped is not None:
+
+            def counted(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+                nonlocal passes
+                passes += x.shape[0] * x.shape[1]
+                return grouped(x, *args, **kwargs)
+
+            self.encoder.__dict__["encode_tasks"] = counted
+        flops = FlopCounterMode(display=False)
+        try:
+            with flops:
+                yield
+        finally:
+            hook.remove()
+            self.encoder.__dict__.pop("encode_tasks", None)
+        result.flops, result.encoder_passes = flops.get_total_flops(), passes
