@@ -1,0 +1,66 @@
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbench import Backbone, SampleSpec
+
+SIZES = {"tiny": (192, 3), "small": (384, 6)}
+
+
+class _Block(nn.Module):
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.project = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        x = x + self.project(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(Backbone):
+    """Vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) in DeiT's sizes tiny and small; the features are
+    the mean of the patch tokens. `patch` is 4 px below 48 px, else 8, unless given; a ragged edge is padded."""
+
+    provides = frozenset({"tokens"})
+
+    def __init__(
+        self,
+        sample: SampleSpec,
+        *,
+        size: Literal["tiny", "small"] = "tiny",
+        depth: Annotated[int, Field(ge=1)] = 12,
+        patch: Annotated[int, Field(ge=1)] | None = None,
+    ):
+        super().__init__()
+        channels, height, width = sample.shape
+        self.dim, heads = SIZES[size]
+        self.patch = patch or (4 if min(height, width) < 48 else 8)
+        self.pad = (-width % self.patch, -height % self.patch)
+        count = -(-height // self.patch) * -(-width // self.patch)
+        self.embed = nn.Conv2d(channels, self.dim, self.patch, self.patch)
+        self.position = nn.Parameter(torch.empty(1, count, self.dim))
+        self.blocks = nn.Sequential(*(_Block(self.dim, heads) for _ in range(depth)))
+        self.norm = nn.LayerNorm(self.dim)
+        nn.init.trunc_normal_(self.position, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Patch tokens (N, T, dim) after the last block; `keep` (N, K) int64 leaves only those patches in."""
+        tokens = self.embed(F.pad(x, (0, self.pad[0], 0, self.pad[1]))).flatten(2).mT + self.position
+        if keep is not None:
+            tokens = tokens.gather(1, keep.unsqueeze(-1).expand(-1, -1, self.dim))
+        return self.norm(self.blocks(tokens))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W) -> (N, dim)."""
+        return self.tokens(x).mean(1)

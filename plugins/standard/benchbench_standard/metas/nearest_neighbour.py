@@ -1,0 +1,19 @@
+import torch
+from torch import Tensor
+
+from benchbench import Episodes, MetaLearner, Rng, similarity
+
+
+class NearestNeighbour(MetaLearner):
+    """1-nearest-neighbour in Euclidean distance: on raw pixels, the floor of few-shot tables (Lake et al. 2015)."""
+
+    adapter_only = True
+    frozen_features = True
+
+    def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
+        """A class scores minus the squared distance to its nearest support sample: (B, Q, ways)."""
+        features = self.encode(episodes.all_x, support=episodes.shots)
+        scores = similarity(features[:, episodes.shots :], features[:, : episodes.shots])  # (B, Q, S)
+        classes = torch.arange(episodes.ways, device=scores.device)
+        member = episodes.support_y.unsqueeze(1).unsqueeze(-1) == classes  # (B, 1, S, ways)
+        return scores.unsqueeze(-1).masked_fill(~member, -torch.inf).amax(2)
