@@ -1,0 +1,1 @@
+"""Running jobs: one training and its evaluations each."""

@@ -1,0 +1,8 @@
+from benchbench import Pretext
+
+
+class RandomInitialisation(Pretext):
+    """No pretext and no training: what a randomly initialised (or pretrained) encoder gives by itself, the floor that
+    every method must beat."""
+
+    objectives = frozenset()
