@@ -1,12 +1,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, SampleSpec, task_batch_norm
+from benchbench import Backbone, BenchbenchError, SampleSpec, task_batch_norm
 
 
 class Conv4(Backbone):
@@ -15,6 +14,7 @@ class Conv4(Backbone):
     (Finn et al. 2017, for Omniglot).
 
     The convolutions have no bias, which the norm would remove, and ReLU follows the pool: the same function, cheaper.
+    Inputs are taken as they are: the first norm follows a linear map of them.
     """
 
     provides = frozenset({"feature_maps"})
@@ -39,7 +39,7 @@ class Conv4(Backbone):
         self.dim = width
         if self.pooled:
             if min(size) < 16:
-                raise ValueError(f"conv4 halves an image four times and needs 16 px, got {tuple(size)}")
+                raise BenchbenchError(f"conv4 halves an image four times and needs 16 px, got {tuple(size)}")
             self.dim = width * (size[0] // 16) * (size[1] // 16)
 
     def _after(self, x: Tensor) -> Tensor:
@@ -79,4 +79,4 @@ class Conv4(Backbone):
             scale, shift = weight(f"norms.{i}.weight"), weight(f"norms.{i}.bias")
             x = self._after(task_batch_norm(x, norm, scale, shift, running=running, support=support))
         x = self._features(x.unflatten(1, (tasks, -1)).flatten(0, 1))  # (n*B, dim)
-        return torch.stack(x.unflatten(0, (samples, tasks)).unbind(1))
+        return x.unflatten(0, (samples, tasks)).transpose(0, 1)

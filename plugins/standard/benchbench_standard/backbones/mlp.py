@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import prod
 from typing import Annotated
 
@@ -17,7 +18,7 @@ class MLP(Backbone):
         super().__init__()
         sizes = [prod(sample.shape), *[width] * depth]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         self.dim = width

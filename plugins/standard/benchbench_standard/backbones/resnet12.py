@@ -30,9 +30,7 @@ class ResNet12(Backbone):
     def __init__(self, sample: SampleSpec, *, width: Annotated[int, Field(ge=2)] = 64):
         super().__init__()
         widths = [width, width * 5 // 2, width * 5, width * 10]
-        self.blocks = nn.ModuleList(
-            _Block(a, b) for a, b in zip([sample.shape[0], *widths[:-1]], widths, strict=True)
-        )
+        self.blocks = nn.ModuleList(_Block(a, b) for a, b in zip([sample.shape[0], *widths[:-1]], widths, strict=True))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="leaky_relu")

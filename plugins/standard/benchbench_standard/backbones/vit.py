@@ -26,9 +26,10 @@ class _Block(nn.Module):
 
 class ViT(Backbone):
     """Vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) in DeiT's sizes tiny and small; the features are
-    the mean of the patch tokens. `patch` is 4 px below 48 px, else 8, unless given; a ragged edge is padded."""
+    the mean of the patch tokens. `patch` is 4 px below 48 px, 8 below 128 px, else 16, unless given. A ragged edge is
+    padded; at another size than the sample's the positions are interpolated."""
 
-    provides = frozenset({"tokens"})
+    provides = frozenset({"tokens", "feature_maps"})
 
     def __init__(
         self,
@@ -41,11 +42,10 @@ class ViT(Backbone):
         super().__init__()
         channels, height, width = sample.shape
         self.dim, heads = SIZES[size]
-        self.patch = patch or (4 if min(height, width) < 48 else 8)
-        self.pad = (-width % self.patch, -height % self.patch)
-        count = -(-height // self.patch) * -(-width // self.patch)
+        small = min(height, width)
+        self.patch = patch or (4 if small < 48 else 8 if small < 128 else 16)
         self.embed = nn.Conv2d(channels, self.dim, self.patch, self.patch)
-        self.position = nn.Parameter(torch.empty(1, count, self.dim))
+        self.position = nn.Parameter(torch.empty(1, self.dim, -(-height // self.patch), -(-width // self.patch)))
         self.blocks = nn.Sequential(*(_Block(self.dim, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(self.dim)
         nn.init.trunc_normal_(self.position, std=0.02)
@@ -54,12 +54,25 @@ class ViT(Backbone):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
 
+    def _patches(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W) -> embedded patches with their positions (N, dim, h, w); the input is moved to [-1, 1]."""
+        edge = (0, -x.shape[-1] % self.patch, 0, -x.shape[-2] % self.patch)
+        patches = self.embed(F.pad(2 * x - 1, edge))
+        if patches.shape[2:] == self.position.shape[2:]:
+            return patches + self.position
+        return patches + F.interpolate(self.position, patches.shape[2:], mode="bicubic")
+
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """Patch tokens (N, T, dim) after the last block; `keep` (N, K) int64 leaves only those patches in."""
-        tokens = self.embed(F.pad(x, (0, self.pad[0], 0, self.pad[1]))).flatten(2).mT + self.position
+        tokens = self._patches(x).flatten(2).mT
         if keep is not None:
             tokens = tokens.gather(1, keep.unsqueeze(-1).expand(-1, -1, self.dim))
         return self.norm(self.blocks(tokens))
+
+    def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
+        """The tokens as one map, {patch: (N, dim, H / patch, W / patch)}."""
+        patches = self._patches(x)
+        return {self.patch: self.norm(self.blocks(patches.flatten(2).mT)).mT.reshape(patches.shape)}
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, dim)."""

@@ -1,19 +1,22 @@
 """Characters drawn with the fonts that matplotlib ships: real shapes that need no download."""
 
-import hashlib
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from fontTools import unicodedata
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from benchbench import Rng, Sample
+from benchbench import ClassSplit, Rng, Sample
 
 #: A character is drawn this large, then brought to its final size.
 CANVAS = 84
+#: Characters whose plain shapes have a cosine similarity above this are one class: people cannot tell them apart
+#: either (Latin A and Greek Alpha; c and C once their size varies).
+SAME_LOOK = 0.95
+LICENCE = "drawn here; the fonts are DejaVu (Bitstream Vera licence) and STIX (OFL)"
 
 
 def font_files() -> list[Path]:
@@ -23,17 +26,17 @@ def font_files() -> list[Path]:
 
 
 def coverage(files: Iterable[Path]) -> dict[int, list[Path]]:
-    """Code point -> the fonts that draw it."""
+    """Code point -> the fonts that draw it, code points ascending."""
     covered: dict[int, list[Path]] = {}
     for path in files:
         with TTFont(path, lazy=True) as font:
             for code in font.getBestCmap():
                 covered.setdefault(code, []).append(path)
-    return covered
+    return dict(sorted(covered.items()))
 
 
 class Renderer:
-    """Draws characters with a seeded variation of face, stroke, turn, scale, shear and place."""
+    """Draws characters with a seeded variation of turn, scale, shear, place and stroke."""
 
     def __init__(self, size: int):
         self.size = size
@@ -42,6 +45,7 @@ class Renderer:
     def plain(self, code: int, font: Path) -> np.ndarray:
         """The character as the font has it, cut to its ink: uint8 (h, w), empty where it draws nothing."""
         if font not in self._fonts:
+            # Basic layout: the complex one depends on whether libraqm is installed.
             self._fonts[font] = ImageFont.truetype(str(font), 60, layout_engine=ImageFont.Layout.BASIC)
         image = Image.new("L", (160, 160))
         ImageDraw.Draw(image).text((50, 40), chr(code), 255, self._fonts[font])
@@ -49,47 +53,73 @@ class Renderer:
         return np.asarray(image.crop(box)) if box else np.empty((0, 0), np.uint8)
 
     def varied(self, ink: np.ndarray, name: str) -> np.ndarray:
-        """A sample of a character, from its ink and a seed's name: uint8 (1, size, size), ink 255."""
+        """A sample of a character, from its ink and the name of its seed: uint8 (1, size, size), ink 255."""
         state = Rng("glyph", name).numpy
-        side = max(ink.shape)
-        scale = CANVAS * state.uniform(0.55, 0.85) / side
-        angle, shear = np.deg2rad(state.uniform(-18, 18)), state.uniform(-0.25, 0.25)
-        stretch = np.exp(state.uniform(-0.2, 0.2))
-        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn, shear = np.deg2rad(state.uniform(-25, 25)), state.uniform(-0.3, 0.3)
+        scale = CANVAS * state.uniform(0.5, 0.85) / max(ink.shape)
+        stretch = np.exp(state.uniform(-0.25, 0.25))
+        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         matrix = matrix @ np.array([[1, shear], [0, 1]]) @ np.diag([scale * stretch, scale / stretch])
+        # Pillow wants the way back, from a place on the canvas to a place in the ink.
         inverse = np.linalg.inv(matrix)
-        shift = CANVAS / 2 + state.uniform(-0.08, 0.08, 2) * CANVAS
-        offset = np.array(ink.shape[::-1]) / 2 - inverse @ shift
+        centre = CANVAS / 2 + state.uniform(-0.1, 0.1, 2) * CANVAS
+        offset = np.array(ink.shape[::-1]) / 2 - inverse @ centre
         data = (*inverse[0], offset[0], *inverse[1], offset[1])
         image = Image.fromarray(ink).transform((CANVAS, CANVAS), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
-        stroke = state.randint(3)
-        if stroke == 1:
-            image = image.filter(ImageFilter.MaxFilter(5))
-        elif stroke == 2:
-            image = image.filter(ImageFilter.MaxFilter(3))
+        image = _restroked(image, state.randint(4))
         return np.asarray(image.resize((self.size, self.size), Image.Resampling.BOX))[None]
 
 
-def distinct(codes: Iterable[int], covered: dict[int, list[Path]], renderer: Renderer) -> Iterator[int]:
-    """The characters that draw something and look like no earlier one in their first font; a letter with an accent is
-    left to its base letter."""
-    seen: set[str] = set()
+def _restroked(image: Image.Image, kind: int) -> Image.Image:
+    """Thicker by one or two pixels a side, thinner, or as it is."""
+    if kind == 0:
+        # A hairline would vanish: half of the thinning is taken back.
+        return Image.blend(image, image.filter(ImageFilter.MinFilter(3)), 0.5)
+    return image.filter(ImageFilter.MaxFilter((1, 3, 5)[kind - 1])) if kind > 1 else image
+
+
+def _look(ink: np.ndarray) -> np.ndarray:
+    """The shape of a character whatever its size: a unit vector of 24x24 pixels."""
+    scale = 20 / max(ink.shape)
+    height, width = (max(1, round(n * scale)) for n in ink.shape)
+    canvas = Image.new("L", (24, 24))
+    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)
+    canvas.paste(small, ((24 - width) // 2, (24 - height) // 2))
+    vector = np.asarray(canvas, np.float64).ravel()
+    return vector / np.linalg.norm(vector)
+
+
+def distinct(codes: Iterable[int], covered: Mapping[int, list[Path]]) -> Iterator[int]:
+    """The characters that draw something and look like no earlier one. What Unicode decomposes (a letter with an
+    accent, a positional or styled form) is left to its base letter."""
+    renderer = Renderer(CANVAS)
+    looks = np.zeros((0, 24 * 24))
     for code in codes:
-        if len(unicodedata.normalize("NFKD", chr(code))) > 1:
-            continue
+        character = chr(code)
         ink = renderer.plain(code, covered[code][0])
-        look = hashlib.sha256(np.array(ink.shape).tobytes() + ink.tobytes()).hexdigest()
-        if ink.size and look not in seen:
-            seen.add(look)
+        if unicodedata.normalize("NFKD", character) != character or not ink.size:
+            continue
+        look = _look(ink)
+        if not len(looks) or (looks @ look).max() <= SAME_LOOK:
+            looks = np.concatenate([looks, look[None]])
             yield code
 
 
 def draw(
-    classes: dict[str, int], covered: dict[int, list[Path]], size: int, per_class: int
+    classes: Mapping[str, int], covered: Mapping[int, list[Path]], size: int, per_class: int
 ) -> Iterator[Sample]:
-    """`per_class` samples of each class, faces in turn; class name -> code point."""
+    """`per_class` samples of each class, its faces in turn; `classes` maps a class name to its code point."""
     renderer = Renderer(size)
     for name, code in classes.items():
         inks = [ink for font in covered[code] if (ink := renderer.plain(code, font)).size]
         for i in range(per_class):
             yield Sample(renderer.varied(inks[i % len(inks)], f"{name}/{i}"), name)
+
+
+def split_by_first(names: Iterable[str], valid: Iterable[str], test: Iterable[str]) -> ClassSplit:
+    """A split by the first level of class names: `valid` and `test` as given, every other one for training."""
+    part_of = {**dict.fromkeys(valid, "valid"), **dict.fromkeys(test, "test")}
+    parts: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
+    for i, name in enumerate(names):
+        parts[part_of.get(name.split("/")[0], "train")].append(i)
+    return ClassSplit(**{part: tuple(ids) for part, ids in parts.items()})

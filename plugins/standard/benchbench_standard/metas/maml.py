@@ -6,10 +6,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Episodes, MetaLearner, NormMode, Rng
+from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, NormMode, Rng
 
 Steps = Annotated[int, Field(ge=1)]
-Weights = dict[str, Tensor]
 
 
 class MAML(MetaLearner):
@@ -38,50 +37,56 @@ class MAML(MetaLearner):
         self.train_steps, self.test_steps = train_steps, test_steps
         self.head = nn.Linear(encoder.dim, head_ways or 1)
 
-    def initial(self, tasks: int, ways: int) -> Weights:
+    def named_weights(self) -> dict[str, Tensor]:
+        """What adapts: every weight of the encoder, its norms' too, and of the head."""
+        named = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
+        return named | {"head.weight": self.head.weight, "head.bias": self.head.bias}
+
+    def initial(self, tasks: int, ways: int) -> dict[str, Tensor]:
         """The starting weights of `tasks` tasks: name -> (B, *shape)."""
         if self.head_ways not in (None, ways):
-            raise ValueError(f"this MAML has a head of {self.head_ways} rows and cannot take {ways} ways")
-        weights = dict(self.encoder.named_parameters())
-        rows = 1 if self.head_ways else ways
-        own = {"head.weight": self.head.weight.repeat(rows, 1), "head.bias": self.head.bias.repeat(rows)}
-        return {name: w.unsqueeze(0).expand(tasks, *w.shape) for name, w in {**weights, **own}.items()}
+            raise BenchbenchError(f"this MAML has a head of {self.head_ways} rows and cannot take {ways} ways")
+        weights = self.named_weights()
+        if self.head_ways is None:
+            weights |= {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
+        return {name: w.expand(tasks, *w.shape) for name, w in weights.items()}
 
     def rates(self) -> Mapping[str, Tensor | float]:
         """The step size of each weight, broadcast over tasks."""
         return {}
 
-    def score(self, weights: Weights, x: Tensor, support: int) -> Tensor:
+    def score(self, weights: dict[str, Tensor], x: Tensor, support: int) -> Tensor:
         """x (B, n, *shape) under each task's weights -> (B, n, ways)."""
-        body = {name: w for name, w in weights.items() if not name.startswith("head.")}
+        body = {name.removeprefix("encoder."): w for name, w in weights.items() if name.startswith("encoder.")}
         features = self.encode(x, params=body, support=support)
         return features @ weights["head.weight"].mT + weights["head.bias"].unsqueeze(1)
 
-    def adapt(self, episodes: Episodes) -> Weights:
+    def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
         """Gradient descent on each support set: the adapted weights of every task."""
-        second_order = self.training and not self.first_order
         weights, rates = self.initial(len(episodes), episodes.ways), self.rates()
         # Under `episode` statistics the queries' images, never their labels, shape every step.
         x = episodes.all_x if self.norm == "episode" else episodes.support_x
         for _ in range(self.train_steps if self.training else self.test_steps):
+            if not self.training:
+                weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
             scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
             # A sum over tasks of their means: the tasks are independent, so each gets its own gradient.
             loss = F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum")
             gradients = torch.autograd.grad(
-                loss / episodes.shots, list(weights.values()), create_graph=second_order, allow_unused=True
+                loss / episodes.shots,
+                list(weights.values()),
+                create_graph=self.training and not self.first_order,
+                materialize_grads=True,
             )
-            weights = {
-                name: w if g is None else w - rates.get(name, self.inner_lr) * g
-                for (name, w), g in zip(weights.items(), gradients, strict=True)
-            }
-            if not self.training:
-                weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
+            steps = zip(weights.items(), gradients, strict=True)
+            weights = {name: w - rates.get(name, self.inner_lr) * g for (name, w), g in steps}
         return weights
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Scores of the adapted weights: (B, Q, ways)."""
         with torch.enable_grad():
             weights = self.adapt(episodes)
-        if self.norm == "call":
-            return self.score(weights, episodes.query_x, episodes.shots)
-        return self.score(weights, episodes.all_x, episodes.shots)[:, episodes.shots :]
+        # Statistics that the support has a part in need its samples in the same pass.
+        together = self.norm in ("episode", "support")
+        scores = self.score(weights, episodes.all_x if together else episodes.query_x, episodes.shots)
+        return scores[:, -episodes.query_x.shape[1] :]

@@ -14,9 +14,9 @@ class MetaSGD(MAML):
 
     def __init__(self, encoder: Backbone, **maml: Any):
         super().__init__(encoder, **maml)
-        like = {**dict(encoder.named_parameters()), "head.weight": self.head.weight, "head.bias": self.head.bias}
         # ParameterDict refuses dots in names.
-        self.alpha = nn.ParameterDict({k.replace(".", "/"): torch.full_like(v, self.inner_lr) for k, v in like.items()})
+        rates = {k.replace(".", "/"): torch.full_like(w, self.inner_lr) for k, w in self.named_weights().items()}
+        self.alpha = nn.ParameterDict(rates)
 
     def rates(self) -> Mapping[str, Tensor]:
         """The learned rates, shaped as the weights; a shared head row broadcasts over the ways."""

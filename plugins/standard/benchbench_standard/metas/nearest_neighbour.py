@@ -14,6 +14,6 @@ class NearestNeighbour(MetaLearner):
         """A class scores minus the squared distance to its nearest support sample: (B, Q, ways)."""
         features = self.encode(episodes.all_x, support=episodes.shots)
         scores = similarity(features[:, episodes.shots :], features[:, : episodes.shots])  # (B, Q, S)
-        classes = torch.arange(episodes.ways, device=scores.device)
-        member = episodes.support_y.unsqueeze(1).unsqueeze(-1) == classes  # (B, 1, S, ways)
-        return scores.unsqueeze(-1).masked_fill(~member, -torch.inf).amax(2)
+        classes = episodes.support_y.unsqueeze(1).expand_as(scores)
+        worst = scores.new_full((*scores.shape[:2], episodes.ways), -torch.inf)
+        return worst.scatter_reduce(2, classes, scores, "amax")

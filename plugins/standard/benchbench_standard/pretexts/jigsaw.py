@@ -31,7 +31,7 @@ def shuffle_patches(x: Tensor, permutation: Tensor, grid: int) -> Tensor:
 def permutation_set(cells: int, size: int) -> Tensor:
     """`size` permutations of `cells` patches, (size, cells): the identity, then greedily the one farthest in Hamming
     distance from its nearest chosen one, ties to the largest summed distance, then to the first in lexical order."""
-    every = torch.tensor(list(all_permutations(range(cells))))
+    every = torch.tensor(list(all_permutations(range(cells))), dtype=torch.uint8)
     chosen = [0]
     nearest = torch.full((len(every),), cells)
     total = torch.zeros_like(nearest)
@@ -41,7 +41,7 @@ def permutation_set(cells: int, size: int) -> Tensor:
         score = nearest * (cells * len(every) + 1) + total
         # argmax promises no order among ties, and the set must be the same on every platform.
         chosen.append(int((score == score.max()).nonzero()[0]))
-    return every[chosen]
+    return every[chosen].long()
 
 
 class Jigsaw(Pretext):

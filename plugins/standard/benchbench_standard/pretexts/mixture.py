@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Mixture(Pretext):
         encoder: Backbone,
         sample: SampleSpec,
         *,
-        parts: Sequence[component_ref("pretext")] = ("rotation", "jigsaw", "contrastive"),  # type: ignore # noqa: F821
+        parts: Sequence[component_ref("pretext")] = ("rotation", "jigsaw", "contrastive"),  # type: ignore[valid-type]
         weights: list[float] | None = None,
     ):
         """`weights` are in proportion to p(t), one a part; without them all parts are equally likely."""
@@ -44,7 +45,7 @@ class Mixture(Pretext):
             raise BenchbenchError(f"pretext mixture: weights must be positive and finite, got {given}")
         self.weights = [weight / sum(given) for weight in given]
         made: list[Pretext] = [part.build(encoder, sample) for part in parts]
-        self.parts = nn.ModuleList(made)
+        self.members = nn.ModuleList(made)
         self.objectives = frozenset.intersection(*(part.objectives for part in made))
         if not self.objectives:
             raise BenchbenchError("pretext mixture: its parts share no objective: " + ", ".join(p.name for p in parts))
@@ -52,6 +53,11 @@ class Mixture(Pretext):
         self.uses_labels = any(part.uses_labels for part in made)
         self.max_ways = min((part.max_ways for part in made if part.max_ways is not None), default=None)
         self.views = sum(part.views for part in made)
+
+    @property
+    def parts(self) -> list[Pretext]:
+        """The pretexts that it draws from."""
+        return cast(list[Pretext], list(self.members))
 
     def prepare(self, pool: Pool, embed: Callable[[Tensor], Tensor], rng: Rng) -> None:
         """Prepare every part."""
@@ -70,7 +76,8 @@ class Mixture(Pretext):
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """`count` tasks, each of one part drawn from p(t)."""
         chosen = torch.multinomial(torch.tensor(self.weights), count, replacement=True, generator=rng.cpu).tolist()
-        return Episodes.cat([self.parts[t].episodes(pool, shape, 1, rng.child(b)) for b, t in enumerate(chosen)])
+        parts = self.parts
+        return Episodes.cat([parts[t].episodes(pool, shape, 1, rng.child(b)) for b, t in enumerate(chosen)])
 
     def after_step(self, progress: Progress) -> None:
         """Tell every part."""

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from benchbench import Pretext
 
 
@@ -5,4 +7,4 @@ class RandomInitialisation(Pretext):
     """No pretext and no training: what a randomly initialised (or pretrained) encoder gives by itself, the floor that
     every method must beat."""
 
-    objectives = frozenset()
+    objectives: ClassVar[frozenset[str]] = frozenset()

@@ -1,0 +1,210 @@
+"""What the command does, from Python."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchbench.checkpoints import save_checkpoint
+from benchbench.data.prepare import prepare
+from benchbench.evaluation import Target, Trained
+from benchbench.execution.job import Event, Job, settled
+from benchbench.execution.job import train as train_stages
+from benchbench.hooks import Hooks
+from benchbench.matrix import Matrix, load_matrix, parse_matrix
+from benchbench.plan import Plan
+from benchbench.plan import plan as make_plan
+from benchbench.protocols import load_protocol
+from benchbench.records import Metric, Record, Summary
+from benchbench.registry import find, resolve_component
+from benchbench.rng import Rng
+from benchbench.stages import Training
+from benchbench.store import Store, atomic_write
+
+
+@dataclass
+class Outcome:
+    """What a run did: trainings that were trained, reused and failed, and the records of its matrix."""
+
+    trained: int = 0
+    reused: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+
+def run(
+    matrix: Matrix | str | Path,
+    results: Path | str = "runs",
+    *,
+    seeds: Sequence[int] | None = None,
+    only: Mapping[str, list[str]] | None = None,
+    jobs: int | None = None,
+    executor: str = "local",
+    device: str = "cpu",
+    retry_failed: bool = False,
+    report: Callable[[Event], None] | None = None,
+) -> Outcome:
+    """Train and score everything in `matrix` that the store `results` does not hold yet.
+
+    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`. Raises BenchbenchError
+    for bad input before anything is computed.
+    """
+    if not isinstance(matrix, Matrix):
+        matrix = load_matrix(matrix)
+    if seeds:
+        matrix = matrix.model_copy(update={"seeds": list(seeds)})
+    todo = make_plan(matrix, only=only)
+    return run_plan(todo, results, jobs=jobs, executor=executor, device=device, retry_failed=retry_failed, report=report)
+
+
+def run_plan(
+    todo: Plan,
+    results: Path | str,
+    *,
+    jobs: int | None = None,
+    executor: str = "local",
+    device: str = "cpu",
+    retry_failed: bool = False,
+    report: Callable[[Event], None] | None = None,
+) -> Outcome:
+    """Run a plan into a store; see `run`."""
+    runner = find("executor", executor).load()
+    store = Store(results).open()
+    outcome = Outcome(failed=list(todo.broken))
+    work: list[Job] = []
+    for training in todo.trainings:
+        cells = missing_cells(training, store, retry_failed)
+        if cells:
+            work.append(Job(training, cells, store.root.resolve(), device))
+        else:
+            outcome.reused += 1
+    _save_plan(todo, store)
+    hooks = Hooks.installed()
+
+    def hear(event: Event) -> None:
+        _tell(hooks, event)
+        if event.kind == "finished":
+            outcome.trained += 1
+        elif event.kind == "failed":
+            outcome.failed.append((event.training.label, event.data))
+        if report:
+            report(event)
+
+    if work:
+        runner(jobs=jobs or os.cpu_count() or 1).run(work, hear)
+    for training in todo.trainings:
+        held = store.records(training.key)
+        outcome.records += [held[c.key] for c in training.cells if c.key in held]
+    return outcome
+
+
+def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Any, ...]:
+    """The cells of a training that have no record, or with `retry_failed` none that is ok."""
+    held = store.records(training.key)
+    done = {key for key, r in held.items() if r.status == "ok" or not retry_failed}
+    return tuple(c for c in training.cells if c.key not in done)
+
+
+def _save_plan(todo: Plan, store: Store) -> None:
+    """For `benchbench status`, which imports no plugin."""
+    content = {
+        "matrix": todo.matrix.name,
+        "trainings": [{"key": t.key, "label": t.label, "cells": [c.key for c in t.cells]} for t in todo.trainings],
+    }
+    atomic_write(store.root / "plans" / f"{todo.matrix.name}.json", json.dumps(content, indent=1).encode())
+
+
+def _tell(hooks: Hooks, event: Event) -> None:
+    t = event.training
+    training = {"key": t.key, "label": t.label, "matrix": t.matrix, "seed": t.seed}
+    if event.kind == "started":
+        hooks.call("training_started", training=training)
+    elif event.kind == "progress" and "step" in event.data:
+        metrics = {k: v for k, v in event.data.items() if k not in ("step", "steps", "stage", "stages")}
+        hooks.call("step_metrics", training=training, step=event.data["step"], metrics=metrics)
+    elif event.kind == "record":
+        hooks.call("record_written", record=event.data)
+    elif event.kind == "finished":
+        hooks.call("training_finished", training=training, seconds=event.data)
+    elif event.kind == "failed":
+        hooks.call("training_failed", training=training, reason=event.data)
+
+
+class Model(Trained):
+    """A trained encoder with its learner: `embed` images, `evaluate` on a target, `save` the weights."""
+
+    training: Training
+
+    def evaluate(self, target: str, protocol: str = "5way-1shot", **settings: Any) -> Summary:
+        """Mean accuracy and 95% interval over the fixed test episodes of `target` under `protocol`."""
+        ref = load_protocol(protocol, {protocol: settings} if settings else {})
+        component = ref.build()
+        held = Target(prepare(resolve_component("dataset", target)), self.sample, device=str(self.device))
+        component.check(held)
+        with settled(self.training.recipe["threads"], str(self.device)):
+            rng = Rng(self.training.seed, "evaluate", protocol)
+            scores = component.evaluate(self, held, rng)
+        first = next(iter(scores.values()))
+        return Summary.of(Metric(values=first.values, denominator=first.denominator, unit=first.unit))
+
+    def save(self, path: Path | str) -> None:
+        """Write encoder and learner as safetensors, with how they were trained in the header."""
+        about = {"content": self.training.content, "label": self.training.label}
+        save_checkpoint(Path(path), {"encoder": self.encoder, "learner": self.learner}, None, about)
+
+
+def train(
+    *,
+    pretext: str,
+    meta: str,
+    backbone: str = "conv4",
+    source: str = "glyphs",
+    regime: str | None = None,
+    samples: int = 60_000,
+    seed: int = 0,
+    device: str = "cpu",
+    settings: Mapping[str, Any] | None = None,
+    **sections: Any,
+) -> Model:
+    """Train one method, as a matrix of a single cell would, and return it. Nothing is stored.
+
+    `settings` and `sections` are those of a matrix file: ``settings={"meta": {"maml": {"inner_lr": 0.5}}}``,
+    ``episodes={"ways": 20}``, ``training={"lr": 1e-3}``. Raises BenchbenchError for bad input, TrainingFailed.
+    """
+    axes = {"pretext": [pretext], "meta": [meta], "backbone": [backbone], "source": [source], "target": [source]}
+    axes |= {"protocol": ["episodic"]} | ({"regime": [regime]} if regime else {})
+    content = {
+        "axes": axes,
+        "seeds": [seed],
+        "budget": {"samples": samples},
+        "floors": False,
+        "settings": {**(settings or {})},
+        **sections,
+    }
+    todo = make_plan(parse_matrix(content, "benchbench.train"))
+    training = todo.trainings[0]
+    with settled(training.recipe["threads"], device):
+        trained, _ = train_stages(training, prepare(training.source), None, device, lambda _: None)
+    model = Model(trained.encoder, trained.learner, trained.sample, device)
+    model.training = training
+    return model
+
+
+def evaluate(model: Model, target: str, protocol: str = "5way-1shot", **settings: Any) -> Summary:
+    """`Model.evaluate`."""
+    return model.evaluate(target, protocol, **settings)
+
+
+def embed(model: Trained, x: Tensor) -> Tensor:
+    """`Trained.embed`: images (N, C, H, W) in [0, 1] -> features (N, dim)."""
+    return model.embed(x)
+
+
+def default_device() -> str:
+    """``cuda`` where there is one, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,84 @@
+"""The command. Every subcommand is a module of its own, imported when it is used: ``--help`` imports no torch."""
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import Any
+
+import click
+
+from benchbench.errors import BenchbenchError, suggest
+
+COMMANDS = {
+    "data": "Prepare datasets.",
+    "leaderboard": "Render the leaderboard of a results folder.",
+    "plugins": "List the components that are installed.",
+    "run": "Train and score a matrix, then print its leaderboard.",
+    "status": "Say what is done in a results folder, and what runs.",
+}
+
+
+class Commands(click.Group):
+    """Subcommands by name; help texts stand here so that listing them imports nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*COMMANDS, *(e.name for e in entry_points(group="benchbench.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            return import_module(f"benchbench.cli.{cmd_name}").command
+        for entry in entry_points(group="benchbench.commands"):
+            if entry.name == cmd_name:
+                return entry.load()
+        raise click.UsageError(f"no command {cmd_name!r}{suggest(cmd_name, self.list_commands(ctx))}", ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, COMMANDS.get(n, "from a plugin")) for n in self.list_commands(ctx)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="benchbench-suite", prog_name="benchbench")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def group(debug: bool) -> None:
+    """A benchmark of meta-learning x self-supervised learning: what does meta-learning add, and does it transfer?"""
+
+
+def _warn_of_namesake() -> None:
+    try:
+        version("benchbench")
+    except PackageNotFoundError:
+        return
+    click.echo(
+        "warning: the unrelated distribution 'benchbench' is installed beside 'benchbench-suite', and both own the "
+        "package benchbench: uninstall the former and reinstall the latter",
+        err=True,
+    )
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command and exit: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given or bool(os.environ.get("BENCHBENCH_DEBUG"))
+    given = [a for a in given if a != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # Names hold characters that a bare C locale cannot print.
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    _warn_of_namesake()
+    try:
+        group.main(given, "benchbench", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what is finished is kept, run again to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BenchbenchError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

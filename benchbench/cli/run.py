@@ -1,0 +1,101 @@
+import sys
+from pathlib import Path
+
+import click
+
+from benchbench.cli.values import parse_only, parse_settings
+from benchbench.errors import BenchbenchError
+
+
+@click.command("run")
+@click.option("--matrix", is_flag=False, flag_value="quick", default="quick", help="A packaged matrix or a .toml file.")
+@click.option("--results", default="runs", type=click.Path(path_type=Path), help="The store (default: runs).")
+@click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
+@click.option("--seeds", help="Training seeds, such as 0,1,2.")
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
+@click.option("--executor", default="local", help="How trainings run: local or inline.")
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
+@click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
+@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    matrix: str,
+    results: Path,
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    seeds: str | None,
+    jobs: int | None,
+    executor: str,
+    device: str,
+    retry_failed: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Train and score everything in a matrix that the store does not hold yet, then print its leaderboard."""
+    from benchbench import api
+    from benchbench.cli.leaderboard import hook_columns
+    from benchbench.cli.progress import Reporter
+    from benchbench.leaderboard.aggregate import aggregate
+    from benchbench.leaderboard.render import terminal, write_leaderboard
+    from benchbench.matrix import load_matrix
+    from benchbench.plan import plan
+    from benchbench.store import Store
+
+    overrides = parse_settings(settings)
+    if seeds:
+        try:
+            overrides["seeds"] = [int(s) for s in seeds.split(",")]
+        except ValueError:
+            raise BenchbenchError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
+    content = load_matrix(matrix, overrides)
+    if device not in ("auto", "cpu") and not (device.startswith("cuda") and api.default_device() == "cuda"):
+        raise BenchbenchError(f"--device {device}: expected auto, cpu or, where there is one, cuda")
+    if not dry_run:
+        Store(results).open()
+    todo = plan(content, only=parse_only(only), prepare_data=not dry_run)
+    for label, reason in todo.broken:
+        click.echo(f"warning: {label} is left out: {reason}", err=True)
+    if dry_run:
+        _describe(todo, Store(results), retry_failed)
+        return
+    if todo.dropped and not quiet:
+        click.echo(f"{len(todo.dropped)} pairs without meaning are left out (--dry-run names them)", err=True)
+    missing = sum(bool(api.missing_cells(t, Store(results), retry_failed)) for t in todo.trainings)
+    with Reporter(missing, quiet=quiet) as report:
+        outcome = api.run_plan(
+            todo,
+            results,
+            jobs=jobs,
+            executor=executor,
+            device=api.default_device() if device == "auto" else device,
+            retry_failed=retry_failed,
+            report=report,
+        )
+    columns = hook_columns()
+    click.echo(terminal(aggregate(outcome.records, columns)))
+    click.echo(f"\ntrained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")
+    for path in write_leaderboard(outcome.records, results, columns):
+        click.echo(f"wrote {path}")
+    click.echo(f"records are under {results / 'records'}")
+    failed = [r for r in outcome.records if r.status == "failed"]
+    if outcome.failed or failed:
+        click.echo("some trainings failed; --retry-failed trains them again", err=True)
+        sys.exit(1)
+
+
+def _describe(todo, store, retry_failed: bool) -> None:  # type: ignore[no-untyped-def]
+    from benchbench.api import missing_cells
+
+    cells = 0
+    for training in todo.trainings:
+        left = missing_cells(training, store, retry_failed)
+        cells += len(training.cells)
+        targets = ", ".join(f"{c.target.name.split(':')[-1]} {c.protocol}" for c in training.cells)
+        state = "done" if not left else f"{len(left)} to do"
+        click.echo(f"{state:>8}  {training.label}: {targets}")
+    for label, reason in todo.dropped:
+        click.echo(f"    left out  {label}: {reason}")
+    for name in todo.unprepared:
+        click.echo(f"not prepared  dataset {name}")
+    click.echo(f"{len(todo.trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")

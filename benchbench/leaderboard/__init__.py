@@ -1,0 +1,1 @@
+"""Records -> tables. Reads records alone: no torch, no plugin."""

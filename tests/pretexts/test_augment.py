@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from benchbench_standard.pretexts.augment import Augment
+
+from benchbench import Rng
+
+STILL = Augment(1.0, 1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 9), (3, 9, 9), (3, 8, 12)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_views_keep_shape_type_and_range_and_follow_the_seed(shape, dtype):
+    x = torch.rand(32, *shape, dtype=dtype)
+    before = torch.random.get_rng_state()
+    view = Augment()(x, Rng(0))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert view.shape == x.shape
+    assert view.dtype == dtype
+    assert view.min() >= 0
+    assert view.max() <= 1 + 1e-6
+    assert torch.equal(view, Augment()(x, Rng(0)))
+    assert not torch.equal(view, Augment()(x, Rng(1)))
+
+
+def test_each_image_has_its_own_parameters():
+    x = torch.rand(1, 3, 16, 16).expand(20, -1, -1, -1)
+    view = Augment()(x, Rng(0))
+    assert len(view.flatten(1).unique(dim=0)) == 20
+
+
+def test_crop_areas_ratios_and_places():
+    augment = replace(STILL, min_scale=0.6, max_scale=1.4)
+    theta = augment.affine(torch.zeros(4000, 1, 8, 8, dtype=torch.float64), Rng(0))
+    sides, offset = theta[:, :, :2].diagonal(dim1=1, dim2=2), theta[:, :, 2]
+    area, ratio = sides.prod(1), sides[:, 0] / sides[:, 1]
+    assert 0.6 <= area.min() < 0.61
+    assert 1.39 < area.max() <= 1.4
+    assert 0.75 - 1e-9 <= ratio.min() < 0.77
+    assert 1.3 < ratio.max() <= 4 / 3 + 1e-9
+    assert (offset.abs() <= (1 - sides).abs() + 1e-9).all()
+
+
+def test_flips_alone_give_the_four_mirrored_images():
+    x = torch.rand(1, 1, 6, 6, dtype=torch.float64).expand(60, -1, -1, -1)
+    # An aspect ratio is always drawn: flips are read off the map, whose diagonal they negate.
+    signs = replace(STILL, flips=True).affine(x, Rng(0))[:, :, :2].diagonal(dim1=1, dim2=2).sign()
+    assert len(signs.unique(dim=0)) == 4
+    assert (STILL.affine(x, Rng(0))[:, :, :2].diagonal(dim1=1, dim2=2) > 0).all()
+
+
+def test_a_turn_keeps_angles_in_images_that_are_not_square():
+    theta = replace(STILL, rotation=30.0).affine(torch.zeros(50, 1, 10, 40, dtype=torch.float64), Rng(0))
+    upright = STILL.affine(torch.zeros(50, 1, 10, 40, dtype=torch.float64), Rng(0))
+    pixels = torch.tensor([40.0, 10.0], dtype=torch.float64)  # a coordinate of 1 is half as many pixels
+    sides = upright[:, :, :2].diagonal(dim1=1, dim2=2)
+    turn = theta[:, :, :2] / sides.unsqueeze(1) * pixels.unsqueeze(1) / pixels
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(2, dtype=torch.float64).expand(50, 2, 2))
+    degrees = torch.atan2(turn[:, 1, 0], turn[:, 0, 0]).rad2deg()
+    assert degrees.abs().max() <= 30
+    assert degrees.std() > 10
+
+
+def test_dropout_takes_whole_pixels_at_its_rate():
+    view = replace(STILL, dropout=0.3)(torch.ones(50, 3, 20, 20), Rng(0))
+    gone = view == 0
+    assert torch.equal(gone.any(1), gone.all(1))
+    assert gone.float().mean() == pytest.approx(0.3, abs=0.01)
+
+
+def test_erasing_takes_one_rectangle_of_some_images():
+    view = replace(STILL, erasing=0.5)(torch.ones(1000, 1, 32, 32), Rng(0))
+    gone = (view == 0)[:, 0]
+    hit = gone.flatten(1).any(1)
+    assert hit.float().mean() == pytest.approx(0.5, abs=0.06)
+    rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(rows * columns, gone.sum((1, 2)))
+    assert gone[hit].float().mean((1, 2)).max() < 0.4
+
+
+def test_colours_move_only_colour_images():
+    grey, colour = torch.rand(30, 1, 8, 8), torch.rand(30, 3, 8, 8)
+    augment = replace(STILL, colour=0.4, grey=0.5)
+    assert torch.equal(augment(grey, Rng(0)), STILL(grey, Rng(0)))
+    view = augment(colour, Rng(0))
+    is_grey = (view.std(1).flatten(1) < 1e-6).all(1)
+    assert 5 < int(is_grey.sum()) < 25
