@@ -59,7 +59,9 @@ def run(
     if seeds:
         matrix = matrix.model_copy(update={"seeds": list(seeds)})
     todo = make_plan(matrix, only=only)
-    return run_plan(todo, results, jobs=jobs, executor=executor, device=device, retry_failed=retry_failed, report=report)
+    return run_plan(
+        todo, results, jobs=jobs, executor=executor, device=device, retry_failed=retry_failed, report=report
+    )
 
 
 def run_plan(

@@ -156,9 +156,7 @@ class MetaLearner(_OnEncoder):
         """The mode in force: `train_norm` in training mode, else `test_norm`."""
         return self.train_norm if self.training else self.test_norm
 
-    def encode(
-        self, x: Tensor, *, params: Mapping[str, Tensor] | None = None, support: int | None = None
-    ) -> Tensor:
+    def encode(self, x: Tensor, *, params: Mapping[str, Tensor] | None = None, support: int | None = None) -> Tensor:
         """Features of B tasks, (B, n, *shape) -> (B, n, dim), under the mode in force; see `benchbench.encode`."""
         if self._precomputed:
             return x
@@ -233,5 +231,3 @@ class Executor(Component, ABC):
     @abstractmethod
     def run(self, jobs: list[Any], report: Callable[[Any], None]) -> None:
         """Run every job; `report` receives its events in this process as they come."""
-
-

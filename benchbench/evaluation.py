@@ -148,7 +148,9 @@ class Trained:
             x = target.images(torch.cat([support, query], 1).flatten().numpy()).unflatten(0, (len(support), -1))
             shots = support.shape[1]
             labels = batch.support_y[i : i + TASKS_AT_ONCE].to(self.device)
-            parts.append(self._adapt(Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways), rng.child(batch.number, i)))
+            parts.append(
+                self._adapt(Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways), rng.child(batch.number, i))
+            )
         return torch.cat(parts)
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:

@@ -178,12 +178,15 @@ def _explain(error: ValidationError) -> str:
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        section = {"axes": Axes, "budget": Budget, "episodes": EpisodeSettings, "training": TrainingSettings}
-        model = section.get(place[0], Matrix) if len(place) > 1 else Matrix
+        section: dict[str, type[BaseModel]] = {
+            "axes": Axes,
+            "budget": Budget,
+            "episodes": EpisodeSettings,
+            "training": TrainingSettings,
+        }
+        model: type[BaseModel] = section.get(place[0], Matrix) if len(place) > 1 else Matrix
         what = "axis" if place[0] == "axes" else "key"
         return f"unknown {what} {key!r}{suggest(place[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{key!r} is missing"
     return f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
-
-

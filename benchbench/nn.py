@@ -9,10 +9,11 @@ caller and recorded, never left to ``module.training``. The modes (`NormMode`):
 - ``support``: the first `support` samples of a task serve all its samples; inductive.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ _statistics: ContextVar[Statistics | None] = ContextVar("statistics", default=No
 
 
 @contextmanager
-def use_statistics(statistics: Statistics):
+def use_statistics(statistics: Statistics) -> Iterator[None]:
     """Run a block in which every `TaskNorm` uses `statistics`."""
     token = _statistics.set(statistics)
     try:
@@ -82,6 +83,8 @@ class TaskNorm(_BatchNorm):
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Move the running averages towards the mean over tasks, with the unbiased variance as torch does."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
         momentum = 0.1 if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.mean(0).flatten(), momentum)
         self.running_var.lerp_(variance.mean(0).flatten() * (count / max(count - 1, 1)), momentum)
@@ -106,7 +109,7 @@ def has_norm(module: nn.Module) -> bool:
 
 
 def task_batch_norm(
-    x: Tensor, norm: nn.Module, weight: Tensor, bias: Tensor, *, running: bool, support: int | None = None
+    x: Tensor, norm: Any, weight: Tensor, bias: Tensor, *, running: bool, support: int | None = None
 ) -> Tensor:
     """Batch norm of T tasks that ride in the channel dimension, each with its own scale and shift.
 

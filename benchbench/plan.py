@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.components import SampleSpec
+from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation import EPISODES_REVISION, Target
 from benchbench.keys import content_key
 from benchbench.matrix import AXES, Matrix, matches
+from benchbench.protocols import load_protocol
 from benchbench.records import Method
 from benchbench.registry import find, key_content, resolve_component
-from benchbench.protocols import load_protocol
-from benchbench.settings import ComponentRef
+from benchbench.settings import ComponentRef, nested
 from benchbench.stages import Cell, Regime, Training, chain
 
 #: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
@@ -153,9 +153,10 @@ class _Planner:
         refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
         refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
         self._protocol(point["protocol"])
-        if any(ref is None for ref in refs.values()):
+        loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
+        if len(loaded) < len(refs):
             return ""
-        pretext, meta, backbone, source = (refs[a].load() for a in ("pretext", "meta", "backbone", "source"))
+        pretext, meta, backbone, source = (loaded[a] for a in ("pretext", "meta", "backbone", "source"))
         regime = point["regime"]
         implicit = "regime" not in self.matrix.axes.model_fields_set
         if (regime == "joint") != meta.adapter_only:
@@ -169,7 +170,7 @@ class _Planner:
             return f"backbone {point['backbone']} has nothing to train"
         if not needs <= pretext.objectives:
             return f"pretext {point['pretext']} has no {' or '.join(needs)} objective"
-        if regime in ("pipeline", "auxiliary") and pretext.uses_labels:
+        if regime in ("pipeline", "auxiliary") and uses_labels(refs["pretext"]):
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
         if missing := (pretext.requires | meta.requires) - backbone.provides:
             return f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
@@ -184,7 +185,10 @@ class _Planner:
         refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
         pretext, meta, backbone = refs["pretext"], refs["meta"], refs["backbone"]
         source_ref = self._ref("dataset", point["source"])
-        assert pretext and meta and backbone and source_ref
+        assert pretext
+        assert meta
+        assert backbone
+        assert source_ref
         source = self._prepared(point["source"])
         recipe = self.matrix.recipe(point)
         regime: Regime = point["regime"]  # type: ignore[assignment]
@@ -197,10 +201,12 @@ class _Planner:
             "recipe": recipe,
         }
         stages = chain(regime, pretext, meta, labels, base) if trains else ()
+        labelled = regime in ("pipeline", "auxiliary") or uses_labels(pretext)
         if source and trains:
-            self._check_source(source, recipe, labelled=regime in ("pipeline", "auxiliary") or pretext.load().uses_labels)
+            self._check_source(source, recipe, labelled=labelled)
+        shape = list(source.table.shape) if source else []
         content = {
-            **(base if trains else {"backbone": base["backbone"], "seed": seed, "sample": list(source.table.shape) if source else []}),
+            **(base if trains else {"backbone": base["backbone"], "seed": seed, "sample": shape}),
             "learner": key_content(meta),
             "stages": [s.key for s in stages],
         }
@@ -249,11 +255,14 @@ class _Planner:
         return Cell(content_key(content), target_ref, point["protocol"], protocol)
 
 
+def uses_labels(ref: ComponentRef | None) -> bool:
+    """Whether a pretext, or one that its settings name, reads true labels."""
+    return ref is not None and any(part.load().uses_labels for part in [ref, *nested(ref)] if part.kind == "pretext")
+
+
 def _as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
 def _label(point: Point) -> str:
     return f"{point['pretext']} × {point['meta']} ({point['backbone']}, {point['source']}, {point['regime']})"
-
-

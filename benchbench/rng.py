@@ -6,6 +6,7 @@ whatever was drawn before elsewhere, so generator state is never saved: it is de
 
 import hashlib
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -66,7 +67,7 @@ class Rng:
 
 
 @contextmanager
-def seeded_globals(rng: Rng, device: torch.device | str = "cpu"):
+def seeded_globals(rng: Rng, device: torch.device | str = "cpu") -> Iterator[None]:
     """Run a block with torch's global generators forked and seeded from `rng`, for code that takes no generator
     (dropout, parameter initialisation); afterwards they are as before."""
     device = torch.device(device)

@@ -26,7 +26,9 @@ class EpisodeIndex:
     classes: np.ndarray
 
 
-def check_shape(shape: EpisodeShape, index: Sequence[np.ndarray], where: str, groups: Sequence[int] | None = None) -> None:
+def check_shape(
+    shape: EpisodeShape, index: Sequence[np.ndarray], where: str, groups: Sequence[int] | None = None
+) -> None:
     """Raise BenchbenchError where classes or images are too few for episodes of `shape`."""
     available = len(set(groups)) if groups is not None else len(index)
     if shape.ways > available:

@@ -27,7 +27,7 @@ class ComponentRef(BaseModel):
         """Construct the component: `args` are the constructor's positional arguments."""
         return construct(self.load(), *args, settings=self.settings)
 
-    def load(self) -> type:
+    def load(self) -> Any:
         """The component's class."""
         from benchbench.registry import find
 
@@ -104,6 +104,16 @@ def build_settings(cls: type, resolved: Mapping[str, Any]) -> dict[str, Any]:
     """Constructor arguments from `resolve_settings`' output: nested component references become objects again."""
     model = schema(cls).model_validate(dict(resolved))
     return {name: getattr(model, name) for name in type(model).model_fields}
+
+
+def nested(ref: ComponentRef) -> list[ComponentRef]:
+    """The components that a component's settings name, theirs too."""
+    found: list[ComponentRef] = []
+    for value in build_settings(ref.load(), ref.settings).values():
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, ComponentRef):
+                found += [item, *nested(item)]
+    return found
 
 
 def construct(cls: type, *args: Any, settings: Mapping[str, Any]) -> Any:

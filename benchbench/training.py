@@ -237,9 +237,9 @@ class _StageRun:
             optimiser.step()
             done = step + 1
             progress = Progress(done, self.steps, done * self.views)
-            for module in (self.pretext, self.learner):
-                if module is not None:
-                    module.after_step(progress)
+            for part in (self.pretext, self.learner):
+                if part is not None:
+                    part.after_step(progress)
             result.samples = progress.samples
             if done % log_every == 0 or done == self.steps:
                 result.curve.append({"step": done, "samples": progress.samples, **metrics})

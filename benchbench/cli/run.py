@@ -1,10 +1,15 @@
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchbench.cli.values import parse_only, parse_settings
 from benchbench.errors import BenchbenchError
+
+if TYPE_CHECKING:
+    from benchbench.plan import Plan
+    from benchbench.store import Store
 
 
 @click.command("run")
@@ -84,7 +89,7 @@ def command(
         sys.exit(1)
 
 
-def _describe(todo, store, retry_failed: bool) -> None:  # type: ignore[no-untyped-def]
+def _describe(todo: "Plan", store: "Store", retry_failed: bool) -> None:
     from benchbench.api import missing_cells
 
     cells = 0

@@ -1,5 +1,7 @@
 """The samples that a stage trains on, as a pretext sees them."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -59,11 +61,9 @@ class Pool:
         sizes = [len(r) for r in by_class]
         labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
         starts = np.cumsum([0, *sizes])
-        local = [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        local = [np.arange(a, b) for a, b in pairwise(starts)]
         groups = None if split.variant_of is None else [split.variant_of[c] for c in classes]
-        return cls(
-            table, rows, name=f"{name} ({part})", device=device, labels=labels, by_class=local, groups=groups
-        )
+        return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, by_class=local, groups=groups)
 
     def __len__(self) -> int:
         return len(self._x)

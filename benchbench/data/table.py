@@ -78,6 +78,4 @@ def read(folder: Path) -> SampleTable:
     about = json.loads((folder / "table.json").read_text("utf-8"))
     labels = np.load(folder / "labels.npy")
     x = np.memmap(folder / "x.bin", np.uint8, "r", shape=(len(labels), *about["shape"]))
-    return SampleTable(
-        x, labels, tuple(about["class_names"]), about.get("fingerprint", ""), str(about["pixel_hash"])
-    )
+    return SampleTable(x, labels, tuple(about["class_names"]), about.get("fingerprint", ""), str(about["pixel_hash"]))

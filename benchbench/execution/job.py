@@ -6,7 +6,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from benchbench.nn import convert_norm
 from benchbench.records import Cost, Flags, Metric, Record, Summary
 from benchbench.registry import find
 from benchbench.rng import Rng, seeded_globals
-from benchbench.settings import ComponentRef
+from benchbench.settings import ComponentRef, nested
 from benchbench.stages import Cell, Training
 from benchbench.store import Store
 from benchbench.training import Report, StageResult, run_stage
@@ -80,7 +80,7 @@ def _numbered(report: Report, number: int, stages: int) -> Report:
 
 
 @contextmanager
-def settled(threads: int, device: str):  # type: ignore[no-untyped-def]
+def settled(threads: int, device: str) -> Iterator[None]:
     """Run a block on `threads` threads with deterministic algorithms; afterwards all is as before."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
@@ -122,7 +122,9 @@ def fail(job: Job, reason: str, report: Callable[[Event], None]) -> None:
     missing = [c for c in job.cells if c.key not in store.records(job.training.key)]
     flags = Flags(transductive=False, labels="none", selection=job.training.recipe["selection"], floor=False)
     records = [
-        Record(**_identity(job.training, cell), status="failed", reason=reason, flags=flags, environment=_environment(job))
+        Record(
+            **_identity(job.training, cell), status="failed", reason=reason, flags=flags, environment=_environment(job)
+        )
         for cell in missing
     ]
     store.add(job.training.key, records)
@@ -150,9 +152,7 @@ def _score(job: Job, cell: Cell, trained: Trained, stages: list[StageResult], da
     target_data = prepare(cell.target)
     target = Target(target_data, trained.sample, device=job.device)
     scores = cell.component.build().evaluate(trained, target, Rng(job.training.seed, "evaluate", cell.protocol))
-    metrics = {
-        name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()
-    }
+    metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     training = job.training
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
@@ -160,7 +160,7 @@ def _score(job: Job, cell: Cell, trained: Trained, stages: list[StageResult], da
     identity["content"]["training_ways"] = [s.ways for s in stages]
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
-    labels = any(s.pretext.load().uses_labels for s in training.stages)
+    labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
     return Record(
         **identity,
         status="ok",

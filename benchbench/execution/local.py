@@ -34,7 +34,7 @@ class Local(Executor):
                 while len(running) < self.jobs and (job := self._next(waiting, running)):
                     waiting.remove(job)
                     ours, theirs = context.Pipe()
-                    process = context.Process(target=_work, args=(job, theirs), daemon=False)
+                    process: BaseProcess = context.Process(target=_work, args=(job, theirs), daemon=False)
                     process.start()
                     theirs.close()
                     running[ours] = (process, job, theirs)
@@ -47,9 +47,7 @@ class Local(Executor):
             for process, _, _ in running.values():
                 process.join()
 
-    def _next(
-        self, waiting: list[Job], running: dict[Connection, tuple[BaseProcess, Job, Connection]]
-    ) -> Job | None:
+    def _next(self, waiting: list[Job], running: dict[Connection, tuple[BaseProcess, Job, Connection]]) -> Job | None:
         busy = {s.key for _, job, _ in running.values() for s in job.training.stages}
         return next((j for j in waiting if not busy & {s.key for s in j.training.stages}), None)
 
@@ -67,7 +65,8 @@ class Local(Executor):
             del running[connection]
             connection.close()
             if process.exitcode != 0:
-                how = f"signal {-process.exitcode}" if (process.exitcode or 0) < 0 else f"exit code {process.exitcode}"
+                code = process.exitcode or 0
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 log = Store(job.store).log(job.training.key)
                 fail(job, f"its process ended with {how}; see {log.name} under logs", report)
             return

@@ -142,7 +142,9 @@ def _notes(records: list[Record]) -> list[str]:
     notes = [
         f"Accuracy in percent, mean ± interval: {over}. Test episodes a cell: {', '.join(map(str, counts))}, the same "
         "for every method.",
-        "rank: average over the columns, ties shared" + ("; * over the columns that are there" if records else "") + ".",
+        "rank: average over the columns, ties shared"
+        + ("; * over the columns that are there" if records else "")
+        + ".",
         "labels: whose true labels training read. transductive: a query's score may depend on the other queries, "
         "through batch statistics. (floor): not trained. samples: views that entered a loss. train s: wall seconds "
         "of training, which depend on the machine.",

@@ -13,7 +13,8 @@ from benchbench.store import atomic_write
 STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; }
 body { margin: 2rem; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+th, td { padding: .35rem .7rem; text-align: right;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
 th:nth-child(-n+3), td:nth-child(-n+3) { text-align: left; } thead th { position: sticky; top: 0; background: Canvas; }
 li { max-width: 70rem; margin: .3rem 0; }
 """.strip()
@@ -23,7 +24,9 @@ def markdown(table: Table) -> str:
     """A GitHub table and its notes; names are escaped."""
     rows = table.rows.map(lambda v: html.escape(str(v), quote=False).replace("|", "\\|"))
     body = tabulate(rows.values.tolist(), [str(c) for c in rows.columns], tablefmt="github", disable_numparse=True)
-    return "# Leaderboard\n\n" + body + "\n\n" + "\n".join(f"- {html.escape(n, quote=False)}" for n in table.notes) + "\n"
+    return (
+        "# Leaderboard\n\n" + body + "\n\n" + "\n".join(f"- {html.escape(n, quote=False)}" for n in table.notes) + "\n"
+    )
 
 
 def terminal(table: Table) -> str:
@@ -38,7 +41,8 @@ def page(table: Table) -> str:
     body = table.rows.to_html(index=False, escape=True, border=0)
     notes = "".join(f"<li>{html.escape(n)}</li>" for n in table.notes)
     return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
         f"<title>benchbench leaderboard</title>\n<style>\n{STYLE}\n</style>\n<h1>Leaderboard</h1>\n{body}\n"
         f"<ul>{notes}</ul>\n</html>\n"
     )

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from benchbench_standard.pretexts.augment import Augment
 
 from benchbench import Rng
+from benchbench_standard.pretexts.augment import Augment
 
 STILL = Augment(1.0, 1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
-from benchbench_standard.pretexts.contrastive import Contrastive, nt_xent
 
 from benchbench import Batch, BenchbenchError, EpisodeShape, Rng, SampleSpec
+from benchbench_standard.pretexts.contrastive import Contrastive, nt_xent
 
 
 @pytest.mark.usefixtures("float64")

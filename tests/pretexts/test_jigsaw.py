@@ -1,9 +1,9 @@
 import pytest
 import torch
-from benchbench_standard.pretexts.jigsaw import Jigsaw, permutation_set, shuffle_patches
 from torch.nn import functional as F
 
 from benchbench import Batch, EpisodeShape, Rng, SampleSpec
+from benchbench_standard.pretexts.jigsaw import Jigsaw, permutation_set, shuffle_patches
 
 
 @pytest.mark.parametrize("grid", [2, 3])

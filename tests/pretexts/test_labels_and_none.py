@@ -1,11 +1,11 @@
 import pytest
 import torch
-from benchbench_standard.pretexts.labels import Labels
-from benchbench_standard.pretexts.none import RandomInitialisation
 from torch.nn import functional as F
 
 from benchbench import Batch, BenchbenchError, EpisodeShape, Rng, SampleSpec
 from benchbench.rng import seeded_globals
+from benchbench_standard.pretexts.labels import Labels
+from benchbench_standard.pretexts.none import RandomInitialisation
 
 SPEC = SampleSpec("image", (1, 8, 8))
 

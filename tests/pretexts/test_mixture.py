@@ -1,11 +1,11 @@
 import pytest
 import torch
-from benchbench_standard.pretexts.contrastive import Contrastive
-from benchbench_standard.pretexts.jigsaw import Jigsaw
-from benchbench_standard.pretexts.rotation import Rotation
 
 from benchbench import Batch, BenchbenchError, EpisodeShape, Rng, SampleSpec
 from benchbench.registry import resolve_component
+from benchbench_standard.pretexts.contrastive import Contrastive
+from benchbench_standard.pretexts.jigsaw import Jigsaw
+from benchbench_standard.pretexts.rotation import Rotation
 
 SPEC = SampleSpec("image", (1, 8, 8))
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from benchbench_standard.pretexts.rotation import Rotation, rotated
 
 from benchbench import Batch, BenchbenchError, EpisodeShape, Rng, SampleSpec
+from benchbench_standard.pretexts.rotation import Rotation, rotated
 
 
 def test_rotated_agrees_with_torch():

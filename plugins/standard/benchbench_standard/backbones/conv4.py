@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,6 +37,7 @@ class Conv4(Backbone):
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(4))
         for conv in self.convs:
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        self.to(memory_format=torch.channels_last)  # half the time at test, a tenth less in training, on CPUs
         self.dim = width
         if self.pooled:
             if min(size) < 16:

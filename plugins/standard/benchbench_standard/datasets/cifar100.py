@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
+from PIL import Image
 from pydantic import Field
 from torchvision.datasets import CIFAR100
 
 from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, tasks_folder
-from benchbench_standard.datasets.images import image_files, read_image
+from benchbench_standard.datasets.images import fitted, image_files, read_image
 
 
 class _Cifar100(Dataset):
@@ -25,38 +26,47 @@ class _Cifar100(Dataset):
 
     def sources(self, root: Path | None) -> list[Path]:
         """The class folders' files, or torchvision's three pickles."""
-        if root is not None and (root / "cifar100").is_dir():
-            return image_files(root / "cifar100")
-        if root is not None and (root / "cifar-100-python").is_dir():
-            return [root / "cifar-100-python" / name for name in ("meta", "test", "train")]
-        raise DataMissing(
-            f"dataset {self.split_name}: expected class folders in BENCHBENCH_DATA/cifar100 or torchvision's "
-            "BENCHBENCH_DATA/cifar-100-python; `benchbench data prepare --download` fetches the latter"
-        )
+        if root is not None and (files := image_files(root / "cifar100")):
+            return files
+        pickles = [root / "cifar-100-python" / name for name in ("meta", "test", "train")] if root else []
+        if not pickles or not all(p.is_file() for p in pickles):
+            raise DataMissing(
+                f"dataset {self.split_name}: expected class folders BENCHBENCH_DATA/cifar100/CLASS/*.png or "
+                "torchvision's BENCHBENCH_DATA/cifar-100-python/{train,test,meta}; "
+                f"`benchbench data prepare {self.split_name} --download` fetches the latter"
+            )
+        return pickles
 
     def download(self, root: Path) -> None:
         """Fetch torchvision's copy, checked by its checksum."""
         CIFAR100(str(root), download=True)
 
     def samples(self, root: Path | None) -> Iterator[Sample]:
-        """Train images, then test images, of every class."""
+        """Every image, of CIFAR-100's own train and test sets alike."""
+        files = self.sources(root)
         assert root is not None
-        if (root / "cifar100").is_dir():
-            for path in self.sources(root):
-                x = read_image(path, self.size, grey=False)
-                yield Sample(x, path.parent.name, path.relative_to(root).as_posix())
+        if files[0].is_relative_to(root / "cifar-100-python"):
+            yield from self._pickled(root)
             return
-        for train in (True, False):
-            data = CIFAR100(str(root), train=train)
-            for image, label in zip(data.data, data.targets, strict=True):
-                yield Sample(np.ascontiguousarray(image.transpose(2, 0, 1)), data.classes[label])
+        for path in files:
+            yield Sample(read_image(path, self.size, grey=False), path.parent.name, path.relative_to(root).as_posix())
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The published class lists."""
         path = tasks_folder() / "splits" / f"{self.split_name}.json"
         content = json.loads(path.read_text("utf-8"))
         parts = {part: content[part] for part in ("train", "valid", "test")}
-        return ClassSplit.by_name(table.class_names, parts, str(path))
+        return ClassSplit.by_name(table.class_names, parts, f"split file {path.name}")
+
+    def _pickled(self, root: Path) -> Iterator[Sample]:
+        for train in (True, False):
+            try:
+                data = CIFAR100(str(root), train=train, download=False)
+            except RuntimeError as error:
+                raise DataMissing(f"dataset {self.split_name}: {root / 'cifar-100-python'}: {error}") from None
+            for image, label in zip(data.data, data.targets, strict=True):
+                x = np.asarray(fitted(Image.fromarray(image), self.size))
+                yield Sample(np.ascontiguousarray(x.transpose(2, 0, 1)), data.classes[label])
 
 
 class CIFARFS(_Cifar100):

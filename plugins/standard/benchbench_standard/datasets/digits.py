@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import Field
 
 from benchbench import ClassSplit, Dataset, Sample, SampleTable
+from benchbench_standard.datasets.images import fitted
 
 
 class Digits(Dataset):
@@ -26,11 +27,10 @@ class Digits(Dataset):
         return [Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"]
 
     def samples(self, root: Path | None) -> Iterator[Sample]:
-        """Bicubic enlargement of the 17 grey levels, ink = 255."""
+        """Every image, its 17 grey levels spread over 0 to 255, ink = 255."""
         data = sklearn.datasets.load_digits()
         for image, label in zip(data.images, data.target, strict=True):
-            small = Image.fromarray((image * (255 / 16)).astype(np.uint8))
-            large = small.resize((self.size, self.size), Image.Resampling.BICUBIC)
+            large = fitted(Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)), self.size)
             yield Sample(np.asarray(large)[None], str(label))
 
     def split(self, table: SampleTable) -> ClassSplit:

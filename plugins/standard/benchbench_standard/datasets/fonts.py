@@ -55,17 +55,19 @@ class Renderer:
     def varied(self, ink: np.ndarray, name: str) -> np.ndarray:
         """A sample of a character, from its ink and the name of its seed: uint8 (1, size, size), ink 255."""
         state = Rng("glyph", name).numpy
-        turn, shear = np.deg2rad(state.uniform(-25, 25)), state.uniform(-0.3, 0.3)
-        scale = CANVAS * state.uniform(0.5, 0.85) / max(ink.shape)
-        stretch = np.exp(state.uniform(-0.25, 0.25))
+        turn, shear = np.deg2rad(state.uniform(-22, 22)), state.uniform(-0.25, 0.25)
+        scale = CANVAS * state.uniform(0.55, 0.85) / max(ink.shape)
+        stretch = np.exp(state.uniform(-0.2, 0.2))
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         matrix = matrix @ np.array([[1, shear], [0, 1]]) @ np.diag([scale * stretch, scale / stretch])
         # Pillow wants the way back, from a place on the canvas to a place in the ink.
         inverse = np.linalg.inv(matrix)
-        centre = CANVAS / 2 + state.uniform(-0.1, 0.1, 2) * CANVAS
+        centre = CANVAS / 2 + state.uniform(-0.08, 0.08, 2) * CANVAS
         offset = np.array(ink.shape[::-1]) / 2 - inverse @ centre
         data = (*inverse[0], offset[0], *inverse[1], offset[1])
-        image = Image.fromarray(ink).transform((CANVAS, CANVAS), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+        image = Image.fromarray(ink).transform(
+            (CANVAS, CANVAS), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR
+        )
         image = _restroked(image, state.randint(4))
         return np.asarray(image.resize((self.size, self.size), Image.Resampling.BOX))[None]
 
@@ -93,21 +95,21 @@ def distinct(codes: Iterable[int], covered: Mapping[int, list[Path]]) -> Iterato
     """The characters that draw something and look like no earlier one. What Unicode decomposes (a letter with an
     accent, a positional or styled form) is left to its base letter."""
     renderer = Renderer(CANVAS)
-    looks = np.zeros((0, 24 * 24))
+    codes = list(codes)
+    looks, kept = np.zeros((len(codes) + 1, 24 * 24)), 1
     for code in codes:
         character = chr(code)
         ink = renderer.plain(code, covered[code][0])
         if unicodedata.normalize("NFKD", character) != character or not ink.size:
             continue
         look = _look(ink)
-        if not len(looks) or (looks @ look).max() <= SAME_LOOK:
-            looks = np.concatenate([looks, look[None]])
+        if (looks[:kept] @ look).max() <= SAME_LOOK:
+            looks[kept] = look
+            kept += 1
             yield code
 
 
-def draw(
-    classes: Mapping[str, int], covered: Mapping[int, list[Path]], size: int, per_class: int
-) -> Iterator[Sample]:
+def draw(classes: Mapping[str, int], covered: Mapping[int, list[Path]], size: int, per_class: int) -> Iterator[Sample]:
     """`per_class` samples of each class, its faces in turn; `classes` maps a class name to its code point."""
     renderer = Renderer(size)
     for name, code in classes.items():

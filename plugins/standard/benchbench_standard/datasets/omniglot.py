@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,11 +8,13 @@ from pydantic import Field
 from torchvision.datasets import Omniglot as TorchvisionOmniglot
 from torchvision.datasets.utils import download_and_extract_archive
 
-from benchbench import ClassSplit, DataMissing, Dataset, Rng, Sample, SampleTable, tasks_folder
+from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Rng, Sample, SampleTable, tasks_folder
 from benchbench_standard.datasets.images import image_files, read_image
 
-TURNS = (0, 90, 180, 270)
 FOLDERS = ("images_background", "images_evaluation")
+#: Characters of each part in the conventions that are a shuffle.
+SHUFFLED = {"finn": {"train": 1100, "valid": 100, "test": 423}, "reptile": {"train": 1200, "test": 423}}
+CHARACTERS = 1623
 
 
 class Omniglot(Dataset):
@@ -38,17 +40,18 @@ class Omniglot(Dataset):
         split: Literal["vinyals", "finn", "reptile", "meta-dataset"] = "vinyals",
         ink: Literal["one", "zero"] = "one",
     ):
-        self.size, self.split_name, self.ink = size, split, ink
+        self.size, self.convention, self.ink = size, split, ink
 
     def sources(self, root: Path | None) -> list[Path]:
         """The image files of torchvision's folder tree."""
-        folders = [root / "omniglot-py" / name for name in FOLDERS] if root else []
-        if not folders or not all(f.is_dir() for f in folders):
+        found = [image_files(root / "omniglot-py" / name) for name in FOLDERS] if root else []
+        if not found or not all(found):
             raise DataMissing(
                 "dataset omniglot: expected torchvision's tree BENCHBENCH_DATA/omniglot-py/images_background and "
-                "images_evaluation (ALPHABET/characterNN/*.png); `benchbench data prepare omniglot --download` fetches it"
+                "images_evaluation (ALPHABET/characterNN/*.png); `benchbench data prepare omniglot --download` fetches "
+                "it"
             )
-        return [path for folder in folders for path in image_files(folder)]
+        return [path for files in found for path in files]
 
     def download(self, root: Path) -> None:
         """Fetch both archives, checked by torchvision's checksums."""
@@ -58,38 +61,60 @@ class Omniglot(Dataset):
             download_and_extract_archive(url, target, md5=TorchvisionOmniglot.zips_md5[name])
 
     def samples(self, root: Path | None) -> Iterator[Sample]:
-        """Every drawing, in four rotations unless the split knows none."""
-        assert root is not None
-        turns = TURNS[:1] if self.split_name == "meta-dataset" else TURNS
+        """Every drawing: as it is in ``meta-dataset``, else in four rotations, each a class of its own."""
         for path in self.sources(root):
+            assert root is not None
             x = read_image(path, self.size, grey=True)
             x = 255 - x if self.ink == "one" else x
-            character = f"{path.parent.parent.name}/{path.parent.name}"
-            for i, turn in enumerate(turns):
-                rotated = np.ascontiguousarray(np.rot90(x, i, (1, 2)))
-                yield Sample(rotated, f"{character}/rot{turn:03d}", path.relative_to(root).as_posix())
+            character, file = f"{path.parent.parent.name}/{path.parent.name}", path.relative_to(root).as_posix()
+            if self.convention == "meta-dataset":
+                yield Sample(x, character, file)
+                continue
+            for turns in range(4):
+                yield Sample(np.rot90(x, turns, (1, 2)), f"{character}/rot{90 * turns:03d}", file)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The chosen convention."""
         names = table.class_names
-        characters = [name.rsplit("/", 1)[0] for name in names]
-        if self.split_name in ("vinyals", "meta-dataset"):
-            path = tasks_folder() / "splits" / f"omniglot-{self.split_name}.json"
-            content = json.loads(path.read_text("utf-8"))
-            level = 2 if self.split_name == "vinyals" else 1
-            where = {name: part for part in ("train", "valid", "test") for name in content[part]}
-            part_of = [where["/".join(c.split("/")[:level])] for c in characters]
-        else:
-            unique = sorted(set(characters))
-            sizes = (1100, 100, 423) if self.split_name == "finn" else (1200, 0, 423)
-            labels = np.repeat(["train", "valid", "test"], sizes)[: len(unique)]
-            order = Rng("omniglot", self.split_name).numpy.permutation(len(unique))
-            where = {unique[i]: str(labels[place]) for place, i in enumerate(order[: len(labels)])}
-            part_of = [where[c] for c in characters]
-        chosen: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
-        for i, (name, part) in enumerate(zip(names, part_of, strict=True)):
-            if self.split_name != "reptile" or part == "train" or name.endswith("rot000"):
-                chosen[part].append(i)
-        ids = {c: i for i, c in enumerate(sorted(set(characters)))}
-        variants = tuple(ids[c] for c in characters) if self.split_name == "finn" else None
-        return ClassSplit(**{part: tuple(ids_) for part, ids_ in chosen.items()}, variant_of=variants)
+        if self.convention == "meta-dataset":
+            return ClassSplit.by_name(names, self._by_alphabet(names), "split omniglot-meta-dataset")
+        characters = sorted({name.rsplit("/", 1)[0] for name in names})
+        if len(characters) != CHARACTERS:
+            raise BenchbenchError(
+                f"dataset omniglot: expected {CHARACTERS} characters below omniglot-py, found {len(characters)}"
+            )
+        parts = _published("vinyals") if self.convention == "vinyals" else self._shuffled(characters)
+        rotated = {
+            part: [f"{c}/rot{turn:03d}" for c in chosen for turn in self._turns(part)] for part, chosen in parts.items()
+        }
+        split = ClassSplit.by_name(names, rotated, f"split omniglot-{self.convention}")
+        if self.convention != "finn":
+            return split
+        ids = {c: i for i, c in enumerate(characters)}
+        variant_of = tuple(ids[name.rsplit("/", 1)[0]] for name in names)
+        return ClassSplit(split.train, split.valid, split.test, variant_of)
+
+    def _turns(self, part: str) -> range:
+        return range(0, 90 if self.convention == "reptile" and part == "test" else 360, 90)
+
+    def _shuffled(self, characters: list[str]) -> Mapping[str, list[str]]:
+        order = iter(Rng("omniglot", self.convention).numpy.permutation(len(characters)))
+        return {part: [characters[next(order)] for _ in range(n)] for part, n in SHUFFLED[self.convention].items()}
+
+    def _by_alphabet(self, names: tuple[str, ...]) -> Mapping[str, list[str]]:
+        of_alphabet: dict[str, list[str]] = {}
+        for name in names:
+            of_alphabet.setdefault(name.split("/")[0], []).append(name)
+        alphabets = _published("meta-dataset")
+        missing = {a for listed in alphabets.values() for a in listed}.symmetric_difference(of_alphabet)
+        if missing:
+            raise BenchbenchError(
+                f"dataset omniglot: expected its 50 alphabets, different are: {', '.join(sorted(missing))}"
+            )
+        return {part: [n for a in listed for n in of_alphabet[a]] for part, listed in alphabets.items()}
+
+
+def _published(convention: str) -> Mapping[str, list[str]]:
+    """The lists of a convention in ``tasks/splits``: characters (vinyals) or alphabets (meta-dataset)."""
+    content = json.loads((tasks_folder() / "splits" / f"omniglot-{convention}.json").read_text("utf-8"))
+    return {part: content[part] for part in ("train", "valid", "test")}

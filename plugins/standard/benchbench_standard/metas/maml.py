@@ -1,14 +1,9 @@
-from collections.abc import Mapping
-from typing import Annotated
-
 import torch
-from pydantic import Field
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, NormMode, Rng
-
-Steps = Annotated[int, Field(ge=1)]
 
 
 class MAML(MetaLearner):
@@ -24,11 +19,11 @@ class MAML(MetaLearner):
         self,
         encoder: Backbone,
         *,
-        inner_lr: Annotated[float, Field(gt=0)] = 0.4,
-        train_steps: Steps = 3,
-        test_steps: Steps = 5,
+        inner_lr: PositiveFloat = 0.4,
+        train_steps: PositiveInt = 3,
+        test_steps: PositiveInt = 5,
         first_order: bool = False,
-        head_ways: Annotated[int, Field(ge=2)] | None = None,
+        head_ways: PositiveInt | None = None,
         train_norm: NormMode = "call",
         test_norm: NormMode = "call",
     ):
@@ -37,21 +32,14 @@ class MAML(MetaLearner):
         self.train_steps, self.test_steps = train_steps, test_steps
         self.head = nn.Linear(encoder.dim, head_ways or 1)
 
-    def named_weights(self) -> dict[str, Tensor]:
-        """What adapts: every weight of the encoder, its norms' too, and of the head."""
-        named = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
-        return named | {"head.weight": self.head.weight, "head.bias": self.head.bias}
-
-    def initial(self, tasks: int, ways: int) -> dict[str, Tensor]:
-        """The starting weights of `tasks` tasks: name -> (B, *shape)."""
+    def initial(self, ways: int) -> dict[str, Tensor]:
+        """What adapts: every weight of the encoder, its norms' too, and of the head, whose one row all ways share."""
         if self.head_ways not in (None, ways):
             raise BenchbenchError(f"this MAML has a head of {self.head_ways} rows and cannot take {ways} ways")
-        weights = self.named_weights()
-        if self.head_ways is None:
-            weights |= {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
-        return {name: w.expand(tasks, *w.shape) for name, w in weights.items()}
+        body = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
+        return body | {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
 
-    def rates(self) -> Mapping[str, Tensor | float]:
+    def rates(self) -> dict[str, Tensor]:
         """The step size of each weight, broadcast over tasks."""
         return {}
 
@@ -63,7 +51,8 @@ class MAML(MetaLearner):
 
     def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
         """Gradient descent on each support set: the adapted weights of every task."""
-        weights, rates = self.initial(len(episodes), episodes.ways), self.rates()
+        weights = {k: w.expand(len(episodes), *w.shape) for k, w in self.initial(episodes.ways).items()}
+        rates, second_order = self.rates(), self.training and not self.first_order
         # Under `episode` statistics the queries' images, never their labels, shape every step.
         x = episodes.all_x if self.norm == "episode" else episodes.support_x
         for _ in range(self.train_steps if self.training else self.test_steps):
@@ -71,12 +60,9 @@ class MAML(MetaLearner):
                 weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
             scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
             # A sum over tasks of their means: the tasks are independent, so each gets its own gradient.
-            loss = F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum")
+            loss = F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum") / episodes.shots
             gradients = torch.autograd.grad(
-                loss / episodes.shots,
-                list(weights.values()),
-                create_graph=self.training and not self.first_order,
-                materialize_grads=True,
+                loss, [*weights.values()], create_graph=second_order, materialize_grads=True
             )
             steps = zip(weights.items(), gradients, strict=True)
             weights = {name: w - rates.get(name, self.inner_lr) * g for (name, w), g in steps}
@@ -87,6 +73,5 @@ class MAML(MetaLearner):
         with torch.enable_grad():
             weights = self.adapt(episodes)
         # Statistics that the support has a part in need its samples in the same pass.
-        together = self.norm in ("episode", "support")
-        scores = self.score(weights, episodes.all_x if together else episodes.query_x, episodes.shots)
-        return scores[:, -episodes.query_x.shape[1] :]
+        x = episodes.all_x if self.norm in ("episode", "support") else episodes.query_x
+        return self.score(weights, x, episodes.shots)[:, -episodes.query_x.shape[1] :]

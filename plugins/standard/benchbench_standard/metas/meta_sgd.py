@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +14,11 @@ class MetaSGD(MAML):
     def __init__(self, encoder: Backbone, **maml: Any):
         super().__init__(encoder, **maml)
         # ParameterDict refuses dots in names.
-        rates = {k.replace(".", "/"): torch.full_like(w, self.inner_lr) for k, w in self.named_weights().items()}
+        rates = {
+            k.replace(".", "/"): torch.full_like(w, self.inner_lr) for k, w in self.initial(self.head_ways or 1).items()
+        }
         self.alpha = nn.ParameterDict(rates)
 
-    def rates(self) -> Mapping[str, Tensor]:
+    def rates(self) -> dict[str, Tensor]:
         """The learned rates, shaped as the weights; a shared head row broadcasts over the ways."""
         return {name.replace("/", "."): rate for name, rate in self.alpha.items()}

@@ -1,0 +1,91 @@
+"""Bad input: one clear message, exit code 2, nothing written."""
+
+import os
+
+import pytest
+
+from benchbench.cli import main
+
+CASES = {
+    "unknown matrix": (["run", "--matrix", "quik"], "", "unknown matrix 'quik'; did you mean 'quick'?"),
+    "unknown axis": ([], 'pretexts = ["none"]', "unknown axis 'axes.pretexts'; did you mean 'pretext'?"),
+    "unknown component": (
+        ["--set", 'axes.pretext=["rotatoin"]'],
+        "",
+        "unknown pretext 'rotatoin'; did you mean 'rotation'?",
+    ),
+    "unknown dataset": (["--set", 'axes.target=["digts"]'], "", "unknown dataset 'digts'; did you mean 'digits'?"),
+    "unknown setting": (
+        ["--set", "settings.meta.maml.inner_rl=0.1"],
+        "",
+        "unknown setting 'inner_rl'; did you mean 'inner_lr'?",
+    ),
+    "wrong type": (
+        ["--set", 'settings.meta.maml.inner_lr="fast"'],
+        "",
+        "meta maml: setting 'inner_lr': input should be a valid number",
+    ),
+    "out of range": (["--set", "settings.meta.maml.inner_lr=-1.0"], "", "should be greater than 0"),
+    "too many ways": (
+        ["--set", "settings.protocol.episodic.ways=11"],
+        "",
+        "11-way episodes need 11 classes, but it has 10",
+    ),
+    "too few images": (["--set", "settings.protocol.episodic.queries=200"], "", "but its smallest class has 174"),
+    "too few source images": (["--set", "episodes.queries=30"], "", "1 shots + 30 queries need 31 images a class"),
+    "empty matrix": (["--set", "floors=false"], '[[exclude]]\nsource = "glyphs"\n', "is empty"),
+    "syntax": ([], "axes = [", "TOML syntax error"),
+    "missing data": (["--set", 'axes.source=["omniglot"]'], "", "omniglot-py"),
+    "bad only": (["--only", "pretext=rotatio"], "", "not in this matrix; did you mean 'rotation'?"),
+    "bad set": (["--set", "seeds"], "", "expected KEY=VALUE"),
+    "bad seeds": (["--seeds", "a"], "", "expected whole numbers"),
+    "both budgets": (["--set", "budget.steps=3"], "", "exactly one of 'samples' and 'steps'"),
+    "test-only source": (["--set", 'axes.source=["digits"]'], "", "it can only be a target"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_message_and_exit_code(case, tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
+    arguments, extra, message = CASES[case]
+    if extra:
+        text = tiny.read_text()
+        tiny.write_text(
+            text.replace("[axes]", f"[axes]\n{extra}") if extra.startswith("pretexts") else text + "\n" + extra
+        )
+    if case.startswith(("too many", "too few images")):
+        # The preset fixes its ways and shots: the plain component takes the matrix's.
+        tiny.write_text(tiny.read_text().replace("5way-1shot", "episodic"))
+    if arguments[:1] != ["run"]:
+        arguments = ["run", "--matrix", str(tiny), *arguments]
+    results = tmp_path / "runs"
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--results", str(results)])
+    shown = capsys.readouterr().err
+    assert exit_.value.code == 2, shown
+    assert message in shown
+    assert "Traceback" not in shown
+    assert not list(results.glob("records/*"))
+
+
+def test_unwritable_results(tiny, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(SystemExit) as exit_:
+        main(["run", "--matrix", str(tiny), "--results", str(blocked / "runs")])
+    assert exit_.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_no_command_of_that_name(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["leaderbord"])
+    assert exit_.value.code == 2
+    assert "did you mean 'leaderboard'?" in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(tiny, tmp_path, capsys):
+    main(["run", "--matrix", str(tiny), "--results", str(tmp_path / "runs"), "--dry-run"])
+    assert "6 trainings, 6 cells" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+    assert os.listdir(tmp_path) == ["tiny.toml"]

@@ -1,0 +1,82 @@
+"""A matrix from the command line: records, reuse, determinism, crashes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def stable_records(store: Path) -> dict[str, dict]:
+    """Records by key without what is volatile."""
+    found = {}
+    for path in sorted((store / "records").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            del record["timing"], record["environment"]
+            found[record["key"]] = record
+    return found
+
+
+def test_same_seed_same_records_with_one_job_and_two_and_a_second_run_trains_nothing(benchbench, tiny, tmp_path):
+    one = benchbench("run", "--matrix", tiny, "--results", tmp_path / "one", "--executor", "inline", "--quiet")
+    assert one.returncode == 0, one.stderr
+    assert "trained 6, reused 0" in one.stdout
+    two = benchbench("run", "--matrix", tiny, "--results", tmp_path / "two", "--jobs", 2, "--quiet")
+    assert "trained 6, reused 0" in two.stdout, two.stderr
+    records = stable_records(tmp_path / "one")
+    assert len(records) == 6
+    assert records == stable_records(tmp_path / "two")
+    again = benchbench("run", "--matrix", tiny, "--results", tmp_path / "two", "--quiet")
+    assert "trained 0, reused 6" in again.stdout
+    assert {r["status"] for r in records.values()} == {"ok"}
+    assert all(len(r["scores"]["accuracy"]["values"]) == 10 for r in records.values())
+    episodes = {r["episodes_hash"] for r in records.values()}
+    assert len(episodes) == 1, "every method is scored on the same episodes"
+    status = benchbench("status", tmp_path / "two")
+    assert "tiny" in status.stdout
+
+
+def test_killed_in_the_middle_it_resumes_to_the_same_records(benchbench, tiny, tmp_path):
+    tiny.write_text(tiny.read_text().replace("samples = 1200", "samples = 12000").replace('"rotation"', '"none"'))
+    only = ("--only", "pretext=labels", "--only", "meta=protonet")
+    base = ("run", "--matrix", tiny, *only, "--quiet")
+    whole = benchbench(*base, "--results", tmp_path / "whole", "--executor", "inline")
+    assert whole.returncode == 0, whole.stderr
+    store = tmp_path / "killed"
+    command = [sys.executable, "-m", "benchbench", *map(str, base), "--results", str(store), "--executor", "inline"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(store.glob("checkpoints/*/resume.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(store.glob("records/*.jsonl")), "killed before it ended"
+    resumed = benchbench(*base, "--results", store, "--executor", "inline")
+    assert resumed.returncode == 0, resumed.stderr
+    assert stable_records(store) == stable_records(tmp_path / "whole")
+
+
+def test_a_training_that_diverges_fails_alone(benchbench, tiny, tmp_path):
+    text = tiny.read_text() + '\n[[when]]\nmeta = "protonet"\npretext = "labels"\n'
+    tiny.write_text(text + 'training = { optimiser = "sgd", lr = 1e30 }\n')
+    done = benchbench("run", "--matrix", tiny, "--results", tmp_path / "runs", "--only", "pretext=labels", "--jobs", 2)
+    assert done.returncode == 1
+    assert "non-finite loss at step" in done.stderr
+    states = [r["status"] for r in stable_records(tmp_path / "runs").values()]
+    assert sorted(states) == ["failed", "ok"]
+    assert "failed" in done.stdout
+
+
+def test_a_record_file_cut_in_half_is_reported_and_the_rest_used(benchbench, tiny, tmp_path):
+    store = tmp_path / "runs"
+    done = benchbench("run", "--matrix", tiny, "--results", store, "--only", "pretext=none,labels", "--quiet")
+    assert done.returncode == 0 or "not in this matrix" in done.stderr
+    benchbench("run", "--matrix", tiny, "--results", store, "--only", "meta=nearest-centroid", "--quiet")
+    path = sorted((store / "records").glob("*.jsonl"))[0]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    shown = benchbench("leaderboard", store)
+    assert shown.returncode == 0
+    assert f"{path.name}:1: not a whole record" in shown.stderr
