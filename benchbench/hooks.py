@@ -57,10 +57,18 @@ class Hooks:
         manager = pluggy.PluginManager("benchbench")
         manager.add_hookspecs(Specifications)
         for entry in sorted(entry_points(group="benchbench.hooks"), key=lambda e: e.name):
+            plugin = None
             try:
-                manager.register(entry.load(), entry.name)
+                plugin = entry.load()
+                manager.register(plugin, entry.name)
             except Exception as error:
+                if plugin is not None and manager.is_registered(plugin):
+                    # pluggy keeps the functions that it took before the one that it refused.
+                    manager.unregister(plugin)
                 log.warning("hook plugin %s is broken: %s: %s", entry.name, type(error).__name__, error)
+        for hook in set(vars(manager.hook)) - set(vars(Specifications)):
+            for implementation in getattr(manager.hook, hook).get_hookimpls():
+                log.warning("hook plugin %s: there is no hook %r", implementation.plugin_name, hook)
         return cls(manager)
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:

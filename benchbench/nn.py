@@ -93,8 +93,15 @@ class TaskNorm(_BatchNorm):
 def convert_norm(module: nn.Module) -> nn.Module:
     """Replace every torch batch norm below `module` by a `TaskNorm` with the same state; returns the module."""
     if isinstance(module, _BatchNorm) and not isinstance(module, TaskNorm):
+        like = module.weight if module.affine else module.running_mean
         norm = TaskNorm(
-            module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
+            module.num_features,
+            module.eps,
+            module.momentum,
+            module.affine,
+            module.track_running_stats,
+            device=None if like is None else like.device,
+            dtype=None if like is None else like.dtype,
         ).train(module.training)
         norm.load_state_dict(module.state_dict())
         return norm

@@ -3,12 +3,12 @@
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
 import click
 
-from benchbench.errors import BenchbenchError, suggest
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 
 COMMANDS = {
     "data": "Prepare datasets.",
@@ -17,6 +17,17 @@ COMMANDS = {
     "run": "Train and score a matrix, then print its leaderboard.",
     "status": "Say what is done in a results folder, and what runs.",
 }
+
+
+def _load(entry: EntryPoint) -> click.Command:
+    where = f"plugin {entry.dist.name if entry.dist else '?'}: command {entry.name!r} from {entry.value}"
+    try:
+        loaded = entry.load()
+    except Exception as error:
+        raise BrokenPlugin(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(loaded, click.Command):
+        raise BrokenPlugin(f"{where} is no click command")
+    return loaded
 
 
 class Commands(click.Group):
@@ -30,7 +41,7 @@ class Commands(click.Group):
             return import_module(f"benchbench.cli.{cmd_name}").command
         for entry in entry_points(group="benchbench.commands"):
             if entry.name == cmd_name:
-                return entry.load()
+                return _load(entry)
         raise click.UsageError(f"no command {cmd_name!r}{suggest(cmd_name, self.list_commands(ctx))}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,7 +79,10 @@ def main(arguments: list[str] | None = None) -> Any:
             stream.reconfigure(encoding="utf-8", errors="replace")
     _warn_of_namesake()
     try:
-        group.main(given, "benchbench", standalone_mode=False)
+        code = group.main(given, "benchbench", standalone_mode=False)
+        if isinstance(code, int):
+            # What a command passed to `ctx.exit`: click hands it back here.
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

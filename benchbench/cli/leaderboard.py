@@ -5,7 +5,7 @@ import click
 from benchbench.errors import BenchbenchError
 from benchbench.hooks import Hooks
 from benchbench.leaderboard.aggregate import Columns, aggregate
-from benchbench.leaderboard.render import markdown, terminal, write_leaderboard
+from benchbench.leaderboard.render import csv, markdown, terminal, write_leaderboard
 from benchbench.records import Record
 from benchbench.store import read_records
 
@@ -36,8 +36,8 @@ def command(results: Path, style: str, output: Path | None) -> None:
         raise BenchbenchError(f"no records in {results}: `benchbench run` makes some")
     columns = hook_columns()
     table = aggregate(records, columns)
-    text = {"terminal": terminal, "markdown": markdown, "csv": lambda t: t.rows.to_csv(index=False)}[style](table)
-    click.echo(text)
+    render = {"terminal": terminal, "markdown": markdown, "csv": csv}[style]
+    click.echo(render(table).rstrip("\n"))
     if output:
         for path in write_leaderboard(records, output, columns):
             click.echo(f"wrote {path}", err=True)

@@ -2,6 +2,7 @@ import inspect
 import json
 
 import click
+from pydantic.fields import FieldInfo
 from tabulate import tabulate
 
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
@@ -40,6 +41,11 @@ def _state(offer: Offer) -> str:
     return "ok"
 
 
+def _type(info: FieldInfo) -> str:
+    bounds = [repr(m) for m in info.metadata if type(m).__module__ == "annotated_types"]
+    return ", ".join([inspect.formatannotation(info.annotation, "benchbench.settings"), *bounds])
+
+
 @command.command()
 @click.argument("name")
 @click.option("--kind", type=click.Choice(list(GROUPS)), help="Where one name is of several kinds.")
@@ -54,7 +60,7 @@ def show(name: str, kind: str | None) -> None:
         click.echo(f"{offer.kind} {offer.qualified} (version {offer.version}, revision {revision})\n")
         click.echo(inspect.cleandoc(cls.__doc__ or "no description") + "\n")
         settings = [
-            (field, getattr(info.annotation, "__name__", str(info.annotation)), repr(info.default))
+            (field, _type(info), "required" if info.is_required() else repr(info.default))
             for field, info in schema(cls).model_fields.items()
         ]
         click.echo(tabulate(settings, ["setting", "type", "default"]) if settings else "It has no settings.")

@@ -4,13 +4,32 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 from scipy import stats
 
-from benchbench.records import Record
+from benchbench.keys import content_key
+from benchbench.leaderboard.notes import notes
+from benchbench.records import Record, Summary
 
 Columns = Callable[[list[Record]], dict[str, str]]
+MISSING = "–"
+
+#: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
+VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm"}
+
+
+@dataclass(frozen=True, order=True)
+class Row:
+    """What is compared. `variant` is empty unless the store holds this method with several settings."""
+
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
+    source: str
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,20 +39,24 @@ class Score:
     mean: float
     interval: float | None
     seeds: int
-    failed: bool = False
+    failed: int = 0
 
     def __str__(self) -> str:
-        if self.failed:
+        if not self.seeds:
             return "failed"
-        return f"{self.mean:.2f}" if self.interval is None else f"{self.mean:.2f} ± {self.interval:.2f}"
+        return f"{self.mean:.2f} ± {self.interval:.2f}" + ("†" if self.failed else "")
+
+
+Scores = dict[tuple[Row, str], Score]
 
 
 @dataclass
 class Table:
-    """The leaderboard: `rows` as text for people, `scores` for computation, `notes` that it must be read with."""
+    """The leaderboard: `rows` as text for people, `numbers` for programs, `notes` that both must be read with."""
 
     rows: pd.DataFrame
-    scores: dict[tuple[str, str], Score]
+    numbers: pd.DataFrame
+    scores: Scores
     notes: list[str] = field(default_factory=list)
 
 
@@ -44,118 +67,163 @@ def aggregate(records: Iterable[Record], columns: Columns | None = None) -> Tabl
     mean is the mean of the seeds' means. Ranks share ties and are over the columns that a row has.
     """
     unique = sorted({r.key: r for r in records}.values(), key=lambda r: r.key)
-    sources = sorted({r.source for r in unique})
-    rows: dict[tuple[str, str, str, str, str], list[Record]] = defaultdict(list)
-    for r in unique:
+    titles = _titles(unique)
+    names = sorted(set(titles.values()))
+    rows = _group(unique, titles)
+    scores: Scores = {}
+    for row, members in rows.items():
+        for name in names:
+            if cell := [r for r in members if titles[r.key] == name]:
+                scores[row, name] = _score(cell)
+    ranks = _ranks(list(rows), names, scores)
+    order = sorted(rows, key=lambda row: (math.inf if math.isnan(ranks[row]) else round(ranks[row], 9), row))
+    sourced = len({r.source for r in unique}) > 1
+    text, numbers = [], []
+    for row in order:
+        extra = columns(rows[row]) if columns else {}
+        costs = _costs(rows[row])
+        text.append(_as_text(row, rows[row], names, scores, ranks[row], costs, sourced) | extra)
+        numbers.append(_as_numbers(row, rows[row], names, scores, ranks[row], costs) | extra)
+    frame = pd.DataFrame(text)
+    if len(frame):
+        frame = frame.fillna(MISSING)
+        if not any(row.variant for row in rows):
+            frame = frame.drop(columns="variant")
+    partial = any(s.failed and s.seeds for s in scores.values())
+    seeds = {s.seeds for s in scores.values() if s.seeds}
+    return Table(frame, pd.DataFrame(numbers), scores, notes(unique, seeds, partial, any(r.variant for r in rows)))
+
+
+def summary(record: Record) -> Summary:
+    """The summary of the metric that tables show: accuracy, else the first by name."""
+    return record.summary["accuracy" if "accuracy" in record.summary else min(record.summary)]
+
+
+def _titles(records: list[Record]) -> dict[str, str]:
+    """Column of each record. Targets or protocols of one name but other settings get columns of their own."""
+    meant: dict[str, dict[str, str]] = defaultdict(dict)
+    for r in records:
+        meant[f"{r.target} {r.protocol}"][r.key] = _variant({k: r.content.get(k) for k in ("target", "protocol")})
+    return {
+        key: title if len(set(variants.values())) == 1 else f"{title} [{variant}]"
+        for title, variants in meant.items()
+        for key, variant in variants.items()
+    }
+
+
+def _variant(content: dict[str, Any]) -> str:
+    # What is only known after scoring is absent in a failed record, which belongs beside the others.
+    target = content.get("target")
+    if isinstance(target, dict):
+        content = {**content, "target": {k: v for k, v in target.items() if k not in ("fingerprint", "pixels")}}
+    return content_key(content)[:6]
+
+
+def _group(records: list[Record], titles: dict[str, str]) -> dict[Row, list[Record]]:
+    """Records by row. Where two records claim one place (other settings of one method), the row is split by settings:
+    picking one of them, or averaging over them, would be silent."""
+    sources = {r.source for r in records}
+    groups: dict[Row, list[Record]] = defaultdict(list)
+    for r in records:
         # An untrained encoder has no source: its rows would only repeat.
         source = "" if r.flags.floor or len(sources) == 1 else r.source
-        rows[r.method.pretext, r.method.meta, r.method.backbone, r.method.regime, source].append(r)
-    names = sorted({_column(r) for r in unique})
-    scores: dict[tuple[str, str], Score] = {}
-    for key, members in rows.items():
-        for name in names:
-            cell = [r for r in members if _column(r) == name]
-            if cell:
-                scores["|".join(key), name] = _score(cell)
-    ranks = _ranks(["|".join(k) for k in rows], names, scores)
-    table = []
-    for key, members in rows.items():
-        label = "|".join(key)
-        table.append(_row(key, members, names, scores, ranks[label], len(sources) > 1, columns))
-    frame = pd.DataFrame(table)
-    if len(frame):
-        frame = frame.sort_values(["_order", "method", "backbone"], kind="stable").drop(columns="_order")
-        frame = frame.reset_index(drop=True)
-    return Table(frame, scores, _notes(unique))
-
-
-def _column(r: Record) -> str:
-    return f"{r.target} {r.protocol}"
+        m = r.method
+        groups[Row(m.pretext, m.meta, m.backbone, "" if r.flags.floor else m.regime, source)].append(r)
+    rows: dict[Row, list[Record]] = defaultdict(list)
+    for row, members in groups.items():
+        contested = len({(titles[r.key], r.seed) for r in members}) < len(members)
+        for r in members:
+            settings = {k: v for k, v in r.content.items() if k not in VOLATILE}
+            variant = _variant(settings) if contested else ""
+            rows[Row(row.pretext, row.meta, row.backbone, row.regime, row.source, variant)].append(r)
+    return rows
 
 
 def _score(cell: list[Record]) -> Score:
-    good = {r.seed: r for r in cell if r.status == "ok"}
+    good = {r.seed: summary(r) for r in cell if r.status == "ok"}
+    failed = len({r.seed for r in cell} - set(good))
     if not good:
-        return Score(math.nan, None, 0, failed=True)
-    summaries = [next(iter(r.summary.values())) for r in good.values()]
-    means = [100 * s.mean for s in summaries]
+        return Score(math.nan, None, 0, failed)
+    means = [100 * s.mean for s in good.values()]
+    mean = math.fsum(means) / len(means)
     if len(means) == 1:
-        return Score(means[0], 100 * summaries[0].ci95, 1)
-    spread = pd.Series(means).std(ddof=1) / math.sqrt(len(means))
-    return Score(math.fsum(means) / len(means), float(stats.t.ppf(0.975, len(means) - 1) * spread), len(means))
+        return Score(mean, 100 * next(iter(good.values())).ci95, 1, failed)
+    spread = math.sqrt(math.fsum((m - mean) ** 2 for m in means) / (len(means) - 1) / len(means))
+    return Score(mean, float(stats.t.ppf(0.975, len(means) - 1) * spread), len(means), failed)
 
 
-def _ranks(rows: list[str], names: list[str], scores: dict[tuple[str, str], Score]) -> dict[str, float]:
-    collected: dict[str, list[float]] = {row: [] for row in rows}
+def _ranks(rows: list[Row], names: list[str], scores: Scores) -> dict[Row, float]:
+    collected: dict[Row, list[float]] = {row: [] for row in rows}
     for name in names:
-        present = {r: scores[r, name].mean for r in rows if (r, name) in scores and not scores[r, name].failed}
-        for row, rank in pd.Series(present, dtype=float).rank(ascending=False, method="average").items():
-            collected[str(row)].append(float(rank))
+        present = [row for row in rows if (row, name) in scores and scores[row, name].seeds]
+        # Rounded: means that are equal but for the order of a sum share a rank.
+        means = pd.Series([round(scores[row, name].mean, 9) for row in present], dtype=float)
+        for row, rank in zip(present, means.rank(ascending=False, method="average"), strict=True):
+            collected[row].append(float(rank))
     return {row: math.fsum(r) / len(r) if r else math.nan for row, r in collected.items()}
 
 
-def _row(
-    key: tuple[str, ...],
-    members: list[Record],
-    names: list[str],
-    scores: dict[tuple[str, str], Score],
-    rank: float,
-    with_source: bool,
-    columns: Columns | None,
-) -> dict[str, object]:
-    pretext, meta, backbone, regime, source = key
+@dataclass(frozen=True)
+class _Costs:
+    parameters: int | None
+    samples: int | None
+    seconds: float | None
+
+
+def _costs(members: list[Record]) -> _Costs:
     good = [r for r in members if r.status == "ok"]
-    label = "|".join(key)
-    floor = any(r.flags.floor for r in good)
-    missing = any((label, n) not in scores or scores[label, n].failed for n in names)
-    row: dict[str, object] = {
-        "_order": math.inf if math.isnan(rank) else rank,
-        "method": f"{pretext} × {meta}" + (" (floor)" if floor else ""),
-        "backbone": backbone,
-        "regime": "–" if floor else regime,
+    cost = next((r.cost for r in good if r.cost), None)
+    seconds = list({r.training_key: r.timing.get("train_seconds", 0.0) for r in good}.values())
+    mean = math.fsum(seconds) / len(seconds) if seconds else None
+    return _Costs(cost.parameters if cost else None, cost.samples if cost else None, mean)
+
+
+def _marks(members: list[Record]) -> dict[str, str]:
+    # A failed record cannot know them.
+    good = [r.flags for r in members if r.status == "ok"]
+    if not good:
+        return {"labels": MISSING, "transductive": MISSING}
+    return {
+        "labels": "source" if any(f.labels == "source" for f in good) else "none",
+        "transductive": "yes" if any(f.transductive for f in good) else "no",
     }
-    if with_source:
-        row["source"] = source or "–"
-    row |= {n: str(scores[label, n]) if (label, n) in scores else "–" for n in names}
-    row["rank"] = "–" if math.isnan(rank) else f"{rank:.2f}" + ("*" if missing else "")
-    trained = {r.training_key: r for r in good}.values()
-    row["parameters"] = f"{good[0].cost.parameters:,}" if good and good[0].cost else "–"
-    row["samples"] = f"{good[0].cost.samples:,}" if good and good[0].cost else "–"
-    seconds = [r.timing.get("train_seconds", 0.0) for r in trained]
-    row["train s"] = f"{math.fsum(seconds) / len(seconds):.0f}" if seconds else "–"
-    row["labels"] = "source" if any(r.flags.labels == "source" for r in good) else "none"
-    row["transductive"] = "yes" if any(r.flags.transductive for r in good) else "no"
-    if columns:
-        row |= columns(members)
-    return row
 
 
-def _notes(records: list[Record]) -> list[str]:
-    good = [r for r in records if r.status == "ok"]
-    seeds = len({r.seed for r in good})
-    counts = sorted({s.n for r in good for s in r.summary.values()})
-    over = (
-        f"Student's 95% over {seeds} training seeds"
-        if seeds > 1
-        else "95% over test episodes of one training (1.96 standard errors); it says nothing of other training seeds"
+def _as_text(
+    row: Row, members: list[Record], names: list[str], scores: Scores, rank: float, costs: _Costs, sourced: bool
+) -> dict[str, Any]:
+    floor = any(r.flags.floor for r in members)
+    complete = all((row, n) in scores and scores[row, n].seeds for n in names)
+    return {
+        "method": f"{row.pretext} × {row.meta}" + (" (floor)" if floor else ""),
+        "backbone": row.backbone,
+        "regime": row.regime or MISSING,
+        **({"source": row.source or MISSING} if sourced else {}),
+        "variant": row.variant or MISSING,
+        **{n: str(scores[row, n]) if (row, n) in scores else MISSING for n in names},
+        "rank": MISSING if math.isnan(rank) else f"{rank:.2f}" + ("" if complete else "*"),
+        "parameters": MISSING if costs.parameters is None else f"{costs.parameters:,}",
+        "samples": MISSING if costs.samples is None else f"{costs.samples:,}",
+        "train s": MISSING if costs.seconds is None else f"{costs.seconds:.0f}",
+        **_marks(members),
+    }
+
+
+def _as_numbers(
+    row: Row, members: list[Record], names: list[str], scores: Scores, rank: float, costs: _Costs
+) -> dict[str, Any]:
+    found: dict[str, Any] = {**vars(row), "floor": any(r.flags.floor for r in members)}
+    for name in names:
+        score = scores.get((row, name))
+        state = "missing" if score is None else "ok" if score.seeds else "failed"
+        mean, interval = (
+            (round(score.mean, 6), round(score.interval or 0, 6)) if score and score.seeds else (None, None)
+        )
+        found |= {name: mean, f"{name} ci95": interval, f"{name} seeds": score.seeds if score else 0}
+        found[f"{name} status"] = state
+    found |= {"rank": None if math.isnan(rank) else round(rank, 6)}
+    return (
+        found
+        | {"parameters": costs.parameters, "samples": costs.samples, "train_seconds": costs.seconds}
+        | _marks(members)
     )
-    notes = [
-        f"Accuracy in percent, mean ± interval: {over}. Test episodes a cell: {', '.join(map(str, counts))}, the same "
-        "for every method.",
-        "rank: average over the columns, ties shared"
-        + ("; * over the columns that are there" if records else "")
-        + ".",
-        "labels: whose true labels training read. transductive: a query's score may depend on the other queries, "
-        "through batch statistics. (floor): not trained. samples: views that entered a loss. train s: wall seconds "
-        "of training, which depend on the machine.",
-    ]
-    for key, what in (("torch", "torch versions"), ("device", "kinds of device")):
-        seen = sorted({str(r.environment.get(key, "?")) for r in good})
-        if len(seen) > 1:
-            notes.append(f"Mixed {what}: {', '.join(seen)}.")
-    if failed := sorted({f"{r.method.label} ({r.method.backbone}): {r.reason}" for r in records if r.status != "ok"}):
-        notes += [f"Failed: {line}" for line in failed]
-    selections = sorted({r.flags.selection for r in good})
-    if selections and selections != ["last"]:
-        notes.append(f"Checkpoint selection: {', '.join(selections)}.")
-    return notes

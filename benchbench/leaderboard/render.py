@@ -1,9 +1,11 @@
 """Tables as text and files. No timestamps: the same records give the same bytes."""
 
 import html
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
 from benchbench.leaderboard.aggregate import Columns, Table, aggregate
@@ -22,11 +24,21 @@ li { max-width: 70rem; margin: .3rem 0; }
 
 def markdown(table: Table) -> str:
     """A GitHub table and its notes; names are escaped."""
-    rows = table.rows.map(lambda v: html.escape(str(v), quote=False).replace("|", "\\|"))
-    body = tabulate(rows.values.tolist(), [str(c) for c in rows.columns], tablefmt="github", disable_numparse=True)
-    return (
-        "# Leaderboard\n\n" + body + "\n\n" + "\n".join(f"- {html.escape(n, quote=False)}" for n in table.notes) + "\n"
-    )
+    columns = [_escaped(c) for c in table.rows.columns]
+    rows = [[_escaped(v) for v in row] for row in table.rows.values.tolist()]
+    body = tabulate(rows, columns, tablefmt="github", disable_numparse=True)
+    return f"# Leaderboard\n\n{body}\n\n" + "".join(f"- {_escaped(n)}\n" for n in table.notes)
+
+
+def _escaped(value: object) -> str:
+    """Text that neither Markdown nor HTML reads as markup, on one line."""
+    text = re.sub(r"([\\`*_\[\]|])", r"\\\1", " ".join(str(value).split()))
+    return html.escape(text, quote=False)
+
+
+def csv(table: Table) -> str:
+    """Plain numbers, for programs."""
+    return table.numbers.to_csv(index=False, lineterminator="\n")
 
 
 def terminal(table: Table) -> str:
@@ -38,7 +50,9 @@ def terminal(table: Table) -> str:
 
 def page(table: Table) -> str:
     """One self-contained HTML page; every text is escaped."""
-    body = table.rows.to_html(index=False, escape=True, border=0)
+    with pd.option_context("display.max_colwidth", None):
+        # Its default cuts long cells.
+        body = table.rows.to_html(index=False, escape=True, border=0)
     notes = "".join(f"<li>{html.escape(n)}</li>" for n in table.notes)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -53,7 +67,7 @@ def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns 
     table = aggregate(records, columns)
     files = {
         "LEADERBOARD.md": markdown(table),
-        "leaderboard.csv": table.rows.to_csv(index=False, lineterminator="\n"),
+        "leaderboard.csv": csv(table),
         "leaderboard.html": page(table),
     }
     for name, text in files.items():

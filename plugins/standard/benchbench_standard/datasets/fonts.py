@@ -55,14 +55,14 @@ class Renderer:
     def varied(self, ink: np.ndarray, name: str) -> np.ndarray:
         """A sample of a character, from its ink and the name of its seed: uint8 (1, size, size), ink 255."""
         state = Rng("glyph", name).numpy
-        turn, shear = np.deg2rad(state.uniform(-22, 22)), state.uniform(-0.25, 0.25)
-        scale = CANVAS * state.uniform(0.55, 0.85) / max(ink.shape)
+        turn, shear = np.deg2rad(state.uniform(-25, 25)), state.uniform(-0.25, 0.25)
+        scale = CANVAS * state.uniform(0.5, 0.85) / max(ink.shape)
         stretch = np.exp(state.uniform(-0.2, 0.2))
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         matrix = matrix @ np.array([[1, shear], [0, 1]]) @ np.diag([scale * stretch, scale / stretch])
         # Pillow wants the way back, from a place on the canvas to a place in the ink.
         inverse = np.linalg.inv(matrix)
-        centre = CANVAS / 2 + state.uniform(-0.08, 0.08, 2) * CANVAS
+        centre = CANVAS / 2 + state.uniform(-0.09, 0.09, 2) * CANVAS
         offset = np.array(ink.shape[::-1]) / 2 - inverse @ centre
         data = (*inverse[0], offset[0], *inverse[1], offset[1])
         image = Image.fromarray(ink).transform(

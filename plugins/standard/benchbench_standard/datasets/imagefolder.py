@@ -34,8 +34,8 @@ class ImageFolder(Dataset):
                 "BENCHBENCH_DATA"
             )
         files = image_files(folder)
-        if files and files[0].parent == folder:
-            raise BenchbenchError(f"dataset imagefolder: {files[0]} stands beside the class folders, expected in one")
+        for stray in (f for f in files if f.parent == folder):
+            raise BenchbenchError(f"dataset imagefolder: {stray} stands beside the class folders, expected in one")
         _refuse_empty_classes(folder, {f.parent for f in files})
         split = self._split_file(root)
         if split is not None and not split.is_file():
@@ -79,7 +79,7 @@ def _is_list(value: object) -> bool:
 
 def _refuse_empty_classes(folder: Path, classes: set[Path]) -> None:
     """Raises BenchbenchError for a folder that holds neither an image nor another folder that does."""
-    used = {folder for c in classes for folder in (c, *c.parents)}
+    used = {used for c in classes for used in (c, *c.parents)}
     for sub in sorted(p for p in (folder, *folder.rglob("*")) if p.is_dir()):
         if sub not in used and not any(part.startswith(".") for part in sub.relative_to(folder).parts):
             raise BenchbenchError(

@@ -1,0 +1,81 @@
+"""CIFAR-FS and FC100, from class folders and from torchvision's pickles."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchbench import DataMissing, SampleTable, tasks_folder
+from benchbench.data.prepare import prepare
+from benchbench.registry import resolve_component
+from benchbench_standard.datasets.cifar100 import CIFAR100, CIFARFS, FC100
+
+needs_data = pytest.mark.skipif(
+    not (Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent") / "cifar100").is_dir(),
+    reason="needs BENCHBENCH_DATA with cifar100",
+)
+
+
+def test_reads_class_folders(tmp_path: Path) -> None:
+    for name in ("apple", "bear"):
+        (tmp_path / "cifar100" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32), (255, 0, 0)).save(tmp_path / "cifar100" / name / "train_0.png")
+    samples = list(CIFARFS(size=16).samples(tmp_path))
+    assert [(s.label, s.x.shape) for s in samples] == [("apple", (3, 16, 16)), ("bear", (3, 16, 16))]
+    assert samples[0].x[:, 0, 0].tolist() == [255, 0, 0]
+    assert samples[0].file == "cifar100/apple/train_0.png"
+
+
+def pickles(root: Path) -> None:
+    """torchvision's folder with two images in each file."""
+    folder = root / "cifar-100-python"
+    folder.mkdir()
+    image = np.zeros((2, 3, 32, 32), np.uint8)
+    image[:, 2] = 200
+    for name in ("train", "test"):
+        content = {"data": image.reshape(2, -1), "fine_labels": [1, 0]}
+        (folder / name).write_bytes(pickle.dumps(content))
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": ["apple", "bear"]}))
+
+
+@pytest.mark.parametrize("size", [32, 16])
+def test_reads_torchvisions_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    pickles(tmp_path)
+    monkeypatch.setattr(CIFAR100, "_check_integrity", lambda self: True)
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5: True)
+    samples = list(FC100(size=size).samples(tmp_path))
+    assert [s.label for s in samples] == ["bear", "apple", "bear", "apple"]
+    assert samples[0].x.shape == (3, size, size)
+    assert samples[0].x[:, 5, 5].tolist() == [0, 0, 200]
+
+
+def test_unverified_pickles_are_refused(tmp_path: Path) -> None:
+    pickles(tmp_path)
+    with pytest.raises(DataMissing, match="cifar-100-python"):
+        list(CIFARFS().samples(tmp_path))
+
+
+def test_missing_data_says_where(tmp_path: Path) -> None:
+    for root in (None, tmp_path):
+        with pytest.raises(DataMissing, match="BENCHBENCH_DATA/cifar100/CLASS"):
+            CIFARFS().sources(root)
+
+
+@pytest.mark.parametrize(("dataset", "sizes"), [(CIFARFS, (64, 16, 20)), (FC100, (60, 20, 20))])
+def test_splits(dataset: type[CIFARFS | FC100], sizes: tuple[int, ...]) -> None:
+    content = json.loads((tasks_folder() / "splits" / "cifar-fs.json").read_text("utf-8"))
+    names = tuple(sorted(c for part in ("train", "valid", "test") for c in content[part]))
+    table = SampleTable(np.zeros((0, 3, 32, 32), np.uint8), np.zeros(0, np.int64), names, "", "")
+    split = dataset().split(table)
+    assert (len(split.train), len(split.valid), len(split.test)) == sizes
+
+
+@needs_data
+def test_real_data() -> None:
+    data = prepare(resolve_component("dataset", "cifar-fs"))
+    assert data.table.x.shape == (60000, 3, 32, 32)
+    assert (np.bincount(data.table.labels) == 600).all()
