@@ -97,4 +97,6 @@ def finished_run(working: Environment) -> subprocess.CompletedProcess[str]:
     matrix = working.matrix(
         ["rotation", "inversion"], ["protonet", "inner-product", "nearest-centroid"], ["conv4", "random-features"]
     )
-    return working.benchbench("run", "--matrix", matrix, "--results", working.folder / "results", "--device", "cpu")
+    return working.benchbench(
+        "run", "--matrix", matrix, "--results", working.folder / "results", "--executor", "inline"
+    )

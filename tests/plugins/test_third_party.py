@@ -52,7 +52,7 @@ def test_leaderboard_shows_third_party_names(working, finished_run):
 def test_only_what_needs_a_broken_plugin_is_left_out(working):
     matrix = working.matrix(["rotation"], ["broken-meta", "nearest-centroid"], ["random-features"])
     results = working.folder / "beside-broken"
-    done = working.benchbench("run", "--matrix", matrix, "--results", results, "--device", "cpu")
+    done = working.benchbench("run", "--matrix", matrix, "--results", results, "--executor", "inline")
     assert "benchbench-broken 0.3" in done.stderr
     assert "ImportError: this plugin needs something that is not here" in done.stderr
     assert "Traceback" not in done.stderr
@@ -91,7 +91,7 @@ def test_qualified_names_tell_colliding_plugins_apart(colliding):
     both = ["benchbench-suite:rotation", "benchbench-colliding:rotation"]
     matrix = colliding.matrix(both, ["nearest-centroid"], ["mlp"])
     results = colliding.folder / "qualified"
-    done = colliding.benchbench("run", "--matrix", matrix, "--results", results, "--device", "cpu")
+    done = colliding.benchbench("run", "--matrix", matrix, "--results", results, "--executor", "inline")
     assert done.returncode == 0, done.stderr
     trained = {r["training_key"] for r in records(results) if "rotation" in r["method"]["pretext"]}
     assert len(trained) == 2

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from benchbench.keys import content_key
+from benchbench.records import Flags, Method, Metric, Record, Summary
+from benchbench.store import Store
+
+
+def record(pretext: str, status: str = "ok") -> Record:
+    metric = Metric(values=[3, 4], denominator=5)
+    return Record(
+        key=content_key(pretext),
+        training_key=content_key([pretext]),
+        status=status,
+        reason=None if status == "ok" else "out of memory",
+        matrix="tiny",
+        method=Method(pretext=pretext, meta="protonet", backbone="conv4", regime="pseudo"),
+        source="glyphs",
+        target="digits",
+        protocol="5way-1shot",
+        seed=0,
+        content={},
+        summary={"accuracy": Summary.of(metric)} if status == "ok" else {},
+        flags=Flags(transductive=False, labels="none", selection="last", floor=False),
+    )
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A store with one cell done, one failed and one waiting."""
+    store = Store(tmp_path / "my runs").open()
+    records = [record("rotation"), record("jigsaw", "failed")]
+    for r in records:
+        store.add(r.training_key, [r])
+    trainings = [{"key": r.training_key, "label": r.method.label, "cells": [r.key]} for r in records]
+    trainings.append({"key": "c", "label": "waiting", "cells": ["waiting"]})
+    (store.root / "plans").mkdir()
+    (store.root / "plans" / "tiny.json").write_text(json.dumps({"matrix": "tiny", "trainings": trainings}))
+    return store.root
+
+
+@pytest.fixture
+def command(capsys):
+    """Run ``benchbench ARGUMENTS`` in this process: exit code, standard output, standard error."""
+    from benchbench.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main([str(a) for a in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return run

@@ -1,0 +1,67 @@
+import csv
+import io
+import subprocess
+import sys
+
+import pytest
+
+
+def test_prints_and_writes(command, results, tmp_path):
+    code, out, err = command("leaderboard", results, "--output", tmp_path / "out")
+    assert code == 0
+    assert "rotation × protonet" in out
+    assert "70.00 ±" in out
+    assert "failed" in out
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "LEADERBOARD.md",
+        "leaderboard.csv",
+        "leaderboard.html",
+    ]
+    assert err.count("wrote ") == 3
+
+
+def test_formats(command, results):
+    assert command("leaderboard", results, "--format", "markdown")[1].startswith("# Leaderboard\n\n| method")
+    rows = list(csv.DictReader(io.StringIO(command("leaderboard", results, "--format", "csv")[1])))
+    assert [r["digits 5way-1shot"] for r in rows] == ["70.0", ""]
+
+
+def test_a_cut_record_file_is_reported_and_the_rest_used(command, results):
+    file = sorted((results / "records").glob("*.jsonl"))[0]
+    file.write_text(file.read_text()[:200])
+    code, out, err = command("leaderboard", results)
+    assert code == 0
+    assert f"{file}:1: not a whole record, left out" in err
+    assert "× protonet" in out
+
+
+def test_nothing_to_show(command, tmp_path):
+    code, out, err = command("leaderboard", tmp_path)
+    assert (code, out) == (2, "")
+    assert err == f"error: no records in {tmp_path}: `benchbench run` makes some\n"
+    assert command("leaderboard", tmp_path / "nowhere")[0] == 2
+
+
+NO_TORCH = """
+import sys
+from benchbench.cli import group
+for arguments in (["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["data", "--help"],
+                  ["leaderboard", {0!r}], ["status", {0!r}]):
+    group.main(arguments, "benchbench", standalone_mode=False)
+loaded = {{"torch", "benchbench_standard"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_reading_imports_neither_torch_nor_plugins(results, locale):
+    run = [sys.executable, "-c", NO_TORCH.format(str(results))]
+    done = subprocess.run(run, env={"LC_ALL": locale}, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+
+
+def test_symbols_print_under_a_bare_locale(results):
+    run = [sys.executable, "-m", "benchbench", "leaderboard", str(results)]
+    env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(run, env=env, capture_output=True, encoding="utf-8")
+    assert "rotation × protonet" in done.stdout, done.stderr

@@ -1,0 +1,113 @@
+import json
+import sys
+import types
+from importlib.metadata import EntryPoint
+
+import click
+import pytest
+
+from benchbench import cli, registry
+from benchbench.errors import BenchbenchError
+from benchbench.registry import Offer
+
+
+def test_lists_what_is_installed(command):
+    rows = json.loads(command("plugins", "--json")[1])
+    assert {"kind": "meta", "name": "maml", "distribution": "benchbench-suite", "version": "0.1.0"} in rows
+    assert "maml" in command("plugins")[1]
+
+
+def test_a_broken_plugin_is_listed_with_its_reason(command, monkeypatch):
+    entry = EntryPoint("broken", "no_such_module:Thing", "benchbench.metas")
+    broken = Offer("meta", "broken", "their-dist", "2.0", entry)
+    installed = registry.offers
+    monkeypatch.setattr("benchbench.cli.plugins.offers", lambda kind: (*installed(kind), broken)[-1:])
+    code, out, _ = command("plugins", "--check", "--json")
+    states = [r["state"] for r in json.loads(out) if r["kind"] == "meta"]
+    assert code == 0
+    assert states[0].startswith("broken: plugin their-dist 2.0: meta 'broken' cannot be imported")
+    assert "No module named 'no_such_module'" in states[0]
+
+
+def test_show_names_settings_with_types_and_defaults(command):
+    code, out, _ = command("plugins", "show", "maml")
+    assert code == 0
+    assert "meta benchbench-suite:maml (version 0.1.0, revision" in out
+    assert any(line.split() == ["inner_lr", "float", "0.4"] for line in out.splitlines())
+    assert "Finn" in out
+
+
+def test_show_suggests_the_nearest_name(command):
+    code, _, err = command("plugins", "show", "protonett")
+    assert (code, err) == (2, "error: unknown component 'protonett'; did you mean 'protonet'?\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["leaderbord"], "did you mean 'leaderboard'?"),
+        (["leaderboard", "--formt", "csv"], "--format"),
+        (["leaderboard", "--format", "cvs"], "'cvs'"),
+        (["data", "prepare", "digits", "--set", "size"], "expected KEY=VALUE"),
+    ],
+)
+def test_bad_usage(command, arguments, message):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def offer_command(monkeypatch, loaded):
+    module = types.ModuleType("their_module")
+    module.thing = loaded
+    monkeypatch.setitem(sys.modules, "their_module", module)
+    entries = [EntryPoint("theirs", "their_module:thing", "benchbench.commands")]
+    entries.append(EntryPoint("broken", "no_such_module:thing", "benchbench.commands"))
+    monkeypatch.setattr(cli, "entry_points", lambda group: entries)
+
+
+def test_commands_of_plugins(command, monkeypatch):
+    @click.command()
+    @click.pass_context
+    def theirs(ctx):
+        click.echo("ran")
+        ctx.exit(3)
+
+    offer_command(monkeypatch, theirs)
+    assert "theirs" in command("--help")[1]
+    assert command("theirs") == (3, "ran\n", "")
+    code, _, err = command("broken")
+    assert code == 2
+    assert "command 'broken' from no_such_module:thing cannot be imported: ModuleNotFoundError" in err
+
+
+def failing(error):
+    @click.command()
+    def theirs():
+        raise error
+
+    return theirs
+
+
+def test_errors_are_one_line_unless_debugging(command, monkeypatch):
+    offer_command(monkeypatch, failing(BenchbenchError("file x: expected y")))
+    assert command("theirs") == (2, "", "error: file x: expected y\n")
+    with pytest.raises(BenchbenchError):
+        command("theirs", "--debug")
+    monkeypatch.setenv("BENCHBENCH_DEBUG", "1")
+    with pytest.raises(BenchbenchError):
+        command("theirs")
+
+
+def test_interrupted(command, monkeypatch):
+    offer_command(monkeypatch, failing(KeyboardInterrupt()))
+    code, _, err = command("theirs")
+    assert code == 130
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_the_namesake_is_warned_of(command, monkeypatch):
+    assert "unrelated" not in command("plugins")[2]
+    monkeypatch.setattr(cli, "version", lambda name: "0.0.1")
+    assert "unrelated distribution 'benchbench' is installed" in command("plugins")[2]

@@ -1,0 +1,138 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchbench.leaderboard.aggregate import aggregate
+from benchbench.leaderboard.render import csv, markdown, page, terminal
+
+COLUMN = "glyphs 5way-1shot"
+
+
+def cell(table, row=0, column=COLUMN):
+    return table.rows.loc[row, column]
+
+
+def test_one_seed_has_the_interval_over_episodes(make):
+    table = aggregate([make(counts=(5, 10))])
+    # Standard deviation 25 points over two episodes.
+    assert cell(table) == f"75.00 ± {1.96 * 25 / math.sqrt(2):.2f}"
+    assert "over test episodes of one training" in table.notes[0]
+    assert "Student" not in table.notes[0]
+
+
+def test_several_seeds_have_student_s_interval_over_seeds(make):
+    table = aggregate([make(counts=c, seed=s) for s, c in enumerate([(4, 4), (5, 5), (6, 9)])])
+    means = [40.0, 50.0, 75.0]
+    mean = sum(means) / 3
+    spread = math.sqrt(sum((m - mean) ** 2 for m in means) / 2 / 3)
+    # 4.302653: the 97.5% quantile of Student's t with two degrees of freedom, from tables.
+    assert cell(table) == f"{mean:.2f} ± {4.302653 * spread:.2f}"
+    assert "over 3 training seeds (Student's t)" in table.notes[0]
+    assert "episodes of one" not in table.notes[0]
+
+
+def test_the_note_names_both_kinds_of_interval_where_both_are_there(make):
+    table = aggregate([make(), make(seed=1), make(meta="maml")])
+    assert "over 2 training seeds (Student's t); in rows of a single seed, over test episodes" in table.notes[0]
+
+
+def test_ranks_average_over_columns_and_share_ties(make):
+    good, tied, also = (
+        [make(p, target="glyphs", counts=g), make(p, target="digits", counts=d)]
+        for p, g, d in (("rotation", (9, 9), (2, 2)), ("jigsaw", (5, 5), (7, 7)), ("labels", (5, 5), (8, 8)))
+    )
+    table = aggregate([*good, *tied, *also])
+    ranks = dict(zip(table.rows["method"], table.rows["rank"], strict=True))
+    assert ranks == {"labels × protonet": "1.75", "rotation × protonet": "2.00", "jigsaw × protonet": "2.25"}
+    assert list(ranks) == ["labels × protonet", "rotation × protonet", "jigsaw × protonet"]
+
+
+def test_equal_ranks_are_ordered_by_name(make):
+    table = aggregate([make("rotation"), make("jigsaw"), make("labels")])
+    assert list(table.rows["method"]) == ["jigsaw × protonet", "labels × protonet", "rotation × protonet"]
+
+
+def test_missing_and_failed_cells_are_shown_and_left_out_of_ranks(make):
+    records = [make("rotation"), make("rotation", target="digits"), make("jigsaw", counts=(9, 9))]
+    records += [make("labels", counts=None, reason="loss is nan\nat step 3\x1b[31m")]
+    table = aggregate(records)
+    rows = table.rows.set_index("method")
+    assert rows.loc["jigsaw × protonet", "digits 5way-1shot"] == "–"
+    assert rows.loc["jigsaw × protonet", "rank"] == "1.00*"
+    assert rows.loc["rotation × protonet", "rank"] == "1.50"
+    failed = rows.loc["labels × protonet"]
+    assert (failed[COLUMN], failed["rank"], failed["labels"], failed["parameters"]) == ("failed", "–", "–", "–")
+    assert table.rows["method"].iloc[-1] == "labels × protonet"
+    assert "Failed: labels × protonet (conv4): loss is nan at step 3 [31m" in table.notes
+
+
+def test_a_failed_seed_is_marked(make):
+    table = aggregate([make(), make(seed=1, counts=None, reason="killed")])
+    assert cell(table).endswith("†")
+    assert any(n.startswith("†") for n in table.notes)
+
+
+def test_floors_are_marked_and_stand_once_for_all_sources(make):
+    floor = {"pretext": "none", "meta": "nearest-centroid", "regime": "joint", "floor": True}
+    table = aggregate([make(), make(source="symbols"), make(**floor), make(**floor, target="digits", source="symbols")])
+    row = table.rows.set_index("method").loc["none × nearest-centroid (floor)"]
+    assert (row["source"], row["regime"]) == ("–", "–")
+    assert "–" not in (row[COLUMN], row["digits 5way-1shot"])
+    assert sorted(table.rows["source"]) == ["glyphs", "symbols", "–"]
+
+
+def test_marks_and_costs(make):
+    rows = aggregate([make("labels", "maml"), make()]).rows.set_index("method")
+    assert list(rows.loc["labels × maml", ["labels", "transductive"]]) == ["source", "yes"]
+    shown = rows.loc["rotation × protonet", ["parameters", "samples", "train s", "labels", "transductive"]]
+    assert list(shown) == ["112,000", "60,000", "41", "none", "no"]
+
+
+def test_one_method_with_other_settings_is_another_row(make):
+    table = aggregate([make(recipe={"lr": 1}), make(recipe={"lr": 2}, counts=(1, 1)), make("jigsaw")])
+    assert len(table.rows) == 3
+    variants = set(table.rows.loc[table.rows["method"] == "rotation × protonet", "variant"])
+    assert len(variants) == 2
+    assert any(n.startswith("variant") for n in table.notes)
+    assert "variant" not in aggregate([make()]).rows
+
+
+def test_mixed_torch_versions_and_devices_are_announced(make):
+    other = make(seed=1, environment={"torch": "2.10.0", "device": "NVIDIA H200"})
+    notes = aggregate([make(), other]).notes
+    assert "Mixed torch versions: 2.10.0, 2.9.0." in notes
+    assert "Mixed kinds of device: NVIDIA H200, cpu." in notes
+    assert not any("Mixed" in n for n in aggregate([make()]).notes)
+
+
+def test_further_columns_come_from_hooks(make):
+    table = aggregate([make()], lambda records: {"cells": str(len(records))})
+    assert cell(table, column="cells") == "1"
+
+
+def test_nothing_gives_an_empty_table():
+    table = aggregate([])
+    assert len(table.rows) == 0
+    assert terminal(table)
+
+
+@pytest.fixture(scope="module")
+def many(make):
+    records = [
+        make(p, m, t, (i % 7 + 1, j % 5 + 2, s + 1), seed=s)
+        for i, p in enumerate(["rotation", "jigsaw", "labels"])
+        for j, m in enumerate(["protonet", "maml"])
+        for t in ("glyphs", "digits")
+        for s in range(3)
+    ]
+    return [*records, make("mixture", counts=None, reason="b"), make("mixture", seed=1, counts=None, reason="a")]
+
+
+@given(data=st.data())
+def test_the_order_of_records_changes_nothing(many, data):
+    shuffled = data.draw(st.permutations(many))
+    first, second = aggregate(many), aggregate([*shuffled, shuffled[0]])
+    for render in (markdown, csv, page, terminal):
+        assert render(first) == render(second)
