@@ -1,8 +1,10 @@
 import inspect
 import json
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
-from pydantic.fields import FieldInfo
 from tabulate import tabulate
 
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
@@ -41,9 +43,20 @@ def _state(offer: Offer) -> str:
     return "ok"
 
 
-def _type(info: FieldInfo) -> str:
-    bounds = [repr(m) for m in info.metadata if type(m).__module__ == "annotated_types"]
-    return ", ".join([inspect.formatannotation(info.annotation, "benchbench.settings"), *bounds])
+def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
+    """A type and its bounds as people write them; validators are the code's own business."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(args[0], args[1:])
+    if origin in (Union, UnionType):
+        text = " | ".join(_type(a) for a in args)
+    elif origin is Literal:
+        text = " | ".join(repr(a) for a in args)
+    elif origin:
+        text = f"{origin.__name__}[{', '.join(_type(a) for a in args)}]"
+    else:
+        text = "None" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+    return ", ".join([text, *(repr(m) for m in metadata if type(m).__module__ == "annotated_types")])
 
 
 @command.command()
@@ -60,7 +73,11 @@ def show(name: str, kind: str | None) -> None:
         click.echo(f"{offer.kind} {offer.qualified} (version {offer.version}, revision {revision})\n")
         click.echo(inspect.cleandoc(cls.__doc__ or "no description") + "\n")
         settings = [
-            (field, _type(info), "required" if info.is_required() else repr(info.default))
+            (field, _type(info.annotation, info.metadata), "required" if info.is_required() else repr(info.default))
             for field, info in schema(cls).model_fields.items()
         ]
-        click.echo(tabulate(settings, ["setting", "type", "default"]) if settings else "It has no settings.")
+        click.echo(
+            tabulate(settings, ["setting", "type", "default"], disable_numparse=True)
+            if settings
+            else "It has no settings."
+        )

@@ -120,7 +120,9 @@ def fail(job: Job, reason: str, report: Callable[[Event], None]) -> None:
     """Record that a job's remaining cells failed."""
     store = Store(job.store)
     missing = [c for c in job.cells if c.key not in store.records(job.training.key)]
-    flags = Flags(transductive=False, labels="none", selection=job.training.recipe["selection"], floor=False)
+    flags = Flags(
+        transductive=False, labels="none", selection=job.training.recipe["selection"], floor=job.training.floor
+    )
     records = [
         Record(
             **_identity(job.training, cell), status="failed", reason=reason, flags=flags, environment=_environment(job)

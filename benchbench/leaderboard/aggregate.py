@@ -91,7 +91,9 @@ def aggregate(records: Iterable[Record], columns: Columns | None = None) -> Tabl
             frame = frame.drop(columns="variant")
     partial = any(s.failed and s.seeds for s in scores.values())
     seeds = {s.seeds for s in scores.values() if s.seeds}
-    return Table(frame, pd.DataFrame(numbers), scores, notes(unique, seeds, partial, any(r.variant for r in rows)))
+    return Table(
+        frame, pd.DataFrame(numbers), scores, notes(unique, titles, seeds, partial, any(r.variant for r in rows))
+    )
 
 
 def summary(record: Record) -> Summary:

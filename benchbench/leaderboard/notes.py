@@ -5,9 +5,9 @@ from benchbench.records import Record
 EPISODES = "over test episodes of one training (1.96 standard errors), which says nothing of other training seeds"
 
 
-def notes(records: list[Record], seeds: set[int], partial: bool, variants: bool) -> list[str]:
-    """One text a note. `seeds` are the numbers of seeds that stand behind cells; `partial` says that some cells lack a
-    seed that failed, `variants` that some methods stand there with several settings."""
+def notes(records: list[Record], titles: dict[str, str], seeds: set[int], partial: bool, variants: bool) -> list[str]:
+    """One text a note. `titles`: record key -> column; `seeds`: the numbers of seeds behind cells; `partial`:
+    some cells lack a seed that failed; `variants`: some methods stand there with several settings."""
     good = [r for r in records if r.status == "ok"]
     found = []
     if good:
@@ -24,6 +24,14 @@ def notes(records: list[Record], seeds: set[int], partial: bool, variants: bool)
         found.append("†: some seeds failed; mean and interval are over the others.")
     if variants:
         found.append("variant: the same method with other settings, budget or source data; its records say which.")
+    hashes: dict[str, set[str | None]] = {}
+    for r in good:
+        hashes.setdefault(titles[r.key], set()).add(r.episodes_hash)
+    found += [
+        f"{title}: not every row was scored on the same test episodes."
+        for title in sorted(hashes)
+        if len(hashes[title]) > 1
+    ]
     for key, what in (("torch", "torch versions"), ("device", "kinds of device")):
         seen = sorted({str(r.environment.get(key, "unknown")) for r in good})
         if len(seen) > 1:

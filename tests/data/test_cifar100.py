@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,17 @@ import pytest
 from PIL import Image
 
 from benchbench import DataMissing, SampleTable, tasks_folder
-from benchbench.data.prepare import prepare
-from benchbench.registry import resolve_component
 from benchbench_standard.datasets.cifar100 import CIFAR100, CIFARFS, FC100
 
 needs_data = pytest.mark.skipif(
     not (Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent") / "cifar100").is_dir(),
     reason="needs BENCHBENCH_DATA with cifar100",
 )
+
+
+def table_of(names: tuple[str, ...]) -> SampleTable:
+    """A table with these classes and no samples."""
+    return SampleTable(np.zeros((0, 3, 32, 32), np.uint8), np.zeros(0, np.int64), names, "", "")
 
 
 def test_reads_class_folders(tmp_path: Path) -> None:
@@ -69,13 +73,17 @@ def test_missing_data_says_where(tmp_path: Path) -> None:
 def test_splits(dataset: type[CIFARFS | FC100], sizes: tuple[int, ...]) -> None:
     content = json.loads((tasks_folder() / "splits" / "cifar-fs.json").read_text("utf-8"))
     names = tuple(sorted(c for part in ("train", "valid", "test") for c in content[part]))
-    table = SampleTable(np.zeros((0, 3, 32, 32), np.uint8), np.zeros(0, np.int64), names, "", "")
-    split = dataset().split(table)
+    split = dataset().split(table_of(names))
     assert (len(split.train), len(split.valid), len(split.test)) == sizes
 
 
 @needs_data
-def test_real_data() -> None:
-    data = prepare(resolve_component("dataset", "cifar-fs"))
-    assert data.table.x.shape == (60000, 3, 32, 32)
-    assert (np.bincount(data.table.labels) == 600).all()
+@pytest.mark.parametrize("dataset", [CIFARFS, FC100])
+def test_real_data(dataset: type[CIFARFS | FC100]) -> None:
+    root = Path(os.environ["BENCHBENCH_DATA"])
+    count = Counter(path.parent.name for path in dataset().sources(root))
+    assert set(count.values()) == {600}
+    split = dataset().split(table_of(tuple(sorted(count))))
+    assert len(split.train) + len(split.valid) + len(split.test) == len(count) == 100
+    first = next(dataset().samples(root))
+    assert first.x.shape == (3, 32, 32)

@@ -107,6 +107,15 @@ def test_mixed_torch_versions_and_devices_are_announced(make):
     assert not any("Mixed" in n for n in aggregate([make()]).notes)
 
 
+def test_other_test_episodes_are_announced(make):
+    records = [
+        make().model_copy(update={"episodes_hash": "a"}),
+        make("jigsaw").model_copy(update={"episodes_hash": "b"}),
+    ]
+    assert f"{COLUMN}: not every row was scored on the same test episodes." in aggregate(records).notes
+    assert not any("not every row" in n for n in aggregate(records[:1]).notes)
+
+
 def test_further_columns_come_from_hooks(make):
     table = aggregate([make()], lambda records: {"cells": str(len(records))})
     assert cell(table, column="cells") == "1"

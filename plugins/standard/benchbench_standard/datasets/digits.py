@@ -30,7 +30,7 @@ class Digits(Dataset):
         """Every image, its 17 grey levels spread over 0 to 255, ink = 255."""
         data = sklearn.datasets.load_digits()
         for image, label in zip(data.images, data.target, strict=True):
-            large = fitted(Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)), self.size)
+            large = fitted(Image.fromarray((image * (255 / 16)).astype(np.uint8)), self.size)
             yield Sample(np.asarray(large)[None], str(label))
 
     def split(self, table: SampleTable) -> ClassSplit:

@@ -13,8 +13,8 @@ from benchbench import ClassSplit, Rng, Sample
 
 #: A character is drawn this large, then brought to its final size.
 CANVAS = 84
-#: Characters whose plain shapes have a cosine similarity above this are one class: people cannot tell them apart
-#: either (Latin A and Greek Alpha; c and C once their size varies).
+#: Characters whose plain shapes, brought to one size, have a cosine similarity above this are one class: nobody can
+#: tell them apart (Latin A, Greek Alpha, Cyrillic A).
 SAME_LOOK = 0.95
 LICENCE = "drawn here; the fonts are DejaVu (Bitstream Vera licence) and STIX (OFL)"
 

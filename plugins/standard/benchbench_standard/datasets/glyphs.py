@@ -21,6 +21,8 @@ class Glyphs(Dataset):
     variation of turn, scale, shear, place and stroke.
     """
 
+    #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.
+    revision = 2
     licence = LICENCE
     homepage = "https://dejavu-fonts.github.io"
 

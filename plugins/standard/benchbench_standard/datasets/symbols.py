@@ -32,6 +32,8 @@ class Symbols(Dataset):
     kind than `Glyphs`, drawn alike: one class a character, named ``Block/U+XXXX``, the Unicode blocks of train, valid
     and test disjoint."""
 
+    #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.
+    revision = 2
     licence = LICENCE
     homepage = "https://dejavu-fonts.github.io"
 
