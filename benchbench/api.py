@@ -15,6 +15,8 @@ from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
 from benchbench.execution.job import Event, Job, settled
 from benchbench.execution.job import train as train_stages
+from benchbench.execution.progress import ProgressFiles
+from benchbench.execution.recording import current_sources
 from benchbench.hooks import Hooks
 from benchbench.matrix import Matrix, load_matrix, parse_matrix
 from benchbench.plan import Plan
@@ -29,11 +31,13 @@ from benchbench.store import Store, atomic_write
 
 @dataclass
 class Outcome:
-    """What a run did: trainings that were trained, reused and failed, and the records of its matrix."""
+    """What a run did: trainings that were trained, reused and failed, and the records of its matrix. `changed` are
+    reused trainings with the components whose code is another one now, though their revision is the same."""
 
     trained: int = 0
     reused: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[tuple[str, list[str]]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
 
@@ -47,12 +51,14 @@ def run(
     executor: str = "local",
     device: str = "cpu",
     retry_failed: bool = False,
+    rerun_changed: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
-    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`. Raises BenchbenchError
-    for bad input before anything is computed.
+    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made
+    by other code of the same revisions are reused unless `rerun_changed`. Raises BenchbenchError for bad input before
+    anything is computed.
     """
     if not isinstance(matrix, Matrix):
         matrix = load_matrix(matrix)
@@ -60,7 +66,14 @@ def run(
         matrix = matrix.model_copy(update={"seeds": list(seeds)})
     todo = make_plan(matrix, only=only)
     return run_plan(
-        todo, results, jobs=jobs, executor=executor, device=device, retry_failed=retry_failed, report=report
+        todo,
+        results,
+        jobs=jobs,
+        executor=executor,
+        device=device,
+        retry_failed=retry_failed,
+        rerun_changed=rerun_changed,
+        report=report,
     )
 
 
@@ -72,6 +85,7 @@ def run_plan(
     executor: str = "local",
     device: str = "cpu",
     retry_failed: bool = False,
+    rerun_changed: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Run a plan into a store; see `run`."""
@@ -81,14 +95,20 @@ def run_plan(
     work: list[Job] = []
     for training in todo.trainings:
         cells = missing_cells(training, store, retry_failed)
+        changed = changed_sources(training, store)
+        if changed and rerun_changed:
+            cells = training.cells
+        elif changed:
+            outcome.changed.append((training.label, changed))
         if cells:
-            work.append(Job(training, cells, store.root.resolve(), device))
+            work.append(Job(training, cells, store.root.resolve(), device, rerun_changed))
         else:
             outcome.reused += 1
     _save_plan(todo, store)
-    hooks = Hooks.installed()
+    hooks, note = Hooks.installed(), ProgressFiles(store)
 
     def hear(event: Event) -> None:
+        note(event)
         _tell(hooks, event)
         if event.kind == "finished":
             outcome.trained += 1
@@ -110,6 +130,13 @@ def missing_cells(training: Training, store: Store, retry_failed: bool = False) 
     held = store.records(training.key)
     done = {key for key, r in held.items() if r.status == "ok" or not retry_failed}
     return tuple(c for c in training.cells if c.key not in done)
+
+
+def changed_sources(training: Training, store: Store) -> list[str]:
+    """The components of a training whose code is not the one that its records were made with."""
+    now = current_sources(training)
+    then = [r.environment.get("source_hashes", {}) for r in store.records(training.key).values() if r.status == "ok"]
+    return sorted({name for held in then for name, made_with in held.items() if now.get(name) != made_with})
 
 
 def _save_plan(todo: Plan, store: Store) -> None:

@@ -24,12 +24,18 @@ def save_checkpoint(
     atomic_write(path, save(content, {"state": json.dumps(state)}))
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """The `state` of a checkpoint, without its tensors."""
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["state"])
+
+
 def load_checkpoint(
     path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer | None = None
 ) -> dict[str, Any]:
     """Load what `save_checkpoint` wrote into `modules` and `optimiser`; returns `state`."""
+    state = read_state(path)
     with safe_open(path, "pt") as file:
-        state: dict[str, Any] = json.loads(file.metadata()["state"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for name, module in modules.items():
         module.load_state_dict({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")})

@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from benchbench.components import SampleSpec
+from benchbench.components import Backbone, MetaLearner, Pretext, SampleSpec
 from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation import EPISODES_REVISION, Target
-from benchbench.keys import content_key
+from benchbench.keys import canonical, content_key
 from benchbench.matrix import AXES, Matrix, matches
 from benchbench.protocols import load_protocol
 from benchbench.records import Method
 from benchbench.registry import find, key_content, resolve_component
+from benchbench.rng import Rng, seeded_globals
 from benchbench.settings import ComponentRef, nested
 from benchbench.stages import Cell, Regime, Training, chain
 
@@ -23,6 +24,14 @@ FLOORS = (
     {"pretext": "none", "meta": "nearest-centroid"},
     {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels"},
 )
+
+#: What a regime asks of its pretext.
+NEEDS = {
+    "joint": frozenset({"plain"}),
+    "pseudo": frozenset({"episodes"}),
+    "pipeline": frozenset({"plain"}),
+    "auxiliary": frozenset({"plain"}),
+}
 
 Point = dict[str, str]
 
@@ -57,19 +66,24 @@ class _Planner:
         self.refs: dict[tuple[str, str], ComponentRef | None] = {}
         self.protocols: dict[str, ComponentRef] = {}
         self.data: dict[str, Prepared | None] = {}
+        self.encoders: dict[str, Backbone] = {}
+        self.misfits: dict[str, str | None] = {}
 
     def plan(self) -> Plan:
         self._check_names()
-        points = list(self._points())
-        if not points:
-            raise BenchbenchError(f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell")
         grouped: dict[tuple[str, ...], list[Point]] = {}
-        for point in points:
+        for point in self._points():
             method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
             grouped.setdefault(method, []).append(point)
         for seed in self.matrix.seeds:
             for cells in grouped.values():
                 self._add(cells, seed)
+        if not self.result.trainings:
+            left_out = [*self.result.broken, *self.result.dropped][:3]
+            why = "".join(f"; {label}: {reason}" for label, reason in left_out)
+            raise BenchbenchError(
+                f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
+            )
         return self.result
 
     # Names -> components
@@ -131,7 +145,6 @@ class _Planner:
 
     def _points(self) -> Iterator[Point]:
         seen: set[tuple[str, ...]] = set()
-        dropped: set[str] = set()
         for point in self._all_points():
             if any(matches(rule, point) for rule in self.matrix.exclude):
                 continue
@@ -144,9 +157,12 @@ class _Planner:
             reason = self._impossible(point)
             if reason is None:
                 yield point
-            elif reason and (label := f"{_label(point)}: {reason}") not in dropped:
-                dropped.add(label)
-                self.result.dropped.append((_label(point), reason))
+            elif reason:
+                self._drop(point, reason)
+
+    def _drop(self, point: Point, reason: str) -> None:
+        if (_label(point), reason) not in self.result.dropped:
+            self.result.dropped.append((_label(point), reason))
 
     def _impossible(self, point: Point) -> str | None:
         """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
@@ -162,18 +178,17 @@ class _Planner:
         if (regime == "joint") != meta.adapter_only:
             why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
             return "" if implicit else f"{point['meta']} {why}"
-        needs = {"joint": {"plain"}, "pseudo": {"episodes"}, "pipeline": {"plain"}, "auxiliary": {"plain"}}[regime]
         if not pretext.objectives:
             # Nothing is trained: one regime stands for all, whatever adapts afterwards.
             return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
         if not backbone.trainable:
             return f"backbone {point['backbone']} has nothing to train"
-        if not needs <= pretext.objectives:
-            return f"pretext {point['pretext']} has no {' or '.join(needs)} objective"
+        if not NEEDS[regime] <= pretext.objectives:
+            return f"pretext {point['pretext']} has no {' or '.join(NEEDS[regime])} objective"
         if regime in ("pipeline", "auxiliary") and uses_labels(refs["pretext"]):
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
-        if missing := (pretext.requires | meta.requires) - backbone.provides:
-            return f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
+        if regime == "joint" and self.matrix.selection == "pretext-valid" and uses_labels(refs["pretext"]):
+            return "selection pretext-valid cannot judge a classifier of training classes by other classes"
         if source.modality not in pretext.modalities & backbone.modalities:
             return f"modality {source.modality} of {point['source']} does not fit"
         return None
@@ -190,8 +205,11 @@ class _Planner:
         assert backbone
         assert source_ref
         source = self._prepared(point["source"])
-        recipe = self.matrix.recipe(point)
         regime: Regime = point["regime"]  # type: ignore[assignment]
+        if source and (reason := self._misfit(point, source, pretext, meta, backbone)):
+            self._drop(point, reason)
+            return
+        recipe = self.matrix.recipe(point)
         trains = bool(pretext.load().objectives)
         labels = resolve_component("pretext", "labels") if regime in ("pipeline", "auxiliary") else None
         base = {
@@ -231,10 +249,47 @@ class _Planner:
             )
         )
 
+    def _misfit(
+        self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
+    ) -> str | None:
+        """Construct the components as a training will, once a combination, so that what only constructors can refuse
+        is said before anything runs. Returns why the combination has no meaning.
+
+        Raises BenchbenchError where a constructor refuses its settings or the shape of the samples.
+        """
+        sample = SampleSpec(source.dataset.modality, source.table.shape)
+        place = f"{canonical(key_content(backbone))} {sample}"
+        key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
+        if key in self.misfits:
+            return self.misfits[key]
+        try:
+            with seeded_globals(Rng("plan")):
+                if place not in self.encoders:
+                    self.encoders[place] = backbone.build(sample)
+                encoder = self.encoders[place]
+                task: Pretext = pretext.build(encoder, sample)
+                learner: MetaLearner = meta.build(encoder)
+        except BenchbenchError as error:
+            raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
+        except Exception:
+            # A defect of a plugin is its trainings' failure and nobody else's: it is recorded when they run.
+            self.misfits[key] = None
+            return None
+        self.misfits[key] = None
+        if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
+            self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
+        elif missing := (task.requires | learner.requires) - encoder.provides:
+            self.misfits[key] = f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
+        return self.misfits[key]
+
     def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:
         episodes = recipe["episodes"]
         if not source.split.train:
             raise BenchbenchError(f"dataset {source.name} has no training classes: it can only be a target")
+        if self.matrix.selection != "last" and not source.split.valid:
+            raise BenchbenchError(
+                f"dataset {source.name} has no validation classes, which selection {self.matrix.selection!r} needs"
+            )
         if labelled:
             shape = EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"])
             Target(source, SampleSpec("image", source.table.shape), part="train").check(shape)

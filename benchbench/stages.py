@@ -6,7 +6,7 @@ from typing import Any, Literal
 from benchbench.keys import content_key
 from benchbench.records import Method
 from benchbench.registry import key_content
-from benchbench.settings import ComponentRef
+from benchbench.settings import ComponentRef, nested
 
 #: Raised when the core's own training changes results: it enters every key.
 ENGINE_REVISION = 1
@@ -30,6 +30,12 @@ class Stage:
     helper: ComponentRef | None
     share: float
     key: str
+
+    @property
+    def components(self) -> list[ComponentRef]:
+        """Every component that it trains with, those that settings name too."""
+        own = [ref for ref in (self.pretext, self.meta, self.helper) if ref is not None]
+        return [*own, *(part for ref in own for part in nested(ref))]
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ def chain(
     for objective, source, learner, helper, share in plan:
         content = {
             **base,
+            "recipe": _relevant(base["recipe"], objective),
             "engine": ENGINE_REVISION,
             "objective": objective,
             "pretext": key_content(source),
@@ -107,3 +114,14 @@ def chain(
         }
         stages.append(Stage(objective, source, learner, helper, share, content_key(content)))
     return tuple(stages)
+
+
+def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
+    """What of a recipe shapes a stage: a plain one is shared by trainings whose episodes differ."""
+    training = dict(recipe["training"])
+    if objective != "auxiliary":
+        del training["auxiliary_weight"]
+    if objective == "meta":
+        del training["batch_size"]
+    rest = {k: v for k, v in recipe.items() if k != "episodes" or objective != "plain"}
+    return {**rest, "training": training}

@@ -18,20 +18,24 @@ from benchbench.keys import canonical
 from benchbench.records import Record
 
 
-def atomic_write(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` so that a reader, or a crash at any point, sees the old or the new whole."""
+def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `content` so that a reader, or a crash at any point, sees the old or the new whole. What need
+    not outlive a power cut is not `durable`, and costs no wait for the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)
             out.flush()
-            os.fsync(out.fileno())
+            if durable:
+                os.fsync(out.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    if not durable:
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -66,6 +70,10 @@ class Store:
     def log(self, training_key: str) -> Path:
         """Where the messages of a training's process go."""
         return self.root / "logs" / f"{training_key[:16]}.log"
+
+    def progress(self, training_key: str) -> Path:
+        """Where a run says how far a training is."""
+        return self.root / "progress" / f"{training_key[:16]}.json"
 
     def lock(self, name: str, *, wait: bool = True) -> FileLock:
         """A lock that the operating system releases when its holder dies."""

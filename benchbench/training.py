@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchbench.checkpoints import load_checkpoint, save_checkpoint
+from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
 from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
@@ -42,78 +42,80 @@ class StageResult:
     seconds: float = 0.0
     best: float | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 Report = Callable[[dict[str, Any]], None]
 
 
-def run_stage(
-    stage: Stage,
-    number: int,
-    encoder: Backbone,
-    learner: MetaLearner | None,
-    data: Prepared,
-    seed: int,
-    recipe: dict[str, Any],
-    device: str,
-    store: Store | None,
-    report: Report,
-) -> StageResult:
-    """Train `encoder` (and `learner`, unless the objective is plain) in place, or load what was trained before.
+def run_stage(run: "StageRun", store: Store | None, report: Report, *, rerun: bool = False) -> StageResult:
+    """Train in place, or load what was trained before; with `rerun`, not what other code trained.
 
-    Raises TrainingFailed with step and metrics where the loss is not finite.
+    Raises TrainingFailed with step and metrics where the loss or a weight is not finite.
     """
-    sample = SampleSpec(data.dataset.modality, data.table.shape)
-    run = _StageRun(stage, Rng(seed, "stage", number), encoder, learner, data, sample, recipe, device)
-    modules = {"encoder": encoder, **({"learner": learner} if learner is not None else {})}
     if store is None:
         return run.train(None, report)
-    final = store.checkpoint(stage.key, "final")
+    final, resume = (store.checkpoint(run.stage.key, name) for name in ("final", "resume"))
     # Another process may be training the same stage for a training that shares it.
-    with store.lock(f"s{stage.key}"):
-        if final.exists():
-            return StageResult(**load_checkpoint(final, modules))
+    with store.lock(f"s{run.stage.key}"):
+        if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
+            return StageResult(**load_checkpoint(final, run.trained))
+        if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
+            # Half of it was trained by other code.
+            resume.unlink()
         result = run.train(store, report)
-        save_checkpoint(final, modules, None, vars(result))
-        store.checkpoint(stage.key, "resume").unlink(missing_ok=True)
-        store.checkpoint(stage.key, "best").unlink(missing_ok=True)
+        save_checkpoint(final, run.trained, None, vars(result))
+        resume.unlink(missing_ok=True)
+        store.checkpoint(run.stage.key, "best").unlink(missing_ok=True)
     return result
 
 
-class _StageRun:
+class StageRun:
+    """One stage of a training on its encoder and, unless the objective is plain, its learner. `sources` are the
+    hashes of the code that it trains with."""
+
     def __init__(
         self,
         stage: Stage,
-        rng: Rng,
+        number: int,
         encoder: Backbone,
         learner: MetaLearner | None,
         data: Prepared,
-        sample: SampleSpec,
+        seed: int,
         recipe: dict[str, Any],
         device: str,
+        sources: dict[str, str],
     ):
-        self.stage, self.rng, self.encoder, self.learner, self.device = stage, rng, encoder, learner, device
-        self.settings, self.selection = recipe["training"], recipe["selection"]
-        self.data = data
-        source = stage.helper if stage.objective == "auxiliary" else stage.pretext
+        self.stage, self.encoder, self.learner, self.device = stage, encoder, learner, device
+        self.rng = Rng(seed, "stage", number)
+        self.recipe, self.settings, self.selection = recipe, recipe["training"], recipe["selection"]
+        self.data, self.sources = data, sources
+        #: What the stage leaves behind, by its name in checkpoints.
+        self.trained: dict[str, nn.Module] = {"encoder": encoder}
+        if learner is not None:
+            self.trained["learner"] = learner
+
+    def _start(self) -> None:
+        """Make the pretext and what it needs. Not done where a checkpoint is loaded instead."""
+        sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
+        auxiliary = self.stage.objective == "auxiliary"
+        source = self.stage.helper if auxiliary else self.stage.pretext
         assert source is not None
-        with seeded_globals(rng.child("pretext"), device):
-            self.pretext: Pretext = source.build(encoder, sample).to(device)
-        self.labels: Pretext | None = None
-        if stage.objective == "auxiliary":
-            self.labels = stage.pretext.build(encoder, sample)
+        with seeded_globals(self.rng.child("pretext"), self.device):
+            self.pretext: Pretext = source.build(self.encoder, sample).to(self.device)
+        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if auxiliary else None
         episodic = self.labels or self.pretext
         self.pool = self._pool("train", self.pretext)
         self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
-        asked = recipe["episodes"]
+        asked = self.recipe["episodes"]
         ways = min(asked["ways"], episodic.max_ways or asked["ways"])
         self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
         self.meta_batch: int = asked["meta_batch"]
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
-        with seeded_globals(rng.child("prepare"), device):
-            self.pretext.prepare(self.pool, self._embed, rng.child("prepare"))
-        self.pretext.to(device)
-        self.steps = self._steps(recipe["budget"])
+        with seeded_globals(self.rng.child("prepare"), self.device):
+            self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
+        self.pretext.to(self.device)
+        self.steps = self._steps(self.recipe["budget"])
 
     def _pool(self, part: str, pretext: Pretext) -> Pool:
         return Pool.of(
@@ -207,12 +209,11 @@ class _StageRun:
 
     def train(self, store: Store | None, report: Report) -> StageResult:
         """Run the stage, from its last checkpoint where there is one."""
-        active: list[nn.Module] = [self.encoder, self.pretext, *([self.learner] if self.learner is not None else [])]
-        modules = {"encoder": self.encoder, "pretext": self.pretext}
-        if self.learner is not None:
-            modules["learner"] = self.learner  # type: ignore[assignment]
+        self._start()
+        modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        result = StageResult(steps=self.steps, ways=None if self.stage.objective == "plain" else self.shape.ways)
+        ways = None if self.stage.objective == "plain" else self.shape.ways
+        result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
         resume = store.checkpoint(self.stage.key, "resume") if store else None
         if resume is not None and resume.exists():
@@ -222,7 +223,7 @@ class _StageRun:
         every, log_every = max(1, self.steps // CHECKPOINTS), max(1, self.steps // POINTS)
         validate_every = max(1, self.steps // self.settings["validate_times"])
         for step in range(first, self.steps):
-            for module in active:
+            for module in modules.values():
                 module.train()
             self._schedule(optimiser, step)
             optimiser.zero_grad(set_to_none=True)
@@ -253,6 +254,8 @@ class _StageRun:
                 save_checkpoint(resume, modules, optimiser, state)
         if self.selection != "last":
             self._restore_best(modules, store)
+        if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
+            raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
         result.encoder_passes *= self.steps
         result.flops *= self.steps
         result.seconds += time.monotonic() - started

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--executor", default="local", help="How trainings run: local or inline.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
+@click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
@@ -34,6 +35,7 @@ def command(
     executor: str,
     device: str,
     retry_failed: bool,
+    rerun_changed: bool,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -75,8 +77,12 @@ def command(
             executor=executor,
             device=api.default_device() if device == "auto" else device,
             retry_failed=retry_failed,
+            rerun_changed=rerun_changed,
             report=report,
         )
+    for label, changed in outcome.changed:
+        names = ", ".join(name.split(":")[-1] for name in changed)
+        click.echo(f"reused across code change ({names}): {label}; --rerun-changed trains it again", err=True)
     columns = hook_columns()
     click.echo(terminal(aggregate(outcome.records, columns)))
     click.echo(f"\ntrained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")

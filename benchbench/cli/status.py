@@ -50,7 +50,14 @@ def _running(path: Path) -> str | None:
         if time.time() - path.stat().st_mtime >= STALE:
             return None
         p = json.loads(path.read_text("utf-8"))
-        parts = [f"{p['label']}: step {p['step']}/{p['steps']}"]
+        where = (
+            f"step {p['step']}/{p['steps']}"
+            if "step" in p
+            else f"scoring {p['scoring']}"
+            if "scoring" in p
+            else "starts"
+        )
+        parts = [f"{p['label']}: {where}"]
         parts += [f"{name} {p[name]:.3g}" for name in ("loss", "accuracy") if p.get(name) is not None]
         if p.get("seconds_left") is not None:
             parts.append(f"{p['seconds_left']:.0f} s left")

@@ -1,10 +1,6 @@
 """One job: train what is not trained yet, score what is not scored yet, return the records."""
 
-import hashlib
-import inspect
 import os
-import platform
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,25 +13,26 @@ import torch
 from benchbench.components import Backbone, MetaLearner, SampleSpec
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.errors import BenchbenchError, TrainingFailed
-from benchbench.evaluation import Target, Trained
+from benchbench.evaluation import Trained
+from benchbench.execution.recording import failed, scored
 from benchbench.nn import convert_norm
-from benchbench.records import Cost, Flags, Metric, Record, Summary
-from benchbench.registry import find
 from benchbench.rng import Rng, seeded_globals
-from benchbench.settings import ComponentRef, nested
+from benchbench.sources import component_hash
 from benchbench.stages import Cell, Training
 from benchbench.store import Store
-from benchbench.training import Report, StageResult, run_stage
+from benchbench.training import Report, StageResult, StageRun, run_stage
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training and the cells of it that have no record yet."""
+    """A training and the cells of it that have no record yet. With `rerun`, stages whose code changed since they
+    were trained are trained again."""
 
     training: Training
     cells: tuple[Cell, ...]
     store: Path
     device: str = "cpu"
+    rerun: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def build(training: Training, sample: SampleSpec, device: str) -> tuple[Backbone
 
 
 def train(
-    training: Training, data: Prepared, store: Store | None, device: str, report: Report
+    training: Training, data: Prepared, store: Store | None, device: str, report: Report, *, rerun: bool = False
 ) -> tuple[Trained, list[StageResult]]:
     """Run the chain of stages. Raises TrainingFailed."""
     sample = SampleSpec(data.dataset.modality, data.table.shape)
@@ -69,9 +66,9 @@ def train(
     for number, stage in enumerate(training.stages):
         used = None if stage.objective == "plain" else learner
         say = _numbered(report, number, len(training.stages))
-        results.append(
-            run_stage(stage, number, encoder, used, data, training.seed, training.recipe, device, store, say)
-        )
+        sources = {ref.name: component_hash(ref) for ref in [training.backbone, *stage.components]}
+        run = StageRun(stage, number, encoder, used, data, training.seed, training.recipe, device, sources)
+        results.append(run_stage(run, store, say, rerun=rerun))
     return Trained(encoder, learner, sample, device), results
 
 
@@ -101,10 +98,12 @@ def run_job(job: Job, report: Callable[[Event], None]) -> None:
     try:
         with settled(training.recipe["threads"], job.device):
             data = prepare(training.source)
-            trained, stages = train(training, data, store, job.device, lambda m: report(Event("progress", training, m)))
+            trained, stages = train(
+                training, data, store, job.device, lambda m: report(Event("progress", training, m)), rerun=job.rerun
+            )
             for cell in job.cells:
                 report(Event("progress", training, {"scoring": cell.target.name.split(":")[-1]}))
-                record = _score(job, cell, trained, stages, data)
+                record = scored(training, cell, trained, stages, data, job.device)
                 store.add(training.key, [record])
                 report(Event("record", training, record))
     except (TrainingFailed, BenchbenchError) as error:
@@ -118,95 +117,7 @@ def run_job(job: Job, report: Callable[[Event], None]) -> None:
 
 def fail(job: Job, reason: str, report: Callable[[Event], None]) -> None:
     """Record that a job's remaining cells failed."""
-    store = Store(job.store)
-    missing = [c for c in job.cells if c.key not in store.records(job.training.key)]
-    flags = Flags(
-        transductive=False, labels="none", selection=job.training.recipe["selection"], floor=job.training.floor
-    )
-    records = [
-        Record(
-            **_identity(job.training, cell), status="failed", reason=reason, flags=flags, environment=_environment(job)
-        )
-        for cell in missing
-    ]
-    store.add(job.training.key, records)
-    report(Event("failed", job.training, reason))
-
-
-def _identity(training: Training, cell: Cell) -> dict[str, Any]:
-    protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
-    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": cell.target.settings}
-    return {
-        "key": cell.key,
-        "training_key": training.key,
-        "matrix": training.matrix,
-        "method": training.method,
-        "source": training.source_name,
-        "target": cell.target.name.split(":")[-1],
-        "protocol": cell.protocol,
-        "seed": training.seed,
-        "content": {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol},
-    }
-
-
-def _score(job: Job, cell: Cell, trained: Trained, stages: list[StageResult], data: Prepared) -> Record:
-    started = time.monotonic()
-    target_data = prepare(cell.target)
-    target = Target(target_data, trained.sample, device=job.device)
-    scores = cell.component.build().evaluate(trained, target, Rng(job.training.seed, "evaluate", cell.protocol))
-    metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
-    training = job.training
-    identity = _identity(training, cell)
-    identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
-    identity["content"]["source_pixels"] = data.table.pixel_hash
-    identity["content"]["training_ways"] = [s.ways for s in stages]
-    learner = trained.learner
-    identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
-    labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
-    return Record(
-        **identity,
-        status="ok",
-        scores=metrics,
-        summary={name: Summary.of(m) for name, m in metrics.items()},
-        episodes_hash=target.episodes_hash,
-        cost=Cost(
-            parameters=sum(p.numel() for p in trained.encoder.parameters()),
-            samples=sum(s.samples for s in stages),
-            encoder_passes=sum(s.encoder_passes for s in stages),
-            flops=sum(s.flops for s in stages),
-        ),
-        flags=Flags(
-            transductive=trained.transductive,
-            labels="source" if labels or training.recipe["selection"] == "labelled-valid" else "none",
-            selection=training.recipe["selection"],
-            floor=training.floor,
-        ),
-        curve=[point for s in stages for point in s.curve],
-        timing={
-            "train_seconds": sum(s.seconds for s in stages),
-            "evaluation_seconds": time.monotonic() - started,
-            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        },
-        environment=_environment(job),
-    )
-
-
-def source_hash(ref: ComponentRef) -> str:
-    """Of the file that a component's class stands in: whether its code changed since a record was made."""
-    return hashlib.sha256(Path(inspect.getfile(ref.load())).read_bytes()).hexdigest()[:16]
-
-
-def _environment(job: Job) -> dict[str, Any]:
-    training = job.training
-    refs = {training.backbone.name: training.backbone, training.learner.name: training.learner}
-    refs |= {s.pretext.name: s.pretext for s in training.stages}
-    versions = {find(r.kind, r.name).distribution: find(r.kind, r.name).version for r in refs.values()}
-    device = torch.cuda.get_device_name() if job.device.startswith("cuda") else "cpu"
-    return {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": device,
-        "machine": platform.machine(),
-        "distributions": versions,
-        "source_hashes": {name: source_hash(ref) for name, ref in refs.items()},
-    }
+    training, store = job.training, Store(job.store)
+    missing = [c for c in job.cells if c.key not in store.records(training.key)]
+    store.add(training.key, [failed(training, cell, reason, job.device) for cell in missing])
+    report(Event("failed", training, reason))

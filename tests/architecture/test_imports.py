@@ -16,7 +16,7 @@ STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 #: From the bottom up: a part imports from its own layer and from those before it.
 LAYERS = (
     {"errors", "keys", "rng", "tasks"},
-    {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components"},
+    {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
     {"api"},

@@ -39,6 +39,21 @@ CASES = {
     "bad only": (["--only", "pretext=rotatio"], "", "not in this matrix; did you mean 'rotation'?"),
     "bad set": (["--set", "seeds"], "", "expected KEY=VALUE"),
     "bad seeds": (["--seeds", "a"], "", "expected whole numbers"),
+    "settings that do not go together": (
+        ["--set", 'axes.pretext=["contrastive"]', "--set", "settings.pretext.contrastive.min_scale=2.0"],
+        "",
+        "min_scale 2.0 is above max_scale 1.4",
+    ),
+    "too small for the backbone": (
+        ["--set", "settings.dataset.glyphs.size=8"],
+        "",
+        "on samples of shape (1, 8, 8): conv4 halves an image four times and needs 16 px",
+    ),
+    "nothing left": (
+        ["--set", "floors=false", "--only", "pretext=labels", "--set", 'axes.regime=["pipeline"]'],
+        "",
+        "leave no cell; labels × nearest-centroid (conv4, glyphs, pipeline): nearest-centroid only adapts",
+    ),
     "both budgets": (["--set", "budget.steps=3"], "", "exactly one of 'samples' and 'steps'"),
     "test-only source": (["--set", 'axes.source=["digits"]'], "", "it can only be a target"),
 }

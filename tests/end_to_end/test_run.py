@@ -80,3 +80,22 @@ def test_a_record_file_cut_in_half_is_reported_and_the_rest_used(benchbench, tin
     shown = benchbench("leaderboard", store)
     assert shown.returncode == 0
     assert f"{path.name}:1: not a whole record" in shown.stderr
+
+
+def test_reuse_across_changed_code_is_announced_and_can_be_refused(benchbench, tiny, tmp_path):
+    store = tmp_path / "runs"
+    base = ("run", "--matrix", tiny, "--results", store, "--only", "pretext=rotation", "--quiet")
+    assert "trained 2, reused 0" in benchbench(*base).stdout
+    assert "reused across code change" not in benchbench(*base).stderr
+    path = next(p for p in (store / "records").glob("*.jsonl") if '"meta":"protonet"' in p.read_text())
+    record = json.loads(path.read_text())
+    sources = record["environment"]["source_hashes"]
+    current = sources["benchbench-suite:rotation"]
+    sources["benchbench-suite:rotation"] = "of other code"
+    path.write_text(json.dumps(record) + "\n")
+    again = benchbench(*base)
+    assert "trained 0, reused 2" in again.stdout
+    assert "reused across code change (rotation): rotation × protonet" in again.stderr
+    assert "trained 1, reused 1" in benchbench(*base, "--rerun-changed").stdout
+    assert json.loads(path.read_text())["environment"]["source_hashes"]["benchbench-suite:rotation"] == current
+    assert not list((store / "progress").glob("*.json")), "nothing runs any more"

@@ -1,0 +1,111 @@
+"""A scored cell -> its record."""
+
+import platform
+import resource
+import time
+from typing import Any
+
+import torch
+
+from benchbench.data.prepare import Prepared, prepare
+from benchbench.evaluation import Target, Trained
+from benchbench.records import Cost, Flags, Metric, Record, Summary
+from benchbench.registry import find
+from benchbench.rng import Rng
+from benchbench.settings import nested
+from benchbench.sources import component_hash
+from benchbench.stages import Cell, Training
+from benchbench.training import StageResult
+
+
+def _identity(training: Training, cell: Cell) -> dict[str, Any]:
+    protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
+    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": cell.target.settings}
+    return {
+        "key": cell.key,
+        "training_key": training.key,
+        "matrix": training.matrix,
+        "method": training.method,
+        "source": training.source_name,
+        "target": cell.target.name.split(":")[-1],
+        "protocol": cell.protocol,
+        "seed": training.seed,
+        "content": {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol},
+    }
+
+
+def scored(
+    training: Training, cell: Cell, trained: Trained, stages: list[StageResult], data: Prepared, device: str
+) -> Record:
+    """Evaluate `trained` on a cell and record it, with what its stages cost."""
+    started = time.monotonic()
+    target_data = prepare(cell.target)
+    target = Target(target_data, trained.sample, device=device)
+    scores = cell.component.build().evaluate(trained, target, Rng(training.seed, "evaluate", cell.protocol))
+    metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
+    identity = _identity(training, cell)
+    identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
+    identity["content"]["source_pixels"] = data.table.pixel_hash
+    identity["content"]["training_ways"] = [s.ways for s in stages]
+    learner = trained.learner
+    identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
+    labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
+    return Record(
+        **identity,
+        status="ok",
+        scores=metrics,
+        summary={name: Summary.of(m) for name, m in metrics.items()},
+        episodes_hash=target.episodes_hash,
+        cost=Cost(
+            parameters=sum(p.numel() for p in trained.encoder.parameters()),
+            samples=sum(s.samples for s in stages),
+            encoder_passes=sum(s.encoder_passes for s in stages),
+            flops=sum(s.flops for s in stages),
+        ),
+        flags=Flags(
+            transductive=trained.transductive,
+            labels="source" if labels or training.recipe["selection"] == "labelled-valid" else "none",
+            selection=training.recipe["selection"],
+            floor=training.floor,
+        ),
+        curve=[point for s in stages for point in s.curve],
+        timing={
+            "train_seconds": sum(s.seconds for s in stages),
+            "evaluation_seconds": time.monotonic() - started,
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        },
+        environment=environment(training, device, stages),
+    )
+
+
+def failed(training: Training, cell: Cell, reason: str, device: str) -> Record:
+    """The record of a cell that could not be scored."""
+    flags = Flags(transductive=False, labels="none", selection=training.recipe["selection"], floor=training.floor)
+    return Record(
+        **_identity(training, cell),
+        status="failed",
+        reason=reason,
+        flags=flags,
+        environment=environment(training, device, []),
+    )
+
+
+def environment(training: Training, device: str, stages: list[StageResult]) -> dict[str, Any]:
+    """What a result was made with. The code of a stage is the one that it was trained with, which may be older."""
+    refs = {training.backbone.name: training.backbone, training.learner.name: training.learner}
+    refs |= {s.pretext.name: s.pretext for s in training.stages}
+    versions = {find(r.kind, r.name).distribution: find(r.kind, r.name).version for r in refs.values()}
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "machine": platform.machine(),
+        "distributions": versions,
+        "source_hashes": current_sources(training) | {k: v for s in stages for k, v in s.sources.items()},
+    }
+
+
+def current_sources(training: Training) -> dict[str, str]:
+    """The hash of the code of each component of a training, as it is now."""
+    refs = [training.backbone, training.learner, *(r for s in training.stages for r in s.components)]
+    return {ref.name: component_hash(ref) for ref in refs}
