@@ -117,8 +117,11 @@ def run_plan(
         if report:
             report(event)
 
-    if work:
-        runner(jobs=jobs or os.cpu_count() or 1).run(work, hear)
+    try:
+        if work:
+            runner(jobs=jobs or os.cpu_count() or 1).run(work, hear)
+    finally:
+        note.clear()
     for training in todo.trainings:
         held = store.records(training.key)
         outcome.records += [held[c.key] for c in training.cells if c.key in held]

@@ -29,3 +29,9 @@ class ProgressFiles:
                 self.written[key] = now
                 about = {"label": event.training.label, **(event.data or {})}
                 atomic_write(path, json.dumps(about).encode(), durable=False)
+
+    def clear(self) -> None:
+        """Remove what stands of a run that ends early."""
+        for key in self.written:
+            with suppress(OSError):
+                self.store.progress(key).unlink(missing_ok=True)
