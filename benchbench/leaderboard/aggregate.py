@@ -52,11 +52,13 @@ Scores = dict[tuple[Row, str], Score]
 
 @dataclass
 class Table:
-    """The leaderboard: `rows` as text for people, `numbers` for programs, `notes` that both must be read with."""
+    """The leaderboard: `rows` as text for people, `numbers` for programs, `notes` that both must be read with;
+    `cells`: row -> column -> the records behind it, in the order of `rows`."""
 
     rows: pd.DataFrame
     numbers: pd.DataFrame
     scores: Scores
+    cells: dict[Row, dict[str, list[Record]]]
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,11 +72,13 @@ def aggregate(records: Iterable[Record], columns: Columns | None = None) -> Tabl
     titles = _titles(unique)
     names = sorted(set(titles.values()))
     rows = _group(unique, titles)
-    scores: Scores = {}
+    cells: dict[Row, dict[str, list[Record]]] = {}
     for row, members in rows.items():
-        for name in names:
-            if cell := [r for r in members if titles[r.key] == name]:
-                scores[row, name] = _score(cell)
+        columned: dict[str, list[Record]] = defaultdict(list)
+        for r in members:
+            columned[titles[r.key]].append(r)
+        cells[row] = {name: columned[name] for name in sorted(columned)}
+    scores: Scores = {(row, name): _score(cell) for row, cell_of in cells.items() for name, cell in cell_of.items()}
     ranks = _ranks(list(rows), names, scores)
     order = sorted(rows, key=lambda row: (math.inf if math.isnan(ranks[row]) else round(ranks[row], 9), row))
     sourced = len({r.source for r in unique}) > 1
@@ -92,7 +96,11 @@ def aggregate(records: Iterable[Record], columns: Columns | None = None) -> Tabl
     partial = any(s.failed and s.seeds for s in scores.values())
     seeds = {s.seeds for s in scores.values() if s.seeds}
     return Table(
-        frame, pd.DataFrame(numbers), scores, notes(unique, titles, seeds, partial, any(r.variant for r in rows))
+        frame,
+        pd.DataFrame(numbers),
+        scores,
+        {row: cells[row] for row in order},
+        notes(unique, titles, seeds, partial, any(r.variant for r in rows)),
     )
 
 
