@@ -63,7 +63,7 @@ class Mixture:
 
     def interval(self) -> tuple[float, float]:
         """Its 2.5% and 97.5% quantiles."""
-        low, high = (self._quantile(q) for q in TAILS)
+        low, high = (self.quantile(q) for q in TAILS)
         return low, high
 
     def p_of_zero(self) -> float:
@@ -79,7 +79,7 @@ class Mixture:
     def _standard(self, x: float) -> np.ndarray:
         return (x - self.centres) / self.scale
 
-    def _quantile(self, q: float) -> float:
+    def quantile(self, q: float) -> float:
         # The quantile of the mixture lies between those of its outermost parts.
         step = self.scale * float(special.stdtrit(self.freedom, q))
         low, high = float(self.centres.min()) + step, float(self.centres.max()) + step

@@ -11,16 +11,16 @@ side where seeds and episodes weigh alike (the Behrens-Fisher problem), and more
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.statistics.bootstrap import Mixture, expanded_interval, resampled_means, student_p
-from benchbench.leaderboard.statistics.intervals import Over, residual_variance
+from benchbench.leaderboard.statistics.intervals import Over
+from benchbench.leaderboard.statistics.pairs import Pair, Seeds, score_tables
 
 LEVEL = 0.05
 
@@ -68,8 +68,8 @@ def paired_difference(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    seeds_a: Sequence[int] | None = None,
-    seeds_b: Sequence[int] | None = None,
+    seeds_a: Seeds | None = None,
+    seeds_b: Seeds | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Difference:
@@ -81,15 +81,14 @@ def paired_difference(
     counting resamples cannot reach the small p that Holm's correction needs. Raises BenchbenchError where the tables
     do not have the same number of episodes, or scores that are not finite.
     """
-    tables = {"first": _table("first", a, seeds_a), "second": _table("second", b, seeds_b)}
-    given = None if seeds_a is None or seeds_b is None else {"first": seeds_a, "second": seeds_b}
-    return compare_all(tables, seeds=given, resamples=resamples, seed=seed)["first", "second"]
+    seeds = None if seeds_a is None or seeds_b is None else {"first": seeds_a, "second": seeds_b}
+    return compare_all({"first": a, "second": b}, seeds=seeds, resamples=resamples, seed=seed)["first", "second"]
 
 
 def compare_all(
     scores: Mapping[str, ArrayLike],
     *,
-    seeds: Mapping[str, Sequence[int]] | None = None,
+    seeds: Mapping[str, Seeds] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[tuple[str, str], Difference]:
@@ -98,11 +97,7 @@ def compare_all(
     `scores`: method -> table (seeds, episodes) over the same episodes; `seeds`: method -> the training seed of each
     row. All pairs see the same resampled episodes. See `paired_difference`.
     """
-    tables = {name: _table(name, table, None if seeds is None else seeds[name]) for name, table in scores.items()}
-    lengths = {name: table.shape[1] for name, table in tables.items()}
-    if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{name!r} has {n:,}" for name, n in lengths.items())
-        raise BenchbenchError(f"methods are compared on the same test episodes, but their numbers differ: {counts}")
+    tables = score_tables(scores, seeds)
     if not tables:
         return {}
     columns = np.stack([t.mean(axis=0) for t in tables.values()])
@@ -111,9 +106,8 @@ def compare_all(
     offsets = dict(zip(tables, moves, strict=True))
     found = {}
     for a, b in combinations(tables, 2):
-        rows = None if seeds is None else (seeds[a], seeds[b])
-        parts = _parts(tables[a], tables[b], rows)
-        found[a, b] = _difference(parts, offsets[a] - offsets[b])
+        rows = (None, None) if seeds is None else (seeds[a], seeds[b])
+        found[a, b] = _difference(Pair.of(tables[a], tables[b], *rows), offsets[a] - offsets[b])
     adjusted = holm([d.p for d in found.values()])
     return {pair: replace(d, p_holm=float(p)) for (pair, d), p in zip(found.items(), adjusted, strict=True)}
 
@@ -129,59 +123,28 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a pair of methods is compared by: one table of differences where seeds are paired, else one table each."""
-
-    columns: np.ndarray
-    tables: list[np.ndarray]
-    seeds: int
-    pairing: Over
-
-
-def _parts(a: np.ndarray, b: np.ndarray, rows: tuple[Sequence[int], Sequence[int]] | None) -> _Parts:
-    columns, seeds = a.mean(axis=0) - b.mean(axis=0), min(len(a), len(b))
-    if rows is None and len(a) == len(b):
-        return _Parts(columns, [a - b], seeds, "seeds")
-    if rows is not None and sorted(rows[0]) == sorted(rows[1]):
-        order = (np.argsort(rows[0], kind="stable"), np.argsort(rows[1], kind="stable"))
-        return _Parts(columns, [a[order[0]] - b[order[1]]], seeds, "seeds")
-    return _Parts(columns, [a, b], seeds, "episodes")
-
-
-def _difference(parts: _Parts, offsets: np.ndarray) -> Difference:
+def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
     """`offsets` (resamples,): by how much the resampled episodes move the difference."""
-    mean, episodes = float(parts.columns.mean()), len(parts.columns)
-    spread = float(parts.columns.var(ddof=1)) if episodes > 1 else 0.0
-    of_episodes = math.sqrt(spread / episodes)
-    of_seeds, freedom = _seed_error(parts.tables) if parts.seeds > 1 else (0.0, 0.0)
+    mean, episodes = float(pair.columns.mean()), len(pair.columns)
+    of_episodes = math.sqrt(pair.spread / episodes)
+    of_seeds, freedom = _seed_error(pair.tables) if pair.seeds > 1 else (0.0, 0.0)
     # Methods without training score the same with every seed, but for rounding.
     if of_seeds <= 1e-9 * of_episodes:
         low, high = (mean + offset for offset in expanded_interval(offsets, episodes))
         p = student_p(mean, of_episodes, episodes - 1)
     else:
         # What is left unexplained is in the seeds' part already; the episodes' part must not bring it a second time.
-        rest = sum(residual_variance(t) / len(t) for t in parts.tables)
-        kept = math.sqrt(max(0.0, 1 - rest / spread)) if spread else 0.0
+        kept = math.sqrt(max(0.0, 1 - pair.rest / pair.spread)) if pair.spread else 0.0
         mixture = Mixture.around(mean + kept * offsets, of_seeds, freedom)
         (low, high), p = mixture.interval(), mixture.p_of_zero()
-    over: Over = "seeds" if parts.seeds > 1 else "episodes"
-    return Difference(mean, low, high, p, p, episodes, parts.seeds, parts.pairing, over)
+    over: Over = "seeds" if pair.seeds > 1 else "episodes"
+    return Difference(mean, low, high, p, p, episodes, pair.seeds, pair.pairing, over)
 
 
-def _seed_error(tables: list[np.ndarray]) -> tuple[float, float]:
+def _seed_error(tables: tuple[np.ndarray, ...]) -> tuple[float, float]:
     """Standard error of the difference from the spread of seeds' means, and its degrees of freedom (Welch 1947)."""
     shares = np.array([t.mean(axis=1).var(ddof=1) / len(t) for t in tables])
     freedoms = np.array([len(t) - 1 for t in tables])
     total = float(shares.sum())
     freedom = total**2 / float((shares**2 / freedoms).sum()) if total else float(freedoms.min())
     return math.sqrt(total), freedom
-
-
-def _table(name: str, scores: ArrayLike, seeds: Sequence[int] | None) -> np.ndarray:
-    table = np.asarray(scores, float)
-    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
-        raise BenchbenchError(f"scores of {name!r} are no (seeds, episodes) table of finite numbers: {table.shape}")
-    if seeds is not None and (len(seeds) != len(table) or len(set(seeds)) < len(seeds)):
-        raise BenchbenchError(f"scores of {name!r} need one seed a row, each once: {list(seeds)} for {len(table)} rows")
-    return table
