@@ -137,3 +137,12 @@ def parse_record(line: str | bytes) -> Record:
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()]
         raise ValueError("; ".join(faults)) from None
+
+
+#: What may differ between two records of one key: where and for whom it was computed, not what came out.
+CIRCUMSTANCES = {"timing", "environment", "external", "matrix"}
+
+
+def differences(a: Record, b: Record) -> list[str]:
+    """The fields in which two records of one key contradict each other."""
+    return [name for name in type(a).model_fields if name not in CIRCUMSTANCES and getattr(a, name) != getattr(b, name)]

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
-from benchbench.records import Record, parse_record
+from benchbench.records import CIRCUMSTANCES, Record, parse_record
 
 
 def atomic_write(path: Path, content: bytes) -> None:
@@ -126,7 +126,7 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     one message for each unreadable line and each conflict. Nothing else of a line is kept.
 
     Of several records of one key one stays, whatever the order of the files: a whole one before a failed one, then the
-    first by content. They conflict where they differ in more than `timing` and `environment` and none of them failed.
+    first by content. They conflict where they differ in more than `CIRCUMSTANCES` and none of them failed.
     Raises BenchbenchError where there is no such folder or file.
     """
     path = Path(path)
@@ -159,7 +159,7 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:
     """Which of two records of one key stays, and what they conflict in; empty where they do not."""
-    contents = [r.model_dump(mode="json", exclude={"timing", "environment"}) for r in (first, second)]
+    contents = [r.model_dump(mode="json", exclude=CIRCUMSTANCES) for r in (first, second)]
     texts = [(_sorted(c), _sorted(r.model_dump(mode="json"))) for c, r in zip(contents, (first, second), strict=True)]
     # At a tie they are the same.
     stays = second if (second.status != "ok", *texts[1]) < (first.status != "ok", *texts[0]) else first
