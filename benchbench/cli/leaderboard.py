@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import click
@@ -5,6 +6,7 @@ import click
 from benchbench.errors import BenchbenchError
 from benchbench.hooks import Hooks
 from benchbench.leaderboard.aggregate import Columns, aggregate
+from benchbench.leaderboard.check import check
 from benchbench.leaderboard.render import csv, markdown, terminal, write_leaderboard
 from benchbench.records import Record
 from benchbench.store import read_records
@@ -24,11 +26,21 @@ def hook_columns() -> Columns:
 
 
 @click.command("leaderboard")
-@click.argument("results", default="runs", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="[RESULTS]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--format", "style", type=click.Choice(["terminal", "markdown", "csv"]), default="terminal")
 @click.option("--output", type=click.Path(path_type=Path), help="Also write Markdown, CSV and HTML into this folder.")
-def command(results: Path, style: str, output: Path | None) -> None:
-    """Render the leaderboard of RESULTS (default: runs)."""
+@click.option(
+    "--check", "checking", is_flag=True, help="Exit with 1 where the files that are there (or in --output) differ."
+)
+def command(folders: tuple[Path, ...], style: str, output: Path | None, checking: bool) -> None:
+    """Render the leaderboard of RESULTS (default: runs); with --check, compare that of each folder with its files."""
+    folders = folders or (Path("runs"),)
+    if len(folders) > 1 and (output or not checking):
+        raise BenchbenchError(f"leaderboard takes one results folder, got {len(folders)}; only --check takes several")
+    if checking:
+        _check(folders, output)
+        return
+    results = folders[0]
     records, problems = read_records(results)
     for problem in problems:
         click.echo(f"warning: {problem}", err=True)
@@ -41,3 +53,16 @@ def command(results: Path, style: str, output: Path | None) -> None:
     if output:
         for path in write_leaderboard(records, output, columns):
             click.echo(f"wrote {path}", err=True)
+
+
+def _check(folders: tuple[Path, ...], output: Path | None) -> None:
+    columns = hook_columns()
+    differences = [message for folder in folders for message in check(folder, output or folder, columns)]
+    for message in differences:
+        click.echo(message)
+    if differences:
+        click.echo(
+            "the files above are not those that the records give: `benchbench leaderboard RESULTS --output RESULTS`"
+        )
+        sys.exit(1)
+    click.echo(f"{', '.join(map(str, folders))}: every file is the one that the records give")

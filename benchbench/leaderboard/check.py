@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Columns
 from benchbench.leaderboard.render import write_leaderboard
-from benchbench.records import Record
+from benchbench.store import read_records
 
 #: Folders of a store that hold no rendered file.
 STORE = {"records", "checkpoints", "logs", "locks", "plans", "progress"}
@@ -22,16 +23,20 @@ SHOWN = 20
 Rows = list[list[str]]
 
 
-def check(records: list[Record], folder: Path, columns: Columns | None = None) -> list[str]:
-    """What in `folder` differs from the files that `records` give, one message each; empty where all is as it must be.
+def check(results: Path, folder: Path, columns: Columns | None = None) -> list[str]:
+    """What in `folder` differs from the files that the records of `results` give, one message each; empty where all is
+    as it must be.
 
     In tables the row and column are named, elsewhere the lines. Files that are missing, or that no rendering writes,
-    are named too.
+    are named too, and records that cannot be read: what is left out of a table is not proven. Raises BenchbenchError
+    where there are no records.
     """
+    records, found = read_records(results)
+    if not records:
+        raise BenchbenchError(f"no records in {results}: there is nothing to check tables against")
     with TemporaryDirectory() as name:
         fresh = Path(name)
         written = {path.relative_to(fresh) for path in write_leaderboard(records, fresh, columns)}
-        found = []
         for path in sorted(written | _committed(folder)):
             if path not in written:
                 found.append(f"{folder / path}: no rendering of these records writes it")
@@ -93,11 +98,14 @@ def _parts(text: str) -> tuple[list[Rows], list[str]]:
 
 
 def _tables(old: Rows, new: Rows) -> Iterator[str]:
-    if not old or not new or old[0] != new[0]:
-        header = (old[0] if old else [], new[0] if new else [])
-        yield f"columns: committed {', '.join(header[0])}; regenerated {', '.join(header[1])}"
+    committed, columns = old[0] if old else [], new[0] if new else []
+    if committed != columns:
+        for state, ones, others in (("committed", committed, columns), ("regenerated", columns, committed)):
+            if only := [c for c in ones if c not in others]:
+                yield f"columns that are only {state}: {', '.join(only)}"
+        if sorted(committed) == sorted(columns):
+            yield "the columns stand in another order"
         return
-    columns = new[0]
     first, second = _named(old), _named(new)
     for name in second:
         if name not in first:
