@@ -13,7 +13,6 @@ from benchbench.leaderboard.grid import (
     Grid,
     Row,
     Score,
-    Scores,
     average_ranks,
     grid,
     ordered,
@@ -36,7 +35,7 @@ class Table:
 
     rows: pd.DataFrame
     numbers: pd.DataFrame
-    scores: Scores = field(default_factory=dict)
+    scores: dict[tuple[Row, str], Score] = field(default_factory=dict)
     cells: dict[Row, dict[str, list[Record]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     title: str = "Leaderboard"
@@ -57,7 +56,7 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     order = ordered(found, ranks)
     text, numbers = [], []
     for row in order:
-        members = found.members(row)
+        members = found.members[row]
         extra = columns([c.record for c in members if c.record]) if columns else {}
         costs, marks = _costs(members), _marks(members)
         text.append(_as_text(row, members, found, (ranks[row], tied[row]), costs) | marks | extra)
@@ -70,7 +69,8 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     records = {
         row: {name: [c.record for c in cells if c.record] for name, cells in found.cells[row].items()} for row in order
     }
-    return Table(frame, pd.DataFrame(numbers), found.scores, records, notes(found))
+    scores = {(row, name): score for row in order for name, score in found.scores[row].items()}
+    return Table(frame, pd.DataFrame(numbers), scores, records, notes(found))
 
 
 def _costs(members: list[Cell]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _as_text(
         "regime": row.regime or MISSING,
         "source": row.source or MISSING,
         "variant": row.variant or MISSING,
-        **{n: str(found.scores[row, n]) if (row, n) in found.scores else MISSING for n in found.columns},
+        **{n: str(found.scores[row].get(n, MISSING)) for n in found.columns},
         "rank": rank,
         "tied rank": tied,
         "seeds": "–".join(str(s) for s in dict.fromkeys((seeds[0], seeds[-1]))) if seeds else MISSING,
@@ -129,7 +129,7 @@ def _as_numbers(row: Row, members: list[Cell], found: Grid, ranks: tuple[float, 
     numbers: dict[str, Any] = {**vars(row), "floor": any(c.floor for c in members)}
     numbers["external"] = any(c.external for c in members)
     for name in found.columns:
-        score = found.scores.get((row, name))
+        score = found.scores[row].get(name)
         status = "missing" if score is None else "ok" if score.seeds else "failed"
         good = score if score and score.seeds else NOTHING
         numbers |= {

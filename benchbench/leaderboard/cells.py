@@ -5,7 +5,7 @@ while it parses: several times as fast as building records, and little memory.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -89,7 +89,7 @@ def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
             found[r.key], conflict = preferred(other, r)
             if conflict:
                 conflicts[r.key] = f"Two records of cell {r.key[:16]} {conflict}."
-    cells = [r if isinstance(r, Cell) else _cell(r, r) for _, r in sorted(found.items())]
+    cells = [r if isinstance(r, Cell) else _of(r) for _, r in sorted(found.items())]
     return cells, [conflicts[key] for key in sorted(conflicts)]
 
 
@@ -125,6 +125,11 @@ class _Flags(msgspec.Struct):
     floor: bool
 
 
+class _Environment(msgspec.Struct):
+    torch: str = "unknown"
+    device: str = "unknown"
+
+
 class _Line(msgspec.Struct):
     """The fields of `Record` that a cell needs; the parser passes over the others."""
 
@@ -137,14 +142,14 @@ class _Line(msgspec.Struct):
     target: str
     protocol: str
     seed: int
-    content: dict[str, Any]
+    content: dict[str, msgspec.Raw]
     flags: _Flags
     reason: str | None = None
     summary: dict[str, _Summary] = {}
     episodes_hash: str | None = None
     cost: _Cost | None = None
     timing: dict[str, float] = {}
-    environment: dict[str, Any] = {}
+    environment: _Environment = msgspec.field(default_factory=_Environment)
     external: bool = False
 
 
@@ -155,26 +160,29 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 def _decoded(line: bytes) -> Cell:
     try:
         found = _decoder.decode(line)
-        if found.schema_version == SCHEMA:
-            return _cell(found, None)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # What is wrong with the line, the record's own parser says.
-        pass
-    return _cell(parse_record(line), None)
+        # What is wrong with the line, or how to read an older one, the record's own parser says.
+        return _of(parse_record(line), keep=False)
+    if found.schema_version != SCHEMA:
+        return _of(parse_record(line), keep=False)
+    return _cell(found, found.content, found.environment.torch, found.environment.device, None)
 
 
-def _cell(r: Record | _Line, record: Record | None) -> Cell:
-    content = r.content
+def _of(record: Record, *, keep: bool = True) -> Cell:
+    content = {k: _encoder.encode(v) for k, v in record.content.items()}
+    torch, device = (str(record.environment.get(k, "unknown")) for k in ("torch", "device"))
+    return _cell(record, content, torch, device, record if keep else None)
+
+
+def _cell(
+    r: Record | _Line, content: Mapping[str, bytes | msgspec.Raw], torch: str, device: str, record: Record | None
+) -> Cell:
     ok = r.status == "ok"
     if ok and not r.summary:
         raise ValueError("summary: a record of status ok has none")
     scored = r.summary[shown(r.summary)] if ok else None
-    place = {k: content.get(k) for k in ("target", "protocol")}
-    # What is only known after scoring is absent in a failed record, which belongs beside the others.
-    if isinstance(target := place["target"], dict):
-        place["target"] = {k: v for k, v in target.items() if k not in ("fingerprint", "pixels")}
-    protocol = place["protocol"] if isinstance(place["protocol"], dict) else {}
-    shape = protocol.get("settings", {})
+    place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
+    names = tuple([k for k in content if k not in VOLATILE])
     method, cost, flags = r.method, r.cost, r.flags
     return Cell(
         r.key,
@@ -192,10 +200,10 @@ def _cell(r: Record | _Line, record: Record | None) -> Cell:
         scored.mean if scored else math.nan,
         scored.ci95 if scored else math.nan,
         scored.n if scored else 0,
-        _variant(_encoder.encode(place)),
-        _variant(_encoder.encode({k: v for k, v in content.items() if k not in VOLATILE})),
-        shape.get("ways"),
-        shape.get("shots"),
+        place,
+        _settings(names, b",".join([content[k] for k in names])),
+        ways,
+        shots,
         r.episodes_hash,
         cost.parameters if cost else None,
         cost.samples if cost else None,
@@ -205,14 +213,26 @@ def _cell(r: Record | _Line, record: Record | None) -> Cell:
         flags.transductive,
         flags.labels,
         flags.selection,
-        str(r.environment.get("torch", "unknown")),
-        str(r.environment.get("device", "unknown")),
+        torch,
+        device,
         r.external,
         record,
     )
 
 
+@lru_cache(maxsize=4096)
+def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]:
+    """Six digits of the key of a target and a protocol, and the protocol's ways and shots where it has them. Cached:
+    few of them differ."""
+    where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
+    if isinstance(where, dict):
+        # What is only known after scoring is absent in a failed record, which belongs beside the others.
+        where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels")}
+    shape = how.get("settings", {}) if isinstance(how, dict) else {}
+    return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
+
+
 @lru_cache(maxsize=65536)
-def _variant(content: bytes) -> str:
-    """Six digits of the content's key. Its bytes are made by the fast encoder, and few of them differ."""
-    return content_key(msgspec.json.decode(content))[:6]
+def _settings(names: tuple[str, ...], values: bytes) -> str:
+    """Six digits of the key of a method's settings; `values`: JSON, parted by commas."""
+    return content_key(dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True)))[:6]

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -62,58 +62,45 @@ class Score:
         return f"{self.mean:.2f} ± {self.interval:.2f}" + ("†" if self.failed else "")
 
 
-Scores = dict[tuple[Row, str], Score]
-
-
 @dataclass(frozen=True)
 class Grid:
-    """`cells` by row and column, rows and columns sorted by name; `titles`: record key -> column."""
+    """Rows and columns sorted by name, `everything` and the `members` of a row by key; `titles`: key -> column."""
 
-    columns: list[str]
-    cells: dict[Row, dict[str, list[Cell]]]
-    scores: Scores
+    everything: list[Cell]
     titles: dict[str, str]
-    conflicts: list[str] = field(default_factory=list)
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows, by name."""
-        return list(self.cells)
-
-    def members(self, row: Row) -> list[Cell]:
-        """All cells of a row, by key."""
-        return sorted((c for cells in self.cells[row].values() for c in cells), key=lambda c: c.key)
-
-    def all_cells(self) -> list[Cell]:
-        """All cells, by key."""
-        return sorted((c for row in self.cells.values() for cells in row.values() for c in cells), key=lambda c: c.key)
+    columns: list[str]
+    members: dict[Row, list[Cell]]
+    cells: dict[Row, dict[str, list[Cell]]]
+    scores: dict[Row, dict[str, Score]]
+    conflicts: list[str]
 
     def scored(self, row: Row, column: str) -> Score | None:
         """The score there, if at least one seed has one."""
-        score = self.scores.get((row, column))
+        score = self.scores[row].get(column)
         return score if score and score.seeds else None
+
+    def complete(self, row: Row) -> bool:
+        """Whether a row has a score in every column."""
+        return sum(s.seeds > 0 for s in self.scores[row].values()) == len(self.columns)
 
     def repeated(self, row: Row) -> bool:
         """Whether a seed of a column has several records with the same settings, of which but one can count."""
         return any(len({c.seed for c in cells}) < len(cells) for cells in self.cells[row].values())
 
-    def complete(self, row: Row) -> bool:
-        """Whether a row has a score in every column."""
-        return all(self.scored(row, column) for column in self.columns)
-
 
 def grid(records: Iterable[Record | Cell]) -> Grid:
     """The grid of some records, whatever their order."""
-    cells, conflicts = cells_of(records)
-    titles = _titles(cells)
+    everything, conflicts = cells_of(records)
+    titles = _titles(everything)
+    members = dict(sorted(_group(everything, titles).items()))
     placed: dict[Row, dict[str, list[Cell]]] = {}
-    for row, members in sorted(_group(cells, titles).items()):
+    for row, cells in members.items():
         found: dict[str, list[Cell]] = defaultdict(list)
-        for c in members:
+        for c in cells:
             found[titles[c.key]].append(c)
         placed[row] = {name: found[name] for name in sorted(found)}
-    scores = {(row, name): _score(cell) for row, found in placed.items() for name, cell in found.items()}
-    return Grid(sorted(set(titles.values())), placed, scores, titles, conflicts)
+    scores = {row: {name: _score(cells) for name, cells in found.items()} for row, found in placed.items()}
+    return Grid(everything, titles, sorted(set(titles.values())), members, placed, scores, conflicts)
 
 
 def _titles(cells: list[Cell]) -> dict[str, str]:
@@ -131,23 +118,23 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
     """Cells by row. Where two claim one place (other settings of one method), the row is split by settings: picking
     one of them, or averaging over them, would be silent."""
     several = len({c.source for c in cells}) > 1
-    groups: dict[Row, list[Cell]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str, str], list[Cell]] = defaultdict(list)
     for c in cells:
         # An untrained encoder has no source: its rows would only repeat.
         source = c.source if several and not c.floor else ""
-        groups[Row(c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source)].append(c)
-    rows: dict[Row, list[Cell]] = defaultdict(list)
-    for row, members in groups.items():
+        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source].append(c)
+    rows: dict[Row, list[Cell]] = {}
+    for axes, members in groups.items():
         if members[0].floor:
             members = _once(members, titles)
-        settings: dict[tuple[str, int | None], set[str]] = defaultdict(set)
-        for c in members:
-            # Seeds of one place share their settings, except floors': those hold the source that they ignore.
-            settings[titles[c.key], c.seed if c.floor else None].add(c.settings)
-        contested = any(len(s) > 1 for s in settings.values())
-        for c in members:
-            variant = c.settings if contested else ""
-            rows[Row(row.pretext, row.meta, row.backbone, row.regime, row.source, variant)].append(c)
+        # Seeds of one place share their settings; floors' hold the source, which they ignore.
+        places = [(titles[c.key], c.seed if c.floor else None) for c in members]
+        settings = {place: c.settings for place, c in zip(places, members, strict=True)}
+        if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
+            rows[Row(*axes)] = members
+        else:
+            for c in members:
+                rows.setdefault(Row(*axes, variant=c.settings), []).append(c)
     return rows
 
 
@@ -160,7 +147,7 @@ def _once(floors: list[Cell], titles: dict[str, str]) -> list[Cell]:
 
 
 def _score(cell: list[Cell]) -> Score:
-    # Sorted by key: where an older engine's record of a seed stands beside the newer one, the first counts (`repeated`).
+    # By key: where an older engine's record of a seed stands beside the newer one, the first counts (`repeated`).
     good = {c.seed: c for c in reversed(cell) if c.ok}
     failed = len({c.seed for c in cell} - set(good))
     if not good:

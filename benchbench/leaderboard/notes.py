@@ -2,21 +2,20 @@
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, names
+from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 
-#: Wilcoxon's signed-rank test of n pairs has no two-sided p below 2 / 2^n.
-FEWEST_TARGETS = 6
 EPISODES = "over test episodes of one training (1.96 standard errors), which says nothing of other training seeds"
 
 
 def notes(found: Grid) -> list[str]:
     """One text a note."""
-    cells = found.all_cells()
+    cells = found.everything
     good = [c for c in cells if c.ok]
-    scores = [s for s in found.scores.values() if s.seeds]
+    scores = [s for of_row in found.scores.values() for s in of_row.values()]
     texts = []
     if good:
         counts = ", ".join(f"{n:,}" for n in sorted({c.episodes for c in good}))
-        over = _over({s.seeds for s in scores})
+        over = _over({s.seeds for s in scores if s.seeds})
         texts.append(f"Scores in percent, mean ± 95% interval {over}. Test episodes a cell: {counts}.")
         texts += claims(found)
     texts += [
@@ -28,20 +27,19 @@ def notes(found: Grid) -> list[str]:
         "(floor): a baseline that was not trained.",
         "samples: views that entered a loss. train s: wall seconds of training, which depend on the machine.",
     ]
-    if any(s.failed for s in scores):
+    if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
     if any(row.variant for row in found.cells):
         texts.append("variant: the same method with other settings, budget or source data; its records say which.")
-    texts += [
-        f"{text}: several records of one seed with the same settings (of another engine?); the first by key counts."
-        for row, text in sorted(names(found).items())
-        if found.repeated(row)
+    repeated = [row for row in found.cells if found.repeated(row)]
+    mixed = [
+        r for r, members in found.members.items() if not members[0].floor and len({c.settings for c in members}) > 1
     ]
-    texts += [
-        f"{text}: its columns come from trainings with different settings."
-        for row, text in sorted(names(found).items())
-        if len({c.settings for c in found.members(row) if not c.floor}) > 1
-    ]
+    if repeated or mixed:
+        text = names(found)
+        why = "several records of one seed with the same settings (of another engine?); the first by key counts"
+        texts += [f"{text[row]}: {why}." for row in repeated]
+        texts += [f"{text[row]}: its columns come from trainings with different settings." for row in mixed]
     if any(c.external for c in cells):
         texts.append("(external): a third party's records; their scores were checked for plausibility, not repeated.")
     return texts + _mixtures(found, good) + found.conflicts + _failures(cells)
@@ -50,11 +48,11 @@ def notes(found: Grid) -> list[str]:
 def claims(found: Grid) -> list[str]:
     """What no claim can be made of: too few seeds or too few targets."""
     texts = []
-    seeds = [s.seeds for s in found.scores.values() if s.seeds]
+    seeds = [s.seeds for of_row in found.scores.values() for s in of_row.values() if s.seeds]
     if len(found.cells) > 1 and seeds and min(seeds) < 2:
         which = "rows of a single seed" if max(seeds) > 1 else "a single seed"
         texts.append(f"No claim about methods can be made from {which}: another seed may order them otherwise.")
-    targets = {c.target for c in found.all_cells()}
+    targets = {c.target for c in found.everything}
     if len(found.cells) > 1 and len(targets) < FEWEST_TARGETS:
         texts.append(
             f"No claim can be made across targets from {len(targets)}: a signed-rank test needs {FEWEST_TARGETS} to "

@@ -35,7 +35,7 @@ def scores(found: Grid) -> Figure | None:
         return None
     shown, columns, text = rows[:MOST_ROWS], found.columns[:MOST_PANELS], names(found)
     figure, axes = panels(len(columns), 3.2, 1.0 + 0.2 * len(shown), columns=MOST_PANELS)
-    kinds = {row: _kind(found.members(row)) for row in shown}
+    kinds = {row: _kind(found.members[row]) for row in shown}
     for axis, column in zip(axes, columns, strict=True):
         for kind, look in KINDS.items():
             scored = [(y, s) for y, row in enumerate(shown) if kinds[row] == kind and (s := found.scored(row, column))]
