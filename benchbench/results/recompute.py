@@ -65,16 +65,13 @@ class Recomputed:
         faults = []
         if record.episodes_hash != found:
             faults.append("episodes_hash is not that of its target's fixed episodes")
-        for name, right in scores.items():
-            if name in record.scores:
-                given = record.scores[name]
-                if len(given.values) != len(right.values):
-                    faults.append(
-                        f"scores.{name} has {len(given.values)} values: its protocol gives {len(right.values)}"
-                    )
-                if given.denominator != right.denominator:
-                    faults.append(f"scores.{name} counts of {given.denominator}: its protocol of {right.denominator}")
-        return faults
+        for name in scores.keys() & record.scores.keys():
+            given, right = record.scores[name], scores[name]
+            if len(given.values) != len(right.values):
+                faults.append(f"scores.{name} has {len(given.values)} values, its protocol gives {len(right.values)}")
+            if given.denominator != right.denominator:
+                faults.append(f"scores.{name} counts of {given.denominator}, its protocol of {right.denominator}")
+        return sorted(faults)
 
 
 def _episodes(target: dict[str, Any], protocol: dict[str, Any]) -> tuple[str | None, dict[str, Scores]]:

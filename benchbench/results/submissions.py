@@ -36,9 +36,8 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
     """Check the records in `paths`, and against those that `results` holds; write nothing. Imports torch."""
     from benchbench.results.recompute import Recomputed
 
-    held = {r.key: r for r in whole_records(results)} if results.exists() else {}
-    found = Submission()
-    places: dict[str, tuple[str, Record]] = {}
+    held = whole_records(results) if results.exists() else []
+    found, seen = Submission(), {r.key: (str(results), r) for r in held}
     recomputed, versions = Recomputed(), set()
     for place, line in _lines(paths):
         try:
@@ -53,18 +52,16 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
                 faults += wrong
                 notes += unknown
         faults += number_faults(record)
-        if record.key in places and (differ := differences(places[record.key][1], record)):
-            faults.append(f"{places[record.key][0]} has the same key and another {', '.join(differ)}")
-        if record.key in held and (differ := differences(held[record.key], record)):
-            faults.append(f"{results} holds a record of the same key and another {', '.join(differ)}")
+        where, other = seen.setdefault(record.key, (place, record))
+        if other is not record and (differ := differences(other, record)):
+            faults.append(f"{where} holds a record of the same key and another {', '.join(differ)}")
+        elif other is not record:
+            notes.append(f"{where} holds it already")
+        elif not faults:
+            found.accepted.append(record)
         versions |= set(_versions(record))
         found.refused += [f"{place}: {fault}" for fault in faults]
         found.notes += [f"{place}: {note}" for note in notes]
-        if record.key in held or record.key in places:
-            found.notes.append(f"{place}: is there already")
-        elif not faults:
-            found.accepted.append(record)
-        places.setdefault(record.key, (place, record))
     found.notes += sorted(versions)
     return found
 
