@@ -58,9 +58,9 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     for row in order:
         members = found.members[row]
         extra = columns([c.record for c in members if c.record]) if columns else {}
-        costs, marks = _costs(members), _marks(members)
-        text.append(_as_text(row, members, found, (ranks[row], tied[row]), costs) | marks | extra)
-        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | costs | marks | extra)
+        paid, signs = costs(members), marks(members)
+        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | signs | extra)
+        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | paid | signs | extra)
     frame = pd.DataFrame(text)
     if len(frame):
         frame = frame.fillna(MISSING)
@@ -70,10 +70,20 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
         row: {name: [c.record for c in cells if c.record] for name, cells in found.cells[row].items()} for row in order
     }
     scores = {(row, name): score for row in order for name, score in found.scores[row].items()}
-    return Table(frame, pd.DataFrame(numbers), scores, records, notes(found))
+    return Table(frame, numeric(numbers), scores, records, notes(found))
 
 
-def _costs(members: list[Cell]) -> dict[str, Any]:
+def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A frame in which whole numbers stay whole beside missing ones."""
+    frame = pd.DataFrame(rows)
+    for name in frame.columns:
+        values = [row.get(name) for row in rows]
+        if None in values and any(type(v) is int for v in values) and all(v is None or type(v) is int for v in values):
+            frame[name] = pd.array(values, dtype="Int64")
+    return frame
+
+
+def costs(members: list[Cell]) -> dict[str, Any]:
     """Of the first record that knows them; seconds are the mean of the trainings."""
     good = [c for c in members if c.ok]
     first = next((c for c in good if c.parameters is not None), None)
@@ -86,7 +96,7 @@ def _costs(members: list[Cell]) -> dict[str, Any]:
     }
 
 
-def _marks(members: list[Cell]) -> dict[str, str]:
+def marks(members: list[Cell]) -> dict[str, str]:
     # A failed record cannot know them.
     good = [c for c in members if c.ok]
     if not good:
@@ -104,7 +114,7 @@ def marked(row: Row, members: list[Cell]) -> str:
 
 
 def _as_text(
-    row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float], costs: dict[str, Any]
+    row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float], paid: dict[str, Any]
 ) -> dict[str, Any]:
     star = "" if found.complete(row) else "*"
     rank, tied = (MISSING if math.isnan(r) else f"{r:.2f}{star}" for r in ranks)
@@ -119,9 +129,9 @@ def _as_text(
         "rank": rank,
         "tied rank": tied,
         "seeds": "–".join(str(s) for s in dict.fromkeys((seeds[0], seeds[-1]))) if seeds else MISSING,
-        "parameters": MISSING if costs["parameters"] is None else f"{costs['parameters']:,}",
-        "samples": MISSING if costs["samples"] is None else f"{costs['samples']:,}",
-        "train s": MISSING if costs["train_seconds"] is None else f"{costs['train_seconds']:.0f}",
+        "parameters": MISSING if paid["parameters"] is None else f"{paid['parameters']:,}",
+        "samples": MISSING if paid["samples"] is None else f"{paid['samples']:,}",
+        "train s": MISSING if paid["train_seconds"] is None else f"{paid['train_seconds']:.0f}",
     }
 
 

@@ -168,13 +168,20 @@ def _student(degrees: int) -> float:
     return float(stats.t.ppf(0.975, degrees))
 
 
-def average_ranks(found: Grid) -> dict[Row, float]:
-    """Ranks of the means, ties shared, averaged over the columns in which a row has a score; NaN where it has none.
+def places(found: Grid) -> dict[str, Cell]:
+    """A cell of each column, which says the column's target and protocol."""
+    seen = {found.titles[c.key]: c for c in reversed(found.everything)}
+    return {column: seen[column] for column in found.columns}
+
+
+def average_ranks(found: Grid, columns: Iterable[str] | None = None) -> dict[Row, float]:
+    """Ranks of the means, ties shared, averaged over the columns (default: all) in which a row has a score; NaN where
+    it has none.
 
     A missing cell is not imputed: it has no rank, and the other rows of its column are ranked without it.
     """
     collected: dict[Row, list[float]] = {row: [] for row in found.cells}
-    for name in found.columns:
+    for name in found.columns if columns is None else columns:
         present = [(row, score) for row in found.cells if (score := found.scored(row, name))]
         # Rounded: means that are equal but for the order of a sum share a rank.
         means = np.array([round(score.mean, 9) for _, score in present])

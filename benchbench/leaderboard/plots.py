@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchbench.leaderboard.cells import Cell
-from benchbench.leaderboard.figures import COLOURS, panels, styled, svg
+from benchbench.leaderboard.figures import COLOURS, panels, png, styled, svg
 from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordered
 from benchbench.records import Record
 
@@ -18,14 +18,14 @@ MOST_PANELS = 6
 
 def svgs(records: Iterable[Record | Cell]) -> dict[str, str]:
     """The plots of some records as SVG text, by name (``scores``, ``cost`` ...)."""
+    return {name: text for name, (text, _) in drawn(grid(records)).items()}
+
+
+def drawn(found: Grid) -> dict[str, tuple[str, bytes]]:
+    """The plots of a grid by name, as SVG text and as PNG."""
     with styled():
-        return {name: svg(figure) for name, figure in figures(grid(records)).items()}
-
-
-def figures(found: Grid) -> dict[str, Figure]:
-    """The plots of a grid by name; draw and save them within `styled()`."""
-    drawn = {name: draw(found) for name, draw in PLOTS.items()}
-    return {name: figure for name, figure in drawn.items() if figure}
+        figures = {name: draw(found) for name, draw in PLOTS.items()}
+        return {name: (svg(figure), png(figure)) for name, figure in figures.items() if figure}
 
 
 def scores(found: Grid) -> Figure | None:
