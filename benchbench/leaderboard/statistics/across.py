@@ -58,7 +58,7 @@ class Across:
         return tuple(tuple(self.methods[i] for i in group) for group in cliques(self.mean_ranks, reach))
 
 
-def friedman(scores: ArrayLike, methods: Sequence[str], targets: Sequence[str], *, alpha: float = LEVEL) -> Across:
+def friedman(scores: ArrayLike, methods: Sequence[str], targets: Sequence[str]) -> Across:
     """Mean ranks, Friedman's test and Nemenyi's critical difference of scores (methods, targets), nan where missing.
 
     Iman and Davenport's F is used for p, as chi-squared is too conservative (Demšar 2006, §3.2.2). Raises
@@ -70,20 +70,19 @@ def friedman(scores: ArrayLike, methods: Sequence[str], targets: Sequence[str], 
         return Across(tuple(methods), used, dropped, np.full(k, np.nan), math.nan, math.nan, math.inf)
     ranks = stats.rankdata(-table, axis=0)
     statistic, p = _friedman_test(table) if k > 2 and n > 1 else (math.nan, math.nan)
-    return Across(
-        tuple(methods), used, dropped, ranks.mean(axis=1), statistic, p, critical_difference(k, n, alpha=alpha)
-    )
+    return Across(tuple(methods), used, dropped, ranks.mean(axis=1), statistic, p, critical_difference(k, n))
 
 
 def _friedman_test(table: np.ndarray) -> tuple[float, float]:
     k, n = table.shape
     if (table == table[0]).all():
         return 0.0, 1.0
-    statistic = float(stats.friedmanchisquare(*table).statistic)
+    found = stats.friedmanchisquare(*table)
+    statistic = float(found.statistic)
     left = n * (k - 1) - statistic
-    # Every target ranks the methods alike: F has no bound.
+    # Where every target ranks the methods alike, F has no bound: chi-squared errs on the safe side.
     if left <= 1e-9:
-        return statistic, 0.0
+        return statistic, float(found.pvalue)
     return statistic, float(stats.f.sf((n - 1) * statistic / left, k - 1, (k - 1) * (n - 1)))
 
 
@@ -101,8 +100,11 @@ def critical_difference(methods: int, targets: int, *, alpha: float = LEVEL) -> 
 
 
 def nemenyi(across: Across) -> np.ndarray:
-    """Nemenyi's p (methods, methods) of each pair's difference of mean ranks; 1 on the diagonal."""
+    """Nemenyi's p (methods, methods) of each pair's difference of mean ranks; 1 on the diagonal, and everywhere
+    without a target."""
     k, n = len(across.methods), len(across.targets)
+    if not n:
+        return np.ones((k, k))
     apart = np.abs(across.mean_ranks[:, None] - across.mean_ranks[None])
     p = stats.studentized_range.sf(apart / math.sqrt(k * (k + 1) / (6 * n)) * math.sqrt(2), k, np.inf)
     return np.where(np.eye(k, dtype=bool), 1.0, np.minimum(p, 1.0))

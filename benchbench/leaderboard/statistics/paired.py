@@ -128,8 +128,8 @@ def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
     mean, episodes = float(pair.columns.mean()), len(pair.columns)
     of_episodes = math.sqrt(pair.spread / episodes)
     of_seeds, freedom = _seed_error(pair.tables) if pair.seeds > 1 else (0.0, 0.0)
-    # Methods without training score the same with every seed, but for rounding.
-    if of_seeds <= 1e-9 * of_episodes:
+    # Methods without training score the same with every seed.
+    if of_seeds <= max(1e-9 * of_episodes, pair.rounding):
         low, high = (mean + offset for offset in expanded_interval(offsets, episodes))
         p = student_p(mean, of_episodes, episodes - 1)
     else:

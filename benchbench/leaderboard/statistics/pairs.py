@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,20 +31,28 @@ class Pair:
     def of(cls, a: np.ndarray, b: np.ndarray, seeds_a: Seeds | None = None, seeds_b: Seeds | None = None) -> "Pair":
         """Tables (seeds, episodes) over the same episodes. Rows are paired by their seeds where both methods have the
         same ones, one by one where no seeds are given and there are equally many, and else not at all."""
-        columns, seeds = a.mean(axis=0) - b.mean(axis=0), min(len(a), len(b))
+        # Rounded: what the order of a sum leaves is no difference.
+        columns, seeds = np.round(a.mean(axis=0) - b.mean(axis=0), 12), min(len(a), len(b))
         if seeds_a is None or seeds_b is None:
             same = len(a) == len(b)
         else:
             same = sorted(seeds_a) == sorted(seeds_b)
             a, b = a[np.argsort(seeds_a, kind="stable")], b[np.argsort(seeds_b, kind="stable")]
-        return cls(columns, (a - b,), seeds, "seeds") if same else cls(columns, (a, b), seeds, "episodes")
+        if same:
+            return cls(columns, (np.round(a - b, 12),), seeds, "seeds")
+        return cls(columns, (a, b), seeds, "episodes")
 
-    @property
+    @cached_property
+    def rounding(self) -> float:
+        """A standard error of this size is none: the values it stems from are equal but for rounding."""
+        return 1e-12 * max(float(np.abs(t).max()) for t in self.tables)
+
+    @cached_property
     def spread(self) -> float:
         """Variance of a column: of an episode, and of what is left unexplained."""
         return float(self.columns.var(ddof=1)) if len(self.columns) > 1 else 0.0
 
-    @property
+    @cached_property
     def rest(self) -> float:
         """The part of `spread` that neither episodes nor seeds explain; 0 with one seed, which cannot tell."""
         return sum(residual_variance(t) / len(t) for t in self.tables) if self.seeds > 1 else 0.0

@@ -89,7 +89,7 @@ def power(a: ArrayLike, b: ArrayLike, *, seeds_a: Seeds | None = None, seeds_b: 
     difference = float(pair.columns.mean())
 
     def separates(seeds: int, episodes: int) -> bool:
-        return 0 < abs(difference) >= parts.detectable(seeds, episodes)
+        return difference != 0 and parts.detectable(seeds, episodes) <= abs(difference)
 
     seeds_needed = None
     if parts.seeds is not None:

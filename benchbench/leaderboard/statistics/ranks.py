@@ -23,7 +23,8 @@ def tied_ranks(means: ArrayLike, half_widths: ArrayLike) -> np.ndarray:
     """Ranks (methods,) of means with the half-widths of their 95% intervals; 1 is the highest mean.
 
     The best remaining method is taken; every remaining one whose mean differs by at most sqrt(half1² + half2²) ties
-    with it; they share the mean of the ranks that they occupy; repeat (Triantafillou et al. 2020, Meta-Dataset). A
+    with it; they share the mean of the ranks that they occupy; repeat (Triantafillou et al. 2020, Meta-Dataset). Of
+    equal means the one with the narrower interval is taken first, so that the order of methods does not matter. A
     method whose mean is nan has no score here: its rank is nan, and it moves nobody. Raises BenchbenchError where the
     lengths differ or a mean has no half-width.
     """
@@ -37,7 +38,7 @@ def tied_ranks(means: ArrayLike, half_widths: ArrayLike) -> np.ndarray:
     ranks = np.full(len(mean), np.nan)
     taken = 0
     while present.any():
-        best = np.nanargmax(np.where(present, mean, np.nan))
+        best = max(np.flatnonzero(present), key=lambda i: (mean[i], -half[i]))
         ties = present & (mean[best] - mean <= np.hypot(half[best], half))
         ranks[ties] = taken + (1 + ties.sum()) / 2
         taken += int(ties.sum())
