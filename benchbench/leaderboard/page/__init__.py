@@ -16,7 +16,7 @@ from string import Template
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.page.data import payload
 
-LIBRARY = ("assets/tabulator.min.js",)
+LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
 SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "main"))
 STYLES = ("assets/tabulator_simple.min.css", "style.css")
 
@@ -24,6 +24,8 @@ STYLES = ("assets/tabulator_simple.min.css", "style.css")
 def page(table: Table, plots: dict[str, str] | None = None) -> str:
     """The page of a table; `plots`: name -> SVG text. The same table gives the same bytes."""
     library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
+    # The licence travels with every copy, as it asks.
+    library = f"/*\n{_text(LICENCE)}*/\n{library}"
     records = sum(len(members) for cells in table.cells.values() for members in cells.values())
     return Template(_text("template.html")).substitute(
         policy=_policy([library, scripts], style),

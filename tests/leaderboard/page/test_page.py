@@ -141,8 +141,10 @@ def test_an_empty_table_is_a_page_all_the_same():
     assert data_of([])["rows"] == []
 
 
-def test_the_library_s_version_and_licence_are_named():
+def test_the_library_s_version_is_named_and_its_licence_is_in_the_page(make):
     assets = files("benchbench.leaderboard.page") / "assets"
     version = re.search(r"Tabulator v([\d.]+)", (assets / "tabulator.min.js").read_text("utf-8"))
     assert f"Tabulator {version[1]} (MIT" in board.__doc__
-    assert "The MIT License" in (assets / "tabulator.LICENSE").read_text("utf-8")
+    licence = (assets / "tabulator.LICENSE").read_text("utf-8")
+    assert "Permission is hereby granted" in licence
+    assert licence in page(aggregate([make()]))

@@ -55,7 +55,7 @@ function writeAddress() {
   for (const title of view.hidden) shown.append("hide", title);
   if (view.theme) shown.set("theme", view.theme);
   if (view.open) shown.set("row", view.open);
-  history.replaceState(null, "", `#${shown}`);
+  history.replaceState(null, "", shown.size ? `#${shown}` : location.href.split("#")[0]);
 }
 
 // All words of the query, wherever in a row they stand; reasons of failures too.
