@@ -19,6 +19,7 @@ from benchbench.matrix import Matrix, parse_matrix
 from benchbench.plan import plan
 from benchbench.records import Record
 from benchbench.registry import find
+from benchbench.settings import ComponentRef
 from benchbench.stages import Training
 from benchbench.tasks import tasks_folder
 
@@ -83,8 +84,8 @@ def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
     if not todo.trainings:
         return Verdict(record, "different", f"cannot be planned: {todo.dropped[0][1]}")
     training = todo.trainings[0]
-    if training.key != record.training_key or training.cells[0].key != record.key:
-        return Verdict(record, "different", f"its settings give another key: {_changes(record, training)}")
+    if changes := _changes(record, training):
+        return Verdict(record, "different", changes)
     device = "cpu" if record.environment.get("device") == "cpu" else default_device()
     failures: list[str] = []
 
@@ -164,14 +165,25 @@ def _missing_plugin(record: Record) -> str | None:
 
 
 def _changes(record: Record, training: Training) -> str:
-    """Where the content that was planned is another than the record's."""
+    """In what the training and cell that were planned are not the record's; empty where they are."""
+    cell = training.cells[0]
     planned = {**training.content, "recipe": training.recipe}
-    known = planned.keys() & record.content.keys() - {"stages"}
-    differ = [name for name in sorted(known) if planned[name] != record.content[name]]
-    detail = [f"{name} is {planned[name]}, recorded {record.content[name]}" for name in differ]
-    if training.key != record.training_key and not detail:
-        detail = ["the engine's revision, or the training key itself, is another"]
-    return "; ".join(detail) or "the target's data, its protocol or the revision of episodes is another"
+    planned |= {"target": _of(cell.target), "protocol": _of(cell.component)}
+    recorded = {**record.content, "target": _of(record.content["target"]), "protocol": _of(record.content["protocol"])}
+    differ = [name for name in planned if name != "stages" and planned[name] != recorded.get(name)]
+    if differ:
+        return "; ".join(f"{name} is {planned[name]} here, recorded {recorded.get(name)}" for name in differ)
+    if training.key != record.training_key:
+        return "its training key is not what its settings give with this revision of the engine"
+    if cell.key != record.key:
+        return "its key is not what its settings give with the target's data and the revision of episodes here"
+    return ""
+
+
+def _of(component: ComponentRef | dict[str, Any]) -> dict[str, Any]:
+    """Name, revision and settings."""
+    held = component if isinstance(component, dict) else component.model_dump()
+    return {name: held.get(name) for name in ("name", "revision", "settings")}
 
 
 def _compare(record: Record, again: Record, tolerance: float | None) -> Verdict:
