@@ -238,9 +238,8 @@ def test_a_screen_reader_meets_names_and_roles(show):
         "digits 5way-1shot: 80.00 ± 0.00; 95% interval over 2 training seeds"
     )
     assert tab.get_by_role("status").inner_text() == "8 methods"
-    for control in tab.locator("button, input, summary").all():
-        name = control.get_attribute("aria-label") or control.text_content() or control.locator("..").text_content()
-        assert name.strip()
+    names = "all => all.map((each) => each.ariaLabel || each.textContent || each.labels[0].textContent)"
+    assert all(name.strip() for name in tab.eval_on_selector_all("button, input, summary", names))
 
 
 def test_the_view_is_downloaded_as_csv(show):
