@@ -7,6 +7,7 @@ Scores are higher-is-better.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -95,8 +96,12 @@ def critical_difference(methods: int, targets: int, *, alpha: float = LEVEL) -> 
     """
     if methods < 2 or targets < 1:
         raise BenchbenchError(f"a critical difference needs two methods and a target: got {methods} and {targets}")
-    q = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / math.sqrt(2)
-    return q * math.sqrt(methods * (methods + 1) / (6 * targets))
+    return _studentised(methods, alpha) / math.sqrt(2) * math.sqrt(methods * (methods + 1) / (6 * targets))
+
+
+@lru_cache
+def _studentised(means: int, alpha: float) -> float:
+    return float(stats.studentized_range.ppf(1 - alpha, means, np.inf))
 
 
 def nemenyi(across: Across) -> np.ndarray:

@@ -22,10 +22,12 @@ def resampled_means(columns: np.ndarray, resamples: int, seed: int) -> np.ndarra
 @lru_cache(maxsize=2)
 def _counts(episodes: int, resamples: int, seed: int) -> np.ndarray:
     """How often each resample (rows) draws each episode (columns). A table compares hundreds of pairs with one of
-    these."""
+    these. Bytes hold it: among more than 255 episodes, none is drawn so often in the lifetime of the universe."""
     # RandomState: its stream is frozen, so a table does not change with NumPy's version.
-    draws = np.random.RandomState(seed).randint(0, episodes, (resamples, episodes), dtype=np.int32)
-    counts = np.stack([np.bincount(row, minlength=episodes) for row in draws]).astype(np.uint16)
+    rng = np.random.RandomState(seed)
+    counts = np.empty((resamples, episodes), np.uint8)
+    for row in counts:
+        row[:] = np.bincount(rng.randint(0, episodes, episodes, dtype=np.int32), minlength=episodes)
     counts.flags.writeable = False
     return counts
 

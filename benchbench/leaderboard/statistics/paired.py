@@ -6,8 +6,8 @@ are few: three of them have but ten different resamples, and percentile interval
 seeds' part is drawn from Student's t with seeds - 1 degrees of freedom instead. That draw is carried out exactly: the
 bootstrap distribution is a mixture of t distributions, one for each resample of the episodes.
 
-In simulations from three seeds on, these intervals cover the truth in 94 to 98% of benchmarks; they err on the wide
-side where seeds and episodes weigh alike (the Behrens-Fisher problem), and more so with two seeds.
+In simulations from three seeds on, these intervals cover the truth in 94 to 97.5% of benchmarks. They err on the wide
+side where seeds and episodes weigh alike (the Behrens-Fisher problem), and more so with two seeds: up to 99%.
 """
 
 import math

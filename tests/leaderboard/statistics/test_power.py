@@ -26,9 +26,9 @@ def paired_tables(rng, difference, seeds, episodes, parts):
 def test_a_detectable_difference_is_found_four_times_in_five(parts, seeds, episodes):
     difference = parts.detectable(seeds, episodes)
     rng = np.random.default_rng(7)
-    tables = [paired_tables(rng, difference, seeds, episodes, parts) for _ in range(500)]
+    tables = [paired_tables(rng, difference, seeds, episodes, parts) for _ in range(300)]
     found = np.mean([paired_difference(a, b, resamples=500).significant for a, b in tables])
-    assert found == pytest.approx(0.80, abs=0.06)
+    assert found == pytest.approx(0.80, abs=0.07)
 
 
 def test_one_seed_needs_the_episodes_of_the_textbook():
