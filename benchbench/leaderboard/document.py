@@ -25,7 +25,7 @@ PARTS = {
 def document(table: Table) -> str:
     """The table as JSON: rows with their scores by column for the leaderboard, else rows as they are."""
     names = sorted({name for _, name in table.scores})
-    rows = [{str(k): _plain(v) for k, v in row.items()} for row in table.numbers.to_dict("records")]
+    rows = plain_rows(table)
     if names:
         rows = [_nested(row, names) for row in rows]
     content = {
@@ -41,6 +41,11 @@ def document(table: Table) -> str:
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `document` writes."""
     return json.loads(files("benchbench.leaderboard").joinpath("leaderboard.schema.json").read_text("utf-8"))
+
+
+def plain_rows(table: Table) -> list[dict[str, Any]]:
+    """The numbers of a table, a dictionary a row; None where there is none."""
+    return [{str(k): _plain(v) for k, v in row.items()} for row in table.numbers.to_dict("records")]
 
 
 def _nested(row: dict[str, Any], names: list[str]) -> dict[str, Any]:

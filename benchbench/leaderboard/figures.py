@@ -1,7 +1,7 @@
 """How plots look and become bytes: the same figure gives the same file, readable in colour, in grey and in print."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#8A8A8A")
 #: A second sign for each, so that nothing rests on colour alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 GREY = "#767676"
 
 STYLE: dict[Any, Any] = {
@@ -57,11 +58,6 @@ def panels(count: int, width: float, height: float, *, columns: int = 4) -> tupl
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
-
-
-def by_name(names: Iterable[str], signs: tuple) -> dict[str, object]:
-    """One sign a name, in the order of names, over again when they run out."""
-    return {name: signs[i % len(signs)] for i, name in enumerate(sorted(set(names)))}
 
 
 def svg(figure: Figure) -> str:
