@@ -117,7 +117,7 @@ def _titles(cells: list[Cell]) -> dict[str, str]:
 def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
     """Cells by row. Where two claim one place (other settings of one method), the row is split by settings: picking
     one of them, or averaging over them, would be silent."""
-    several = len({c.source for c in cells}) > 1
+    several = len({c.source for c in cells if not c.floor}) > 1
     groups: dict[tuple[str, str, str, str, str], list[Cell]] = defaultdict(list)
     for c in cells:
         # An untrained encoder has no source: its rows would only repeat.

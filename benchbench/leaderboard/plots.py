@@ -316,7 +316,7 @@ class Signs:
             for i, name in enumerate(self.metas)
         ]
         if self.hollow:
-            hollow = {"marker": "o", "fillstyle": "none", "color": "#444444", "linestyle": "none"}
+            hollow: dict[str, Any] = {"marker": "o", "fillstyle": "none", "color": "#444444", "linestyle": "none"}
             signs.append(Line2D([], [], label="hollow: floor, not trained", **hollow))
         figure.legend(handles=signs, loc="outside lower center", ncols=5)
 
