@@ -6,6 +6,7 @@ import pytest
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not opened")
 expect = api.expect
+expect.set_options(timeout=10_000)
 
 ORDER = ["labels × protonet", "labels × maml", "rotation × protonet", "rotation × maml", "jigsaw × protonet"]
 EVIL = '"><img src=x onerror=alert(1)></script><script>alert(1)</script><!--'
@@ -175,6 +176,14 @@ def test_a_row_opens_its_records(show, records):
     dialog.get_by_role("button", name="Close").click()
     assert not dialog.is_visible()
     assert address(tab) == {}
+
+
+def test_settings_are_told_as_they_are(show, make):
+    recipe = {"lr": 1e-7, "seeds": [1, 2], "constructor": {"width": 1200}}
+    tab = show([make(recipe=recipe, seed=seed) for seed in (0, 1)])
+    tab.locator(".tabulator-row").click()
+    cards = tab.locator("dialog .cards div", has_text="recipe").inner_text().split("\n")
+    assert cards == ["recipe", "constructor", "width", "1,200", "lr", "1e-7", "seeds", "[1,2]"]
 
 
 def test_a_failed_row_tells_why(show):

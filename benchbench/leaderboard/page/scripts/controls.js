@@ -9,15 +9,29 @@ function menu(title, options, chosen, choose) {
   const note = element("span", { class: "note" });
   const boxes = options.map(({ value, label }) => {
     const box = element("input", { type: "checkbox" });
-    box.addEventListener("change", () => choose(new Set(boxes.filter((each) => each.box.checked).map((each) => each.value))));
+    box.addEventListener("change", () =>
+      choose(new Set(boxes.filter((each) => each.box.checked).map((each) => each.value))),
+    );
     return { value, box, label: element("label", {}, box, ` ${label}`) };
   });
-  const all = element("button", { type: "button", onclick: () => choose(new Set(options.map(({ value }) => value))) }, "All");
+  const all = element(
+    "button",
+    { type: "button", onclick: () => choose(new Set(options.map(({ value }) => value))) },
+    "All",
+  );
   const none = element("button", { type: "button", onclick: () => choose(new Set()) }, "None");
-  const details = element("details", { class: "menu", name: "menu" },
+  const details = element(
+    "details",
+    { class: "menu", name: "menu" },
     element("summary", {}, title, note),
-    element("fieldset", {},
-      element("legend", {}, title), element("p", {}, all, none), ...boxes.map(({ label }) => label)));
+    element(
+      "fieldset",
+      {},
+      element("legend", {}, title),
+      element("p", {}, all, none),
+      ...boxes.map(({ label }) => label),
+    ),
+  );
   const refresh = () => {
     const on = chosen();
     for (const { value, box } of boxes) box.checked = on.has(value);

@@ -1,7 +1,12 @@
 // A learning curve as a small drawing: one line a training.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 340, HEIGHT = 170, LEFT = 48, RIGHT = 12, TOP = 10, BOTTOM = 26;
+const WIDTH = 340,
+  HEIGHT = 170,
+  LEFT = 48,
+  RIGHT = 12,
+  TOP = 10,
+  BOTTOM = 26;
 const DASHES = ["", "6 3", "2 2", "8 3 2 3"];
 
 function shape(tag, attributes, ...children) {
@@ -39,11 +44,15 @@ function drawCurve(metric, lines) {
   lines.forEach((line, index) => {
     const path = line.points.map(([samples, value]) => `${x(samples).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
     svg.append(
-      shape("polyline", {
-        class: `line line-${index % 5}`,
-        points: path,
-        "stroke-dasharray": DASHES[index % DASHES.length],
-      }, shape("title", {}, line.name)),
+      shape(
+        "polyline",
+        {
+          class: `line line-${index % 5}`,
+          points: path,
+          "stroke-dasharray": DASHES[index % DASHES.length],
+        },
+        shape("title", {}, line.name),
+      ),
     );
   });
   const names = lines.length > 1 ? ` (${lines.map((line) => line.name).join(", ")})` : "";

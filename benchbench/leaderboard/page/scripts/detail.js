@@ -9,8 +9,11 @@ const isGroup = (value) => value !== null && typeof value === "object" && !Array
 function facts(value) {
   const list = element("dl");
   for (const [name, held] of Object.entries(value)) {
-    const text = typeof held === "number" ? held.toLocaleString("en-GB", { maximumFractionDigits: 6 })
-      : typeof held === "string" ? held : JSON.stringify(held);
+    const text = Number.isInteger(held)
+      ? held.toLocaleString("en-GB")
+      : typeof held === "string"
+        ? held
+        : JSON.stringify(held);
     list.append(element("dt", {}, name), element("dd", {}, isGroup(held) ? facts(held) : text));
   }
   return list;
@@ -20,7 +23,9 @@ function facts(value) {
 function cards(value) {
   const entries = Object.entries(value);
   const alone = entries.filter((entry) => !isGroup(entry[1]));
-  const made = entries.filter(([, held]) => isGroup(held)).map(([name, held]) => element("div", {}, element("h4", {}, name), facts(held)));
+  const made = entries
+    .filter(([, held]) => isGroup(held))
+    .map(([name, held]) => element("div", {}, element("h4", {}, name), facts(held)));
   if (alone.length) made.push(element("div", {}, facts(Object.fromEntries(alone))));
   return element("div", { class: "cards" }, ...made);
 }
@@ -38,16 +43,22 @@ function scoresTable(row) {
       element("td", { class: "figure" }, n.toLocaleString("en-GB")),
     ]);
     if (!scores.length) {
-      return [element("tr", {}, ...start, element("td", { colspan: 3 }, `failed: ${record.reason ?? "no reason recorded"}`))];
+      return [
+        element("tr", {}, ...start, element("td", { colspan: 3 }, `failed: ${record.reason ?? "no reason recorded"}`)),
+      ];
     }
     return scores.map((cells) => element("tr", {}, ...start.map((cell) => cell.cloneNode(true)), ...cells));
   });
   const head = ["target and protocol", "seed", "metric", "mean ± 95% interval, %", "episodes"];
   return element(
-    "div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Scores by seed" },
-    element("table", {},
+    "div",
+    { class: "wide", tabindex: "0", role: "group", "aria-label": "Scores by seed" },
+    element(
+      "table",
+      {},
       element("thead", {}, element("tr", {}, ...head.map((title) => element("th", { scope: "col" }, title)))),
-      element("tbody", {}, ...lines)),
+      element("tbody", {}, ...lines),
+    ),
   );
 }
 
@@ -73,42 +84,70 @@ function shared(row, of) {
   );
 }
 
-const places = (record) => ({ ...record.content, environment: record.environment, cost: record.cost, flags: record.flags });
-const opened = (found) => Object.fromEntries(
-  Object.entries(found).filter(([, place]) => place !== null).map(([name, place]) => [name, part(place)]),
-);
+const places = (record) => ({
+  ...record.content,
+  environment: record.environment,
+  cost: record.cost,
+  flags: record.flags,
+});
+const opened = (found) =>
+  Object.fromEntries(
+    Object.entries(found)
+      .filter(([, place]) => place !== null)
+      .map(([name, place]) => [name, part(place)]),
+  );
 
 function records(row, common) {
   return row.records.map((record) => {
-    const own = Object.fromEntries(Object.entries(places(record)).filter(([name]) => !(name in common)));
-    const keys = { key: record.key, training: record.training, "episode set": record.episodes ?? "none", matrix: record.matrix, external: record.external };
-    return element("details", {},
+    const own = Object.fromEntries(Object.entries(places(record)).filter(([name]) => !Object.hasOwn(common, name)));
+    const keys = {
+      key: record.key,
+      training: record.training,
+      "episode set": record.episodes ?? "none",
+      matrix: record.matrix,
+      external: record.external,
+    };
+    return element(
+      "details",
+      {},
       element("summary", {}, `${record.cell}, seed ${record.seed}, ${record.status}`),
-      facts({ ...keys, ...opened(own), timing: part(record.timing) }));
+      facts({ ...keys, ...opened(own), timing: part(record.timing) }),
+    );
   });
 }
 
 function fillDialog(row) {
-  const { environment, cost, flags, ...settings } = shared(row, places);
-  const common = { environment, cost, flags, ...settings };
-  for (const name of Object.keys(common)) if (common[name] === undefined) delete common[name];
-  const chips = data.axes.map((axis, index) => [axis, row.axes[index]]).slice(2).filter(([, value]) => value !== "–");
+  const common = shared(row, places);
+  const { environment, cost, ...settings } = common;
+  const chips = data.axes
+    .map((axis, index) => [axis, row.axes[index]])
+    .slice(2)
+    .filter(([, value]) => value !== "–");
   chips.push(...row.marks.map((mark) => MARKS[mark].split(": ")));
   const drawn = curves(row);
   dialog.replaceChildren(
-    element("header", {},
+    element(
+      "header",
+      {},
       element("h2", { id: "detail-title", tabindex: "-1" }, methodName(row)),
       element("button", { type: "button", onclick: copyAddress }, "Copy link"),
-      element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
-    element("div", { class: "body" },
-      element("ul", { class: "chips" }, ...chips.map(([name, value]) =>
-        element("li", {}, element("span", {}, name), ` ${value}`))),
+      element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×"),
+    ),
+    element(
+      "div",
+      { class: "body" },
+      element(
+        "ul",
+        { class: "chips" },
+        ...chips.map(([name, value]) => element("li", {}, element("span", {}, name), ` ${value}`)),
+      ),
       section("Scores", scoresTable(row)),
       drawn.length ? section("Learning curves", element("div", { class: "curves" }, ...drawn)) : null,
       cost === undefined || cost === null ? null : section("Cost of training", facts(part(cost))),
       section("Settings", cards(opened(settings))),
       environment === undefined ? null : section("Environment", cards(part(environment))),
-      section("Records", ...records(row, common))),
+      section("Records", ...records(row, common)),
+    ),
   );
 }
 

@@ -13,12 +13,18 @@ function showView() {
 function showPlots() {
   const names = Object.keys(data.plots);
   document.getElementById("plots").hidden = !names.length;
-  document.querySelector("#plots .plots").append(...names.map((name) => {
-    const title = name.replaceAll(/[-_]/g, " ");
-    // As an image a plot runs nothing and shares no style with the page.
-    const image = element("img", { src: `data:image/svg+xml,${encodeURIComponent(data.plots[name])}`, alt: title });
-    return element("figure", {}, image, element("figcaption", {}, title));
-  }));
+  document.querySelector("#plots .plots").append(
+    ...names.map((name) => {
+      const title = name.replaceAll(/[-_]/g, " ");
+      // As an image a plot runs nothing and shares no style with the page.
+      const image = element("img", { src: `data:image/svg+xml,${encodeURIComponent(data.plots[name])}`, alt: title });
+      const figure = element("figure", {}, image, element("figcaption", {}, title));
+      image.addEventListener("load", () =>
+        figure.classList.toggle("wide", image.naturalWidth > 2 * image.naturalHeight),
+      );
+      return figure;
+    }),
+  );
 }
 
 readAddress();

@@ -38,14 +38,23 @@ function scoreCell(row, index) {
   bar.style.setProperty("--mean", place(score.mean));
   bar.style.setProperty("--wide", `${((200 * score.interval) / span).toFixed(2)}%`);
   const [mean, rest] = text.split(" ± ");
-  return element("span", { class: score.mean === best ? "score best" : "score" },
-    element("span", {}, mean, element("small", {}, rest ? ` ± ${rest}` : "")), bar);
+  return element(
+    "span",
+    { class: score.mean === best ? "score best" : "score" },
+    element("span", {}, mean, element("small", {}, rest ? ` ± ${rest}` : "")),
+    bar,
+  );
 }
 
 function methodCell(row, text) {
   const marks = ` (${row.marks.join(", ")})`;
   const name = text.endsWith(marks) ? text.slice(0, -marks.length) : text;
-  return element("span", { class: "text method" }, name, ...row.marks.map((mark) => element("span", { class: "badge" }, mark)));
+  return element(
+    "span",
+    { class: "text method" },
+    name,
+    ...row.marks.map((mark) => element("span", { class: "badge" }, mark)),
+  );
 }
 
 function provenance(row, index) {
@@ -62,7 +71,11 @@ function provenance(row, index) {
 // A button: headings take the keyboard's focus, and Enter sorts. Words stay whole: a protocol's name has hyphens.
 function heading(title) {
   const words = title.split(" ").flatMap((word) => [element("span", {}, word), " "]);
-  return element("button", { type: "button", class: "heading", title: HELP[title] ?? title }, ...words.slice(0, -1));
+  return element(
+    "button",
+    { type: "button", class: "heading", title: Object.hasOwn(HELP, title) ? HELP[title] : title },
+    ...words.slice(0, -1),
+  );
 }
 
 // A heading breaks between words, unless it is short.
@@ -77,10 +90,13 @@ function columnOf(column) {
   const { index, field, title, kind } = column;
   const first = index === 0;
   return {
-    field, title,
+    field,
+    title,
     visible: !view.hidden.has(title),
     frozen: first,
-    minWidth: first ? Math.min(236, Math.round(innerWidth * 0.38)) : Math.max(kind === "score" ? 124 : 64, headingWidth(title) + 21),
+    minWidth: first
+      ? Math.min(236, Math.round(innerWidth * 0.38))
+      : Math.max(kind === "score" ? 124 : 64, headingWidth(title) + 21),
     widthGrow: kind === "score" ? 2 : 1,
     resizable: "header",
     cssClass: `is-${kind}`,
@@ -91,7 +107,10 @@ function columnOf(column) {
     titleFormatter: () => heading(title),
     formatter: (cell) => {
       const { row } = cell.getData();
-      if (kind !== "score") return first ? methodCell(row, row.text[index]) : element("span", { class: kind === "text" ? "text" : "" }, row.text[index]);
+      if (kind !== "score")
+        return first
+          ? methodCell(row, row.text[index])
+          : element("span", { class: kind === "text" ? "text" : "" }, row.text[index]);
       cell.getElement().setAttribute("aria-label", provenance(row, index).join("; "));
       return scoreCell(row, index);
     },
@@ -107,7 +126,8 @@ function columnOf(column) {
 const entries = data.rows.map((row) => {
   const entry = { id: row.id, row };
   for (const { field, index, kind } of fields) {
-    entry[field] = kind === "text" ? row.text[index] : kind === "number" ? row.numbers[index] : (row.scores[index]?.mean ?? null);
+    entry[field] =
+      kind === "text" ? row.text[index] : kind === "number" ? row.numbers[index] : (row.scores[index]?.mean ?? null);
   }
   return entry;
 });
@@ -184,7 +204,14 @@ function moveByKey(event) {
     return;
   }
   const page = Math.max(1, Math.floor(event.currentTarget.clientHeight / ROW_HEIGHT) - 2);
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: rows.length - 1 }[event.key];
+  const to = {
+    ArrowDown: at + 1,
+    ArrowUp: at - 1,
+    PageDown: at + page,
+    PageUp: at - page,
+    Home: 0,
+    End: rows.length - 1,
+  }[event.key];
   if (to === undefined || !rows.length) return;
   event.preventDefault();
   focusRow(rows[Math.min(Math.max(to, 0), rows.length - 1)].getData().id);

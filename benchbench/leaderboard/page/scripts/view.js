@@ -63,7 +63,10 @@ function searched(row) {
   row.haystack ??= [...row.axes, ...row.text, ...row.records.map((record) => record.reason ?? "")]
     .join("\n")
     .toLowerCase();
-  return view.query.toLowerCase().split(/\s+/).every((word) => row.haystack.includes(word));
+  return view.query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => row.haystack.includes(word));
 }
 
 const passes = (row) =>
