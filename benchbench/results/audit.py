@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from benchbench.api import default_device, run_plan
-from benchbench.errors import BenchbenchError, BrokenPlugin, DataMissing
+from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.execution.job import Event
 from benchbench.matrix import Matrix, parse_matrix
 from benchbench.plan import plan
@@ -71,18 +71,14 @@ def audit(
 
 
 def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
+    if missing := _missing_plugin(record):
+        return Verdict(record, "unavailable", missing)
     try:
-        matrix = matrix_of(record)
-        todo = plan(matrix)
-    except (DataMissing, BrokenPlugin) as error:
+        todo = plan(matrix_of(record))
+    except DataMissing as error:
         return Verdict(record, "unavailable", str(error))
     except BenchbenchError as error:
-        missing = _missing_plugin(record)
-        return Verdict(record, "unavailable" if missing else "different", missing or f"cannot be planned: {error}")
-    if todo.broken:
-        return Verdict(record, "unavailable", todo.broken[0][1])
-    if not todo.trainings:
-        return Verdict(record, "different", f"cannot be planned: {todo.dropped[0][1]}")
+        return Verdict(record, "different", f"cannot be planned: {error}")
     training = todo.trainings[0]
     if changes := _changes(record, training):
         return Verdict(record, "different", changes)
@@ -154,11 +150,12 @@ def _written(settings: Any) -> Any:
 
 
 def _missing_plugin(record: Record) -> str | None:
-    kinds = {"pretext": "pretext", "learner": "meta", "backbone": "backbone", "target": "dataset", "source": "dataset"}
-    for key, kind in [*kinds.items(), ("protocol", "protocol")]:
+    """Why a component that a record names cannot be had here; what it does not name is found when it is planned."""
+    kinds = {"learner": "meta", "target": "dataset", "source": "dataset"}
+    for key in ("pretext", "learner", "backbone", "target", "source", "protocol"):
         if name := record.content.get(key, {}).get("name"):
             try:
-                find(kind, name)
+                find(kinds.get(key, key), name).load()
             except BenchbenchError as error:
                 return str(error)
     return None

@@ -6,10 +6,11 @@ changed one of the two; so both keys are computed again from the content alone, 
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
+from benchbench.matrix import TrainingSettings
 from benchbench.records import Record
 from benchbench.registry import key_content, resolve_component
 from benchbench.settings import ComponentRef
@@ -31,6 +32,23 @@ class _Data(_Component):
     fingerprint: str
 
 
+class _Recipe(BaseModel):
+    """Every setting is written out, so that a later default changes no record's meaning."""
+
+    budget: dict[str, int]
+    episodes: dict[str, int]
+    training: dict[str, Any]
+    selection: str
+    threads: int
+
+    @field_validator("training")
+    @classmethod
+    def _whole(cls, training: dict[str, Any]) -> dict[str, Any]:
+        if missing := TrainingSettings.model_fields.keys() - training.keys():
+            raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        return training
+
+
 class _Content(BaseModel):
     """Keys that a component writes beside these are its own business."""
 
@@ -41,7 +59,7 @@ class _Content(BaseModel):
     backbone: _Component
     target: _Component
     protocol: _Component
-    recipe: dict[str, Any]
+    recipe: _Recipe
     seed: int
     stages: list[str]
 
@@ -86,7 +104,7 @@ def content_faults(record: Record) -> list[str]:
     ]
     if record.seed != content["seed"]:
         faults.append(f"seed is {record.seed}, but its content says {content['seed']}")
-    if record.flags.selection != content["recipe"].get("selection"):
+    if record.flags.selection != content["recipe"]["selection"]:
         faults.append(f"flags.selection is {record.flags.selection!r}, but its recipe says otherwise")
     if record.flags.floor != (not content["stages"]):
         faults.append("flags.floor says whether nothing was trained, and content.stages says otherwise")

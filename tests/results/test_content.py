@@ -89,6 +89,8 @@ def test_settings_that_were_changed_do_not_give_the_keys(planned, path, to, name
         (("source",), {}, "content.source.name: field required"),
         (("learner", "settings"), 3, "content.learner.settings: input should be a valid dictionary"),
         (("pretext", "name"), "rotation", "content.pretext.name: string should match pattern"),
+        (("recipe",), {}, "content.recipe.budget: field required"),
+        (("recipe", "training"), {"lr": 1}, "content.recipe.training: value error, lacks auxiliary_weight, batch_size"),
         (("seed",), 4, "seed is 3, but its content says 4"),
         (("backbone", "name"), "suite:resnet12", "method.backbone is 'conv4', but its content says 'suite:resnet12'"),
         (("recipe", "selection"), "labelled-valid", "flags.selection is 'last', but its recipe says otherwise"),

@@ -52,7 +52,11 @@ def test_what_cannot_be_true_is_named(make, fields, message):
 def test_costs_are_within_the_budget(make):
     record = make()
     record.content["recipe"] = {"budget": {"samples": 59}}
-    assert number_faults(record) == ["cost.samples 60 exceed the budget of 59"]
+    exceeds = ["cost.samples 60 exceed the budget of 59"]
+    assert number_faults(record) == exceeds
+    # Two stages, of one step and of two; then of two and of three.
+    for steps, faults in (((1, 1, 2), []), ((1, 2, 1, 2, 3), exceeds)):
+        assert number_faults(record.model_copy(update={"curve": [{"step": s} for s in steps]})) == faults
     negative = record.cost.model_copy(update={"samples": -1})
     assert number_faults(record.model_copy(update={"cost": negative})) == ["cost.samples is negative"]
     floor = record.flags.model_copy(update={"floor": True})
