@@ -5,14 +5,25 @@ PY := "$(VENV)/bin/python"
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What continuous integration runs besides the tests: .github/workflows call these targets and nothing else.
+CI_STORE := runs/ci
+SITE := build/site
+AUDIT_SAMPLE := 1
+AUDIT_SEED := 0
+BASE := HEAD
+
 .DEFAULT_GOAL := help
 .PHONY: help environment quickstart test test-full lint clean
+.PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
 	@echo "make quickstart   install, train the quick matrix and print its leaderboard"
 	@echo "make test         what every change must pass (ruff, mypy, pytest)"
 	@echo "make test-full    the long acceptance runs as well"
 	@echo "make lint         ruff and mypy alone"
+	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
+	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
+	@echo "make ci-compare   results/ against those of git revision BASE"
 	@echo "make clean        remove the environment and caches; runs/ stays"
 
 environment:
@@ -31,6 +42,26 @@ test: lint
 
 test-full: lint
 	$(PY) -m pytest -rs
+
+ci-leaderboard: ci-matrix ci-check ci-audit ci-site
+
+# What is trained once must be found again: the second run is from the store alone.
+ci-matrix: environment
+	$(PY) -m benchbench run --matrix ci --results $(CI_STORE) --quiet
+	$(PY) -c "import benchbench, sys; sys.exit(benchbench.run('ci', '$(CI_STORE)').trained)"
+
+ci-check: environment
+	$(PY) -m benchbench leaderboard --check results/*/
+
+# Processors differ in the last digit of a sum, so means may differ here; on one machine audits are exact.
+ci-audit: environment
+	$(PY) -m benchbench results audit results/*/ --sample $(AUDIT_SAMPLE) --seed $(AUDIT_SEED) --tolerance 2
+
+ci-site: environment
+	sh .ci/site $(PY) $(SITE)
+
+ci-compare: environment
+	sh .ci/compare $(PY) $(BASE)
 
 clean:
 	rm -rf "$(VENV)" build dist .mypy_cache .ruff_cache .hypothesis .benchmarks

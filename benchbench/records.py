@@ -1,11 +1,14 @@
 """What a finished cell leaves behind: the record, its schema and its scores. Imports no torch."""
 
+import json
 import math
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-SCHEMA = 1
+#: Raised when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old version.
+SCHEMA: Final = 2
 
 
 class _Model(BaseModel):
@@ -75,9 +78,12 @@ class Flags(_Model):
 
 
 class Record(_Model):
-    """One cell: a training scored on one target under one protocol. `timing` and `environment` alone are volatile."""
+    """One cell: a training scored on one target under one protocol. `timing` and `environment` alone are volatile.
 
-    schema_version: int = SCHEMA
+    `external` marks a record that a third party submitted: its scores were checked for plausibility, not repeated.
+    """
+
+    schema_version: Literal[2] = SCHEMA
     key: str
     training_key: str
     status: Literal["ok", "failed"]
@@ -97,3 +103,46 @@ class Record(_Model):
     curve: list[dict[str, float]] = []
     timing: dict[str, float] = {}
     environment: dict[str, Any] = {}
+    external: bool = False
+
+
+#: From each older schema version to the next: plain values in, plain values out.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda content: {**content, "external": False},
+}
+
+
+def migrate(content: dict[str, Any]) -> dict[str, Any]:
+    """A record's plain values under the current schema. Raises ValueError for a version that nothing reads."""
+    version = content.get("schema_version", SCHEMA)
+    if not isinstance(version, int) or (version != SCHEMA and version not in MIGRATIONS):
+        raise ValueError(f"schema version {version!r} is unknown: this benchbench-suite reads 1 to {SCHEMA}")
+    while version != SCHEMA:
+        content = MIGRATIONS[version](content)
+        version += 1
+    return {**content, "schema_version": SCHEMA}
+
+
+def parse_record(line: str | bytes) -> Record:
+    """The record in a line of JSON, of any schema version. Raises ValueError that names the fields at fault."""
+    try:
+        # The common case by the fast path: nothing becomes a Python object twice.
+        return Record.model_validate_json(line)
+    except ValidationError:
+        content = json.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError("expected a JSON object")
+    try:
+        return Record.model_validate(migrate(content))
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()]
+        raise ValueError("; ".join(faults)) from None
+
+
+#: What may differ between two records of one key: where and for whom it was computed, not what came out.
+CIRCUMSTANCES = {"timing", "environment", "external", "matrix"}
+
+
+def differences(a: Record, b: Record) -> list[str]:
+    """The fields in which two records of one key contradict each other."""
+    return [name for name in type(a).model_fields if name not in CIRCUMSTANCES and getattr(a, name) != getattr(b, name)]

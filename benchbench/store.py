@@ -7,15 +7,15 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from filelock import FileLock
-from pydantic import ValidationError
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
-from benchbench.records import Record
+from benchbench.records import CIRCUMSTANCES, Record, parse_record
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -94,20 +94,47 @@ class Store:
         atomic_write(self.record_file(training_key), ("\n".join(lines) + "\n").encode())
 
 
+class Keyed(Protocol):
+    """What a line of a record file is decoded to."""
+
+    @property
+    def key(self) -> str: ...
+
+
+T = TypeVar("T", bound=Keyed)
+
+
 def _read_file(path: Path) -> tuple[list[Record], list[str]]:
     records, problems = [], []
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+    for number, line in _lines(path):
         try:
-            records.append(Record.model_validate(json.loads(line)))
-        except (ValueError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
-            problems.append(f"{path}:{number}: not a whole record, left out ({reason})")
+            records.append(parse_record(line))
+        except ValueError as error:
+            problems.append(_unreadable(path, number, error))
     return records, problems
 
 
-def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
-    """All records below a results folder (or of one file), sorted by key, and one message for each unreadable line.
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    # Split at line feeds alone: names and reasons may hold what Unicode calls a line separator.
+    return ((n, line) for n, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip())
 
+
+def _unreadable(path: Path, number: int, error: ValueError) -> str:
+    return f"{path}:{number}: not a whole record, left out ({str(error).splitlines()[0]})"
+
+
+def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
+    """All records below a results folder (or of one file), sorted by key, and one message for each unreadable line and
+    each conflict: see `read_lines`."""
+    return read_lines(path, parse_record)
+
+
+def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T], list[str]]:
+    """What `decode` makes of each line of the record files below a results folder (or of one file), sorted by key, and
+    one message for each unreadable line and each conflict. Nothing else of a line is kept.
+
+    Of several records of one key one stays, whatever the order of the files: a whole one before a failed one, then the
+    first by content. They conflict where they differ in more than `CIRCUMSTANCES` and none of them failed.
     Raises BenchbenchError where there is no such folder or file.
     """
     path = Path(path)
@@ -115,13 +142,44 @@ def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
         raise BenchbenchError(f"no results at {path}: expected a results folder or a .jsonl file of records")
     folder = path / "records" if (path / "records").is_dir() else path
     files = [path] if path.is_file() else sorted(folder.rglob("*.jsonl"))
-    found: dict[str, Record] = {}
+    found: dict[str, T] = {}
+    places: dict[str, tuple[Path, int]] = {}
     problems: list[str] = []
     for file in files:
-        records, bad = _read_file(file)
-        found.update({r.key: r for r in records})
-        problems += bad
+        for number, line in _lines(file):
+            try:
+                item = decode(line)
+            except ValueError as error:
+                problems.append(_unreadable(file, number, error))
+                continue
+            if (key := item.key) in found:
+                # Rare: the earlier line is read again rather than kept.
+                other, place = places[key]
+                earlier = parse_record(next(text for n, text in _lines(other) if n == place))
+                stays, conflict = preferred(earlier, parse_record(line))
+                if conflict:
+                    problems.append(f"{file}:{number} and {other}:{place}: two records of cell {key[:16]} {conflict}")
+                if stays is earlier:
+                    continue
+            found[key], places[key] = item, (file, number)
     return [found[key] for key in sorted(found)], problems
+
+
+def preferred(first: Record, second: Record) -> tuple[Record, str]:
+    """Which of two records of one key stays, and what they conflict in; empty where they do not."""
+    contents = [r.model_dump(mode="json", exclude=CIRCUMSTANCES) for r in (first, second)]
+    texts = [(_sorted(c), _sorted(r.model_dump(mode="json"))) for c, r in zip(contents, (first, second), strict=True)]
+    # At a tie they are the same.
+    stays = second if (second.status != "ok", *texts[1]) < (first.status != "ok", *texts[0]) else first
+    differ = sorted(name for name in contents[0] if _sorted(contents[0][name]) != _sorted(contents[1][name]))
+    if not differ or "failed" in (first.status, second.status):
+        return stays, ""
+    return stays, f"differ in {', '.join(differ)}: the first by content is used"
+
+
+def _sorted(content: object) -> str:
+    # Unlike a key's canonical JSON, it takes what a submitted record may hold: NaN.
+    return json.dumps(content, sort_keys=True)
 
 
 def load_records(path: Path | str = "runs") -> list[Record]:

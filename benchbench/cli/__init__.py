@@ -11,9 +11,11 @@ import click
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 
 COMMANDS = {
+    "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
     "data": "Prepare datasets.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "plugins": "List the components that are installed.",
+    "results": "Submit, merge, export, prune and audit records.",
     "run": "Train and score a matrix, then print its leaderboard.",
     "status": "Say what is done in a results folder, and what runs.",
 }

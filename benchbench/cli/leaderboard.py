@@ -1,18 +1,26 @@
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, suggest
 from benchbench.hooks import Hooks
-from benchbench.leaderboard.aggregate import Columns, aggregate
-from benchbench.leaderboard.render import csv, markdown, terminal, write_leaderboard
+from benchbench.leaderboard.aggregate import Columns, tabulated
+from benchbench.leaderboard.cells import Cell, read_cells
+from benchbench.leaderboard.check import check
+from benchbench.leaderboard.render import FORMATS, write_leaderboard
+from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
 from benchbench.records import Record
 from benchbench.store import read_records
 
 
-def hook_columns() -> Columns:
-    """The columns that installed hook plugins add."""
+def hook_columns() -> Columns | None:
+    """The columns that installed hook plugins add; None where there are none."""
     hooks = Hooks.installed()
+    if not hooks.manager.hook.leaderboard_columns.get_hookimpls():
+        return None
 
     def columns(records: list[Record]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -24,20 +32,62 @@ def hook_columns() -> Columns:
 
 
 @click.command("leaderboard")
-@click.argument("results", default="runs", type=click.Path(path_type=Path))
-@click.option("--format", "style", type=click.Choice(["terminal", "markdown", "csv"]), default="terminal")
-@click.option("--output", type=click.Path(path_type=Path), help="Also write Markdown, CSV and HTML into this folder.")
-def command(results: Path, style: str, output: Path | None) -> None:
-    """Render the leaderboard of RESULTS (default: runs)."""
-    records, problems = read_records(results)
+@click.argument("folders", metavar="[RESULTS]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--view", "name", default="overall", show_default=True, help="One of: " + ", ".join(VIEWS) + ".")
+@click.option("--target", help="Only this target.")
+@click.option("--protocol", help="Only this protocol.")
+@click.option("--backbone", help="Only this backbone.")
+@click.option("--source", help="Only trainings on this source, and floors.")
+@click.option("--shots", type=int, help="Only protocols of so many shots.")
+@click.option("--seconds", type=float, help="Only methods that train in so many seconds.")
+@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods that read no labels, or some.")
+@click.option("--format", "style", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="Write every file of the leaderboard into this folder.")
+@click.option(
+    "--check", "checking", is_flag=True, help="Exit with 1 where the files that are there (or in --output) differ."
+)
+def command(
+    folders: tuple[Path, ...], name: str, style: str, output: Path | None, checking: bool, **options: Any
+) -> None:
+    """Render the leaderboard of RESULTS (default: runs), or a view of its records; with --check, compare that of each
+    folder with its files."""
+    folders = folders or (Path("runs"),)
+    filters = Filters(**options)
+    if len(folders) > 1 and (output or not checking):
+        raise BenchbenchError(f"leaderboard takes one results folder, got {len(folders)}; only --check takes several")
+    if (checking or output) and (name != "overall" or filters != Filters()):
+        raise BenchbenchError("--check and --output are about the whole leaderboard: neither takes a view or a filter")
+    if checking:
+        _check(folders, output)
+        return
+    if name not in VIEWS:
+        raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
+    columns = hook_columns() if name == "overall" else None
+    whole = bool(output or columns or name not in OF_SUMMARIES)
+    records, problems = _read(folders[0], whole=whole)
     for problem in problems:
         click.echo(f"warning: {problem}", err=True)
     if not records:
-        raise BenchbenchError(f"no records in {results}: `benchbench run` makes some")
-    columns = hook_columns()
-    table = aggregate(records, columns)
-    render = {"terminal": terminal, "markdown": markdown, "csv": csv}[style]
-    click.echo(render(table).rstrip("\n"))
+        raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
+    table = tabulated(filtered(records, filters), columns) if name == "overall" else view(name, records, filters)
+    click.echo(FORMATS[style](table).rstrip("\n"))
     if output:
-        for path in write_leaderboard(records, output, columns):
+        for path in write_leaderboard([r for r in records if isinstance(r, Record)], output, columns):
             click.echo(f"wrote {path}", err=True)
+
+
+def _read(results: Path, *, whole: bool) -> tuple[Sequence[Record | Cell], list[str]]:
+    return read_records(results) if whole else read_cells(results)
+
+
+def _check(folders: tuple[Path, ...], output: Path | None) -> None:
+    columns = hook_columns()
+    differences = [message for folder in folders for message in check(folder, output or folder, columns)]
+    for message in differences:
+        click.echo(message)
+    if differences:
+        click.echo(
+            "the files above are not those that the records give: `benchbench leaderboard RESULTS --output RESULTS`"
+        )
+        sys.exit(1)
+    click.echo(f"{', '.join(map(str, folders))}: every file is the one that the records give")

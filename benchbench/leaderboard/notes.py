@@ -1,48 +1,86 @@
 """What a leaderboard must be read with."""
 
-from benchbench.records import Record
+from benchbench.leaderboard.cells import Cell
+from benchbench.leaderboard.grid import Grid, names
+from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 
 EPISODES = "over test episodes of one training (1.96 standard errors), which says nothing of other training seeds"
 
 
-def notes(records: list[Record], titles: dict[str, str], seeds: set[int], partial: bool, variants: bool) -> list[str]:
-    """One text a note. `titles`: record key -> column; `seeds`: the numbers of seeds behind cells; `partial`:
-    some cells lack a seed that failed; `variants`: some methods stand there with several settings."""
-    good = [r for r in records if r.status == "ok"]
-    found = []
+def notes(found: Grid) -> list[str]:
+    """One text a note."""
+    cells = found.everything
+    good = [c for c in cells if c.ok]
+    scores = [s for of_row in found.scores.values() for s in of_row.values()]
+    texts = []
     if good:
-        counts = sorted({s.n for r in good for s in r.summary.values()})
-        per_cell = ", ".join(f"{n:,}" for n in counts)
-        found.append(f"Scores in percent, mean ± 95% interval {_over(seeds)}. Test episodes a cell: {per_cell}.")
-    found += [
-        "rank: average over the columns, ties shared; * where cells are missing or failed, over those that are there.",
+        counts = ", ".join(f"{n:,}" for n in sorted({c.episodes for c in good}))
+        over = _over({s.seeds for s in scores if s.seeds})
+        texts.append(f"Scores in percent, mean ± 95% interval {over}. Test episodes a cell: {counts}.")
+        texts += claims(found)
+    texts += [
+        "rank: average over the columns, ties shared; a missing cell (–) is not imputed: * marks rows that lack some, "
+        "ranked over those that are there and listed after the complete ones.",
+        "tied rank: the same with Meta-Dataset's ties: methods that the intervals do not separate from the best share "
+        "its rank.",
         "labels: whose true labels training read. transductive: a query's score may depend on the other queries. "
         "(floor): a baseline that was not trained.",
         "samples: views that entered a loss. train s: wall seconds of training, which depend on the machine.",
     ]
-    if partial:
-        found.append("†: some seeds failed; mean and interval are over the others.")
-    if variants:
-        found.append("variant: the same method with other settings, budget or source data; its records say which.")
+    if any(s.failed and s.seeds for s in scores):
+        texts.append("†: some seeds failed; mean and interval are over the others.")
+    if any(row.variant for row in found.cells):
+        texts.append("variant: the same method with other settings, budget or source data; its records say which.")
+    repeated = [row for row in found.cells if found.repeated(row)]
+    mixed = [
+        r for r, members in found.members.items() if not members[0].floor and len({c.settings for c in members}) > 1
+    ]
+    if repeated or mixed:
+        text = names(found)
+        why = "several records of one seed with the same settings (of another engine?); the first by key counts"
+        texts += [f"{text[row]}: {why}." for row in repeated]
+        texts += [f"{text[row]}: its columns come from trainings with different settings." for row in mixed]
+    if any(c.external for c in cells):
+        texts.append("(external): a third party's records; their scores were checked for plausibility, not repeated.")
+    return texts + _mixtures(found, good) + found.conflicts + _failures(cells)
+
+
+def claims(found: Grid) -> list[str]:
+    """What no claim can be made of: too few seeds or too few targets."""
+    texts = []
+    seeds = [s.seeds for of_row in found.scores.values() for s in of_row.values() if s.seeds]
+    if len(found.cells) > 1 and seeds and min(seeds) < 2:
+        which = "rows of a single seed" if max(seeds) > 1 else "a single seed"
+        texts.append(f"No claim about methods can be made from {which}: another seed may order them otherwise.")
+    targets = {c.target for c in found.everything}
+    if len(found.cells) > 1 and len(targets) < FEWEST_TARGETS:
+        texts.append(
+            f"No claim can be made across targets from {len(targets)}: a signed-rank test needs {FEWEST_TARGETS} to "
+            "reach p < .05, so average ranks describe these targets only."
+        )
+    return texts
+
+
+def _mixtures(found: Grid, good: list[Cell]) -> list[str]:
     hashes: dict[str, set[str | None]] = {}
-    for r in good:
-        hashes.setdefault(titles[r.key], set()).add(r.episodes_hash)
-    found += [
+    for c in good:
+        hashes.setdefault(found.titles[c.key], set()).add(c.episodes_hash)
+    texts = [
         f"{title}: not every row was scored on the same test episodes."
         for title in sorted(hashes)
         if len(hashes[title]) > 1
     ]
-    for key, what in (("torch", "torch versions"), ("device", "kinds of device")):
-        seen = sorted({str(r.environment.get(key, "unknown")) for r in good})
+    for what, seen in (("torch versions", {c.torch for c in good}), ("kinds of device", {c.device for c in good})):
         if len(seen) > 1:
-            found.append(f"Mixed {what}: {', '.join(seen)}.")
-    selections = sorted({r.flags.selection for r in good})
+            texts.append(f"Mixed {what}: {', '.join(sorted(seen))}.")
+    selections = sorted({c.selection for c in good})
     if selections and selections != ["last"]:
-        found.append(f"Checkpoint selection: {', '.join(selections)}.")
-    reasons = {
-        f"Failed: {r.method.label} ({r.method.backbone}): {_line(r.reason)}" for r in records if r.status != "ok"
-    }
-    return found + sorted(reasons)
+        texts.append(f"Checkpoint selection: {', '.join(selections)}.")
+    return texts
+
+
+def _failures(cells: list[Cell]) -> list[str]:
+    return sorted({f"Failed: {c.label} ({c.backbone}): {_line(c.reason)}" for c in cells if not c.ok})
 
 
 def _over(seeds: set[int]) -> str:

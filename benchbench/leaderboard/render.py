@@ -1,25 +1,23 @@
 """Tables as text and files. No timestamps: the same records give the same bytes."""
 
-import html
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pandas as pd
 from tabulate import tabulate
 
-from benchbench.leaderboard.aggregate import Columns, Table, aggregate
+from benchbench.leaderboard.aggregate import Columns, Table, tabulated
+from benchbench.leaderboard.document import document
+from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.latex import latex
+from benchbench.leaderboard.page import page
 from benchbench.records import Record
 from benchbench.store import atomic_write
 
-STYLE = """
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; }
-body { margin: 2rem; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .7rem; text-align: right;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-th:nth-child(-n+3), td:nth-child(-n+3) { text-align: left; } thead th { position: sticky; top: 0; background: Canvas; }
-li { max-width: 70rem; margin: .3rem 0; }
-""".strip()
+#: Rows of LEADERBOARD.md: what a README can show. The other files hold all.
+README_ROWS = 100
+
+#: What Markdown or HTML would read as markup.
+_ESCAPES = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]|"}, "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def markdown(table: Table) -> str:
@@ -27,13 +25,12 @@ def markdown(table: Table) -> str:
     columns = [_escaped(c) for c in table.rows.columns]
     rows = [[_escaped(v) for v in row] for row in table.rows.values.tolist()]
     body = tabulate(rows, columns, tablefmt="github", disable_numparse=True)
-    return f"# Leaderboard\n\n{body}\n\n" + "".join(f"- {_escaped(n)}\n" for n in table.notes)
+    return f"# {table.title}\n\n{body}\n\n" + "".join(f"- {_escaped(n)}\n" for n in table.notes)
 
 
 def _escaped(value: object) -> str:
     """Text that neither Markdown nor HTML reads as markup, on one line."""
-    text = re.sub(r"([\\`*_\[\]|])", r"\\\1", " ".join(str(value).split()))
-    return html.escape(text, quote=False)
+    return " ".join(str(value).split()).translate(_ESCAPES)
 
 
 def csv(table: Table) -> str:
@@ -43,33 +40,57 @@ def csv(table: Table) -> str:
 
 def terminal(table: Table) -> str:
     """For a person at a terminal."""
-    columns = [str(c) for c in table.rows.columns]
-    body = tabulate(table.rows.values.tolist(), columns, tablefmt="simple", disable_numparse=True)
-    return body + "\n\n" + "\n".join(table.notes)
+    columns = [_printable(c) for c in table.rows.columns]
+    rows = [[_printable(v) for v in row] for row in table.rows.values.tolist()]
+    body = tabulate(rows, columns, tablefmt="simple", disable_numparse=True)
+    return body + "\n\n" + "\n".join(map(_printable, table.notes))
 
 
-def page(table: Table) -> str:
-    """One self-contained HTML page; every text is escaped."""
-    with pd.option_context("display.max_colwidth", None):
-        # Its default cuts long cells.
-        body = table.rows.to_html(index=False, escape=True, border=0)
-    notes = "".join(f"<li>{html.escape(n)}</li>" for n in table.notes)
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>benchbench leaderboard</title>\n<style>\n{STYLE}\n</style>\n<h1>Leaderboard</h1>\n{body}\n"
-        f"<ul>{notes}</ul>\n</html>\n"
-    )
+def _printable(value: object) -> str:
+    """Text on one line that cannot steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+#: What ``--format`` offers.
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "terminal": terminal,
+    "markdown": markdown,
+    "csv": csv,
+    "json": document,
+    "latex": latex,
+}
 
 
 def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
-    """Write LEADERBOARD.md, leaderboard.csv and leaderboard.html; returns their paths."""
-    table = aggregate(records, columns)
-    files = {
-        "LEADERBOARD.md": markdown(table),
+    """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG and PNG; returns their paths.
+
+    A plot of an earlier leaderboard that these records do not give is removed.
+    """
+    # matplotlib takes longer to import than the rest to render.
+    from benchbench.leaderboard.plots import PLOTS, drawn
+
+    found = grid(records)
+    table = tabulated(found, columns)
+    plots = drawn(found)
+    files: dict[str, str | bytes] = {
+        "LEADERBOARD.md": _readme(table, list(plots)),
         "leaderboard.csv": csv(table),
-        "leaderboard.html": page(table),
+        "leaderboard.json": document(table),
+        "leaderboard.tex": latex(table),
+        "leaderboard.html": page(table, {name: svg for name, (svg, _) in plots.items()}),
     }
-    for name, text in files.items():
-        atomic_write(folder / name, text.encode())
+    for name, (svg, png) in plots.items():
+        files |= {f"plots/{name}.svg": svg, f"plots/{name}.png": png}
+    for name, content in files.items():
+        atomic_write(folder / name, content.encode() if isinstance(content, str) else content)
+    for name in PLOTS.keys() - plots.keys():
+        for suffix in ("svg", "png"):
+            (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
     return [folder / name for name in files]
+
+
+def _readme(table: Table, plots: list[str]) -> str:
+    left = len(table.rows) - README_ROWS
+    notes = [f"The first {README_ROWS} of {len(table.rows):,} rows; leaderboard.csv has all."] if left > 0 else []
+    shown = Table(table.rows.head(README_ROWS), table.numbers, notes=notes + table.notes, title=table.title)
+    return markdown(shown) + "".join(f"\n![{name}](plots/{name}.svg)\n" for name in plots)

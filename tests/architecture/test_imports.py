@@ -20,6 +20,7 @@ LAYERS = (
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
     {"api"},
+    {"results"},
     {"cli"},
     {"__main__", "testing", "scaffold"},
 )

@@ -1,0 +1,238 @@
+"""What tables keep of a record: small enough for a hundred thousand of them, and read without the rest.
+
+A record of 600 episodes is mostly scores and curve. Tables need its summary alone, so `read_cells` skips the others
+while it parses: several times as fast as building records, and little memory.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from benchbench.keys import content_key
+from benchbench.records import SCHEMA, Record, Summary, parse_record
+from benchbench.store import preferred, read_lines
+
+#: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
+VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm"}
+
+
+class Cell(NamedTuple):
+    """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
+
+    `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
+    settings, and of the method's settings. `record` is the whole record where one was read.
+    """
+
+    key: str
+    training_key: str
+    ok: bool
+    reason: str | None
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
+    source: str
+    target: str
+    protocol: str
+    seed: int
+    mean: float
+    ci95: float
+    episodes: int
+    place: str
+    settings: str
+    ways: int | None
+    shots: int | None
+    episodes_hash: str | None
+    parameters: int | None
+    samples: int | None
+    flops: int | None
+    seconds: float
+    floor: bool
+    transductive: bool
+    labels: str
+    selection: str
+    torch: str
+    device: str
+    external: bool
+    record: Record | None
+
+    @property
+    def label(self) -> str:
+        """As tables print it."""
+        return f"{self.pretext} × {self.meta}"
+
+
+def summary(record: Record) -> Summary:
+    """The summary of the metric that tables show: accuracy, else the first by name."""
+    return record.summary[shown(record.summary)]
+
+
+def shown(metrics: dict[str, Any]) -> str:
+    """Which of a record's metrics tables show: accuracy, else the first by name."""
+    return "accuracy" if "accuracy" in metrics else min(metrics)
+
+
+def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
+    """The cells of some records, one a key, sorted by key whatever their order; and one text a conflict.
+
+    Of several records of one key one stays, as `benchbench.store.preferred` says.
+    """
+    found: dict[str, Record | Cell] = {}
+    conflicts: dict[str, str] = {}
+    for r in records:
+        other = found.setdefault(r.key, r)
+        if isinstance(r, Record) and isinstance(other, Record) and r is not other:
+            found[r.key], conflict = preferred(other, r)
+            if conflict:
+                conflicts[r.key] = f"Two records of cell {r.key[:16]} {conflict}."
+    cells = [r if isinstance(r, Cell) else _of(r) for _, r in sorted(found.items())]
+    return cells, [conflicts[key] for key in sorted(conflicts)]
+
+
+def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
+    """The cells of the records below a results folder, sorted by key, and the problems of
+    `benchbench.store.read_records`. Cells have no `record`; scores are skipped, not validated."""
+    return read_lines(path, _decoded)
+
+
+class _Method(msgspec.Struct):
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
+
+
+class _Summary(msgspec.Struct):
+    mean: float
+    ci95: float
+    n: int
+
+
+class _Cost(msgspec.Struct):
+    parameters: int
+    samples: int
+    flops: int
+
+
+class _Flags(msgspec.Struct):
+    transductive: bool
+    labels: str
+    selection: str
+    floor: bool
+
+
+class _Environment(msgspec.Struct):
+    torch: str = "unknown"
+    device: str = "unknown"
+
+
+class _Line(msgspec.Struct):
+    """The fields of `Record` that a cell needs; the parser passes over the others."""
+
+    schema_version: int
+    key: str
+    training_key: str
+    status: Literal["ok", "failed"]
+    method: _Method
+    source: str
+    target: str
+    protocol: str
+    seed: int
+    content: dict[str, msgspec.Raw]
+    flags: _Flags
+    reason: str | None = None
+    summary: dict[str, _Summary] = {}
+    episodes_hash: str | None = None
+    cost: _Cost | None = None
+    timing: dict[str, float] = {}
+    environment: _Environment = msgspec.field(default_factory=_Environment)
+    external: bool = False
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def _decoded(line: bytes) -> Cell:
+    try:
+        found = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # What is wrong with the line, or how to read an older one, the record's own parser says.
+        return _of(parse_record(line), keep=False)
+    if found.schema_version != SCHEMA:
+        return _of(parse_record(line), keep=False)
+    return _cell(found, found.content, found.environment.torch, found.environment.device, None)
+
+
+def _of(record: Record, *, keep: bool = True) -> Cell:
+    content = {k: _encoder.encode(v) for k, v in record.content.items()}
+    torch, device = (str(record.environment.get(k, "unknown")) for k in ("torch", "device"))
+    return _cell(record, content, torch, device, record if keep else None)
+
+
+def _cell(
+    r: Record | _Line, content: Mapping[str, bytes | msgspec.Raw], torch: str, device: str, record: Record | None
+) -> Cell:
+    ok = r.status == "ok"
+    if ok and not r.summary:
+        raise ValueError("summary: a record of status ok has none")
+    scored = r.summary[shown(r.summary)] if ok else None
+    place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
+    names = tuple([k for k in content if k not in VOLATILE])
+    method, cost, flags = r.method, r.cost, r.flags
+    return Cell(
+        r.key,
+        r.training_key,
+        ok,
+        r.reason,
+        method.pretext,
+        method.meta,
+        method.backbone,
+        method.regime,
+        r.source,
+        r.target,
+        r.protocol,
+        r.seed,
+        scored.mean if scored else math.nan,
+        scored.ci95 if scored else math.nan,
+        scored.n if scored else 0,
+        place,
+        _settings(names, b",".join([content[k] for k in names])),
+        ways,
+        shots,
+        r.episodes_hash,
+        cost.parameters if cost else None,
+        cost.samples if cost else None,
+        cost.flops if cost else None,
+        r.timing.get("train_seconds", 0.0),
+        flags.floor,
+        flags.transductive,
+        flags.labels,
+        flags.selection,
+        torch,
+        device,
+        r.external,
+        record,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]:
+    """Six digits of the key of a target and a protocol, and the protocol's ways and shots where it has them. Cached:
+    few of them differ."""
+    where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
+    if isinstance(where, dict):
+        # What is only known after scoring is absent in a failed record, which belongs beside the others.
+        where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels")}
+    shape = how.get("settings", {}) if isinstance(how, dict) else {}
+    return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
+
+
+@lru_cache(maxsize=65536)
+def _settings(names: tuple[str, ...], values: bytes) -> str:
+    """Six digits of the key of a method's settings; `values`: JSON, parted by commas."""
+    return content_key(dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True)))[:6]

@@ -1,0 +1,63 @@
+"""Tables as JSON, under the schema that stands beside this module as ``leaderboard.schema.json``."""
+
+import json
+import math
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from benchbench.leaderboard.aggregate import Table
+
+SCHEMA_VERSION = 1
+#: Numbers of a score, after its column's name in `Table.numbers`, and what JSON calls them.
+PARTS = {
+    "status": " status",
+    "mean": "",
+    "ci95": " ci95",
+    "over": " over",
+    "episode_se": " episode se",
+    "seed_se": " seed se",
+    "seeds": " seeds",
+}
+
+
+def document(table: Table) -> str:
+    """The table as JSON: rows with their scores by column for the leaderboard, else rows as they are."""
+    names = sorted({name for _, name in table.scores})
+    rows = plain_rows(table)
+    if names:
+        rows = [_nested(row, names) for row in rows]
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "title": table.title,
+        **({"columns": names} if names else {}),
+        "rows": rows,
+        "notes": table.notes,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `document` writes."""
+    return json.loads(files("benchbench.leaderboard").joinpath("leaderboard.schema.json").read_text("utf-8"))
+
+
+def plain_rows(table: Table) -> list[dict[str, Any]]:
+    """The numbers of a table, a dictionary a row; None where there is none."""
+    return [{str(k): _plain(v) for k, v in row.items()} for row in table.numbers.to_dict("records")]
+
+
+def _nested(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    scores = {name: {part: row[name + suffix] for part, suffix in PARTS.items()} for name in names}
+    flat = {name + suffix for name in names for suffix in PARTS.values()}
+    return {k: v for k, v in row.items() if k not in flat} | {"scores": scores}
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON knows: missing ones are null, whole numbers stay whole beside missing ones."""
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value

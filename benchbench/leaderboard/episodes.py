@@ -1,0 +1,102 @@
+"""Scores on the test episodes that methods share: what paired comparisons are made of."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from benchbench.leaderboard.cells import Cell, shown
+from benchbench.leaderboard.grid import Grid, Row
+from benchbench.leaderboard.statistics.intervals import Over
+from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores in percent (seeds, episodes) of one row in one column, and the training seed of each line."""
+
+    table: np.ndarray
+    seeds: list[int]
+
+    def of(self, seeds: Iterable[int]) -> np.ndarray:
+        """The lines of some seeds, in their order."""
+        return self.table[[self.seeds.index(s) for s in seeds]]
+
+
+def shared(found: Grid, column: str) -> dict[Row, Scored]:
+    """The scores of every row that has some on the column's episodes. Where rows were scored on different ones, the
+    episodes that most cells have count (then the first by hash), and the others' scores are left out."""
+    cells = {row: [c for c in of_row.get(column, []) if c.ok] for row, of_row in found.cells.items()}
+    hashes = Counter(c.episodes_hash or "" for of_row in cells.values() for c in of_row)
+    if not hashes:
+        return {}
+    episodes = min(hashes, key=lambda h: (-hashes[h], h))
+    kept = {
+        row: {c.seed: c for c in reversed(of_row) if (c.episodes_hash or "") == episodes}
+        for row, of_row in cells.items()
+    }
+    return {
+        row: Scored(np.stack([fractions(by_seed[s]) * 100 for s in sorted(by_seed)]), sorted(by_seed))
+        for row, by_seed in kept.items()
+        if by_seed
+    }
+
+
+def fractions(cell: Cell) -> np.ndarray:
+    """The scores (episodes,) of the metric that tables show, as fractions. The cell must hold its record."""
+    assert cell.record is not None, "episode scores need whole records: read_records, not read_cells"
+    return np.array(cell.record.scores[shown(cell.record.scores)].fractions())
+
+
+def difference(a: Scored, b: Scored) -> Difference:
+    """First minus second, paired on episodes, and on seeds where both have the same."""
+    return paired_difference(a.table, b.table, seeds_a=a.seeds, seeds_b=b.seeds)
+
+
+def together(parts: Sequence[Scored]) -> Scored | None:
+    """The mean of several rows, episode by episode, over the seeds that all of them have; None where there is none."""
+    seeds = sorted(set.intersection(*(set(p.seeds) for p in parts)))
+    if not seeds:
+        return None
+    return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds)
+
+
+@dataclass(frozen=True)
+class Average:
+    """Paired differences averaged over columns, in percentage points, with a 95% interval and two-sided p.
+
+    The columns are taken as they are (other targets are not spoken for) and as independent of each other; `over`:
+    ``seeds`` where every column's interval is over seeds, else ``episodes``.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    columns: int
+    seeds: int
+    over: Over
+
+    @classmethod
+    def of(cls, differences: Sequence[Difference]) -> "Average":
+        """Raises ValueError where there is no difference to average."""
+        n = len(differences)
+        mean = math.fsum(d.mean for d in differences) / n
+        below = math.sqrt(math.fsum((d.mean - d.low) ** 2 for d in differences)) / n
+        above = math.sqrt(math.fsum((d.high - d.mean) ** 2 for d in differences)) / n
+        if n == 1:
+            p = differences[0].p
+        else:
+            half = below if mean > 0 else above
+            p = float(2 * stats.norm.sf(abs(mean) / (half / 1.96))) if half else float(mean == 0)
+        over: Over = "seeds" if all(d.over == "seeds" for d in differences) else "episodes"
+        return cls(mean, mean - below, mean + above, p, n, min(d.seeds for d in differences), over)
+
+    def verdict(self, p: float) -> str:
+        """What may be said of the difference, `p` being adjusted for the comparisons it was made with."""
+        if not p < LEVEL:
+            return "tie"
+        return "better" if self.mean > 0 else "worse"

@@ -1,0 +1,75 @@
+"""How plots look and become bytes: the same figure gives the same file, readable in colour, in grey and in print."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+#: Okabe and Ito (2008): told apart with any colour vision; ordered so that neighbours differ in lightness too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#8A8A8A")
+#: A second sign for each, so that nothing rests on colour alone.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+GREY = "#767676"
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "benchbench",
+    # Text stays text: it can be searched and read aloud, and files stay small.
+    "svg.fonttype": "none",
+    # A name may hold a dollar sign.
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.markersize": 5.5,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save within this: matplotlib reads its settings at both times, and ours must not leak."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def panels(count: int, width: float, height: float, *, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, each of `width` x `height` inches, at most `columns` abreast."""
+    across = min(count, columns)
+    down = -(-count // across)
+    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text, without date or version."""
+    out = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG at 144 dots an inch, without date or version."""
+    out = io.BytesIO()
+    figure.set_dpi(144)
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,224 @@
+"""Cells by row (a method) and column (a target and protocol), scored and ranked: what every table is drawn from."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from benchbench.leaderboard.cells import Cell, cells_of
+from benchbench.leaderboard.statistics.ranks import average_tied_ranks
+from benchbench.records import Record
+
+MISSING = "–"
+
+
+@dataclass(frozen=True, order=True)
+class Row:
+    """What is compared. `variant` is empty unless the store holds this method with several settings."""
+
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
+    source: str
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """As tables print it."""
+        return f"{self.pretext} × {self.meta}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A method on one target: mean and half-width of its 95% interval, in percent, and what it is over.
+
+    With one seed the interval is over test episodes of one training; with several it is Student's over the seeds'
+    means. The two sources of variance stay apart: `episode_se` is the standard error of one training's mean over its
+    test episodes (root mean square of the seeds'), `seed_se` that of `mean` over the seeds' means (None for one seed).
+    Both come from summaries; views that read the scores split them exactly.
+    """
+
+    mean: float
+    interval: float | None
+    seeds: int
+    failed: int = 0
+    episode_se: float | None = None
+    seed_se: float | None = None
+
+    @property
+    def over(self) -> Literal["episodes", "seeds", ""]:
+        """What the interval is over."""
+        return "" if not self.seeds else "episodes" if self.seeds == 1 else "seeds"
+
+    def __str__(self) -> str:
+        if not self.seeds:
+            return "failed"
+        return f"{self.mean:.2f} ± {self.interval:.2f}" + ("†" if self.failed else "")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns sorted by name, `everything` and the `members` of a row by key; `titles`: key -> column."""
+
+    everything: list[Cell]
+    titles: dict[str, str]
+    columns: list[str]
+    members: dict[Row, list[Cell]]
+    cells: dict[Row, dict[str, list[Cell]]]
+    scores: dict[Row, dict[str, Score]]
+    conflicts: list[str]
+
+    def scored(self, row: Row, column: str) -> Score | None:
+        """The score there, if at least one seed has one."""
+        score = self.scores[row].get(column)
+        return score if score and score.seeds else None
+
+    def complete(self, row: Row) -> bool:
+        """Whether a row has a score in every column."""
+        return sum(s.seeds > 0 for s in self.scores[row].values()) == len(self.columns)
+
+    def repeated(self, row: Row) -> bool:
+        """Whether a seed of a column has several records with the same settings, of which but one can count."""
+        return any(len({c.seed for c in cells}) < len(cells) for cells in self.cells[row].values())
+
+
+def grid(records: Iterable[Record | Cell]) -> Grid:
+    """The grid of some records, whatever their order."""
+    everything, conflicts = cells_of(records)
+    titles = _titles(everything)
+    members = dict(sorted(_group(everything, titles).items()))
+    placed: dict[Row, dict[str, list[Cell]]] = {}
+    for row, cells in members.items():
+        found: dict[str, list[Cell]] = defaultdict(list)
+        for c in cells:
+            found[titles[c.key]].append(c)
+        placed[row] = {name: found[name] for name in sorted(found)}
+    scores = {row: {name: _score(cells) for name, cells in found.items()} for row, found in placed.items()}
+    return Grid(everything, titles, sorted(set(titles.values())), members, placed, scores, conflicts)
+
+
+def _titles(cells: list[Cell]) -> dict[str, str]:
+    """Column of each record. Targets or protocols of one name but other settings get columns of their own."""
+    meant: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for c in cells:
+        meant[c.target, c.protocol].add(c.place)
+    return {
+        c.key: f"{c.target} {c.protocol}" + (f" [{c.place}]" if len(meant[c.target, c.protocol]) > 1 else "")
+        for c in cells
+    }
+
+
+def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
+    """Cells by row. Where two claim one place (other settings of one method), the row is split by settings: picking
+    one of them, or averaging over them, would be silent."""
+    several = len({c.source for c in cells if not c.floor}) > 1
+    groups: dict[tuple[str, str, str, str, str], list[Cell]] = defaultdict(list)
+    for c in cells:
+        # An untrained encoder has no source: its rows would only repeat.
+        source = c.source if several and not c.floor else ""
+        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source].append(c)
+    rows: dict[Row, list[Cell]] = {}
+    for axes, members in groups.items():
+        if members[0].floor:
+            members = _once(members, titles)
+        # Seeds of one place share their settings; floors' hold the source, which they ignore.
+        places = [(titles[c.key], c.seed if c.floor else None) for c in members]
+        settings = {place: c.settings for place, c in zip(places, members, strict=True)}
+        if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
+            rows[Row(*axes)] = members
+        else:
+            for c in members:
+                rows.setdefault(Row(*axes, variant=c.settings), []).append(c)
+    return rows
+
+
+def _once(floors: list[Cell], titles: dict[str, str]) -> list[Cell]:
+    """The cells of a floor without those that differ in nothing but the source."""
+    found: dict[tuple[str, int, bool, float, float], Cell] = {}
+    for c in floors:
+        found.setdefault((titles[c.key], c.seed, c.ok, c.mean if c.ok else 0, c.ci95 if c.ok else 0), c)
+    return list(found.values())
+
+
+def _score(cell: list[Cell]) -> Score:
+    # By key: where an older engine's record of a seed stands beside the newer one, the first counts (`repeated`).
+    good = {c.seed: c for c in reversed(cell) if c.ok}
+    failed = len({c.seed for c in cell} - set(good))
+    if not good:
+        return Score(math.nan, None, 0, failed)
+    means = [100 * c.mean for c in good.values()]
+    mean = math.fsum(means) / len(means)
+    within = math.fsum((100 * c.ci95 / 1.96) ** 2 for c in good.values()) / len(good)
+    if len(means) == 1:
+        return Score(mean, 100 * next(iter(good.values())).ci95, 1, failed, math.sqrt(within))
+    spread = math.sqrt(math.fsum((m - mean) ** 2 for m in means) / (len(means) - 1) / len(means))
+    half = _student(len(means) - 1) * spread
+    return Score(mean, half, len(means), failed, math.sqrt(within), spread)
+
+
+@cache
+def _student(degrees: int) -> float:
+    """The 97.5% quantile of Student's t; a call into SciPy takes longer than the rest of a cell."""
+    return float(stats.t.ppf(0.975, degrees))
+
+
+def places(found: Grid) -> dict[str, Cell]:
+    """A cell of each column, which says the column's target and protocol."""
+    seen = {found.titles[c.key]: c for c in reversed(found.everything)}
+    return {column: seen[column] for column in found.columns}
+
+
+def average_ranks(found: Grid, columns: Iterable[str] | None = None) -> dict[Row, float]:
+    """Ranks of the means, ties shared, averaged over the columns (default: all) in which a row has a score; NaN where
+    it has none.
+
+    A missing cell is not imputed: it has no rank, and the other rows of its column are ranked without it.
+    """
+    collected: dict[Row, list[float]] = {row: [] for row in found.cells}
+    for name in found.columns if columns is None else columns:
+        present = [(row, score) for row in found.cells if (score := found.scored(row, name))]
+        # Rounded: means that are equal but for the order of a sum share a rank.
+        means = np.array([round(score.mean, 9) for _, score in present])
+        for (row, _), rank in zip(present, stats.rankdata(-means), strict=True):
+            collected[row].append(float(rank))
+    return {row: math.fsum(r) / len(r) if r else math.nan for row, r in collected.items()}
+
+
+def ordered(found: Grid, ranks: dict[Row, float]) -> list[Row]:
+    """The leaderboard's order: complete rows first, then by average rank, then by name."""
+    rank = {row: math.inf if math.isnan(r) else round(r, 9) for row, r in ranks.items()}
+    return sorted(found.cells, key=lambda row: (not found.complete(row), rank[row], row))
+
+
+def names(found: Grid) -> dict[Row, str]:
+    """The shortest text that tells each row from the others: its label, with the axes on which namesakes differ."""
+    namesakes: dict[str, list[Row]] = defaultdict(list)
+    for row in found.cells:
+        namesakes[row.label].append(row)
+    texts = {}
+    for label, rows in namesakes.items():
+        differ = [a for a in ("backbone", "regime", "source", "variant") if len({getattr(r, a) for r in rows}) > 1]
+        for row in rows:
+            texts[row] = ", ".join([label, *(getattr(row, axis) or MISSING for axis in differ)])
+    return texts
+
+
+def tied_average_ranks(found: Grid) -> dict[Row, float]:
+    """The same with Meta-Dataset's ranks: methods whose intervals do not separate them from the best share a rank."""
+    if not found.columns:
+        return {}
+    table = {name: moments(found, name) for name in found.columns}
+    return dict(zip(found.cells, average_tied_ranks(table).average.tolist(), strict=True))
+
+
+def moments(found: Grid, column: str) -> tuple[list[float], list[float]]:
+    """Mean and half-width of every row in a column, in the order of the rows; NaN where there is no score."""
+    scores = [found.scored(row, column) for row in found.cells]
+    means = [score.mean if score else math.nan for score in scores]
+    return means, [math.nan if not score or score.interval is None else score.interval for score in scores]

@@ -1,0 +1,64 @@
+"""The leaderboard as one HTML file that opens from disk: no network, no server.
+
+The table is drawn by Tabulator 6.5.3 (MIT, ``assets/tabulator.LICENSE``), whose unchanged distribution files are in
+``assets``. Data travel as JSON that no markup can leave, names reach the document as text nodes alone, and the
+content-security policy admits the page's own scripts and style by their hashes and nothing from elsewhere.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib.resources import files
+from string import Template
+
+from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.page.data import payload
+
+LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
+SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "main"))
+STYLES = ("assets/tabulator_simple.min.css", "style.css")
+
+
+def page(table: Table, plots: dict[str, str] | None = None) -> str:
+    """The page of a table; `plots`: name -> SVG text. The same table gives the same bytes."""
+    library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
+    # The licence travels with every copy, as it asks.
+    library = f"/*\n{_text(LICENCE)}*/\n{library}"
+    records = sum(len(members) for cells in table.cells.values() for members in cells.values())
+    return Template(_text("template.html")).substitute(
+        policy=_policy([library, scripts], style),
+        style=style,
+        library=library,
+        scripts=scripts,
+        data=_embedded(payload(table, plots or {})),
+        notes="".join(f"<li>{html.escape(note)}</li>" for note in table.notes),
+        summary=f"{len(table.rows):,} methods, {len({n for _, n in table.scores}):,} targets, {records:,} records",
+    )
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    # A source map would be asked for by a browser's developer tools.
+    return re.sub(r"\n(//|/\*)# sourceMappingURL=.*", "", "\n".join(_text(name) for name in names))
+
+
+def _policy(scripts: list[str], style: str) -> str:
+    sources = " ".join(map(_hash, scripts))
+    return (
+        f"default-src 'none'; script-src {sources}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _embedded(data: object) -> str:
+    """JSON in ASCII without ``<``: neither an end of script nor a comment can begin in it."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,337 @@
+"""The leaderboard's plots. Each is drawn where the records have something to show for it."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator
+
+from benchbench.leaderboard.cells import Cell
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, LINES, MARKERS, panels, png, styled, svg
+from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordered
+from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
+from benchbench.leaderboard.views.comparison import over_targets
+from benchbench.leaderboard.views.cost import pareto
+from benchbench.leaderboard.views.curves import curve
+from benchbench.leaderboard.views.curves import shots as over_shots
+from benchbench.leaderboard.views.effects import ALL
+from benchbench.leaderboard.views.effects import effects as marginal_effects
+from benchbench.leaderboard.views.transfer import transfer as by_source
+from benchbench.records import Record
+
+#: More rows than this cannot be read on one figure; the best stand for all, and the title says so.
+MOST_ROWS = 30
+MOST_PANELS = 6
+MOST_LINES = 10
+
+
+def svgs(records: Iterable[Record | Cell]) -> dict[str, str]:
+    """The plots of some records as SVG text, by name (``scores``, ``cost`` ...)."""
+    return {name: text for name, (text, _) in drawn(grid(records)).items()}
+
+
+def drawn(found: Grid) -> dict[str, tuple[str, bytes]]:
+    """The plots of a grid by name, as SVG text and as PNG."""
+    with styled():
+        figures = {name: draw(found) for name, draw in PLOTS.items()}
+        return {name: (svg(figure), png(figure)) for name, figure in figures.items() if figure}
+
+
+def scores(found: Grid) -> Figure | None:
+    """Mean and 95% interval of every row, a panel a column, best row on top."""
+    rows = [row for row in ordered(found, average_ranks(found)) if any(found.scored(row, c) for c in found.columns)]
+    if not rows:
+        return None
+    shown, columns, text = rows[:MOST_ROWS], found.columns[:MOST_PANELS], names(found)
+    figure, axes = panels(len(columns), 3.2, 1.0 + 0.2 * len(shown), columns=MOST_PANELS)
+    kinds = {row: _kind(found.members[row]) for row in shown}
+    for axis, column in zip(axes, columns, strict=True):
+        for kind, look in KINDS.items():
+            scored = [(y, s) for y, row in enumerate(shown) if kinds[row] == kind and (s := found.scored(row, column))]
+            if scored:
+                axis.errorbar(
+                    [s.mean for _, s in scored],
+                    [y for y, _ in scored],
+                    xerr=[s.interval or 0 for _, s in scored],
+                    **look,
+                )
+        axis.set_title(column)
+        axis.set_xlabel("accuracy, % (mean, 95% interval)")
+        axis.set_ylim(len(shown) - 0.5, -0.5)
+        axis.set_yticks(range(len(shown)), [text[row] for row in shown] if axis is axes[0] else [])
+    if len(shown) < len(rows) or len(columns) < len(found.columns):
+        figure.suptitle(f"the best {len(shown)} of {len(rows)} rows, {len(columns)} of {len(found.columns)} columns")
+    signs = [Line2D([], [], label=kind, **KINDS[kind]) for kind in KINDS if kind in kinds.values()]
+    figure.legend(handles=signs, loc="outside lower center", ncols=len(signs))
+    return figure
+
+
+_POINT: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "#222222", "color": "#555555"}
+KINDS: dict[str, dict[str, Any]] = {
+    "reads labels": {**_POINT, "marker": "s", "markerfacecolor": COLOURS[1]},
+    "reads no labels": {**_POINT, "marker": "o", "markerfacecolor": COLOURS[0]},
+    "floor, not trained": {**_POINT, "marker": "D", "markerfacecolor": "white"},
+}
+
+
+def _kind(members: list[Cell]) -> str:
+    if any(c.floor for c in members):
+        return "floor, not trained"
+    return "reads labels" if any(c.ok and c.labels == "source" for c in members) else "reads no labels"
+
+
+def cost(found: Grid) -> Figure | None:
+    """Mean accuracy against training seconds and FLOPs, with the front of each."""
+    rows = plain_rows(pareto(found))
+    costs = {"train_seconds": "training seconds", "flops": "training FLOPs", "parameters": "encoder parameters"}
+    shown = [what for what in costs if len({r[what] for r in rows if r[what]}) > 1]
+    if not shown:
+        return None
+    look = Signs(rows)
+    figure, axes = panels(len(shown), 4.4, 3.6)
+    for axis, what in zip(axes, shown, strict=True):
+        there = [r for r in rows if r[what] is not None]
+        for r in there:
+            axis.plot(r[what], r["accuracy"], **look.of(r), linestyle="none")
+        front = sorted((r for r in there if r[f"front_{what}"]), key=lambda r: (r[what], r["accuracy"]))
+        axis.step([r[what] for r in front], [r["accuracy"] for r in front], where="post", color=GREY, lw=1, zorder=0)
+        for r in front:
+            beside = (6, -11) if r[what] == 0 else (4, 5)
+            axis.annotate(r["method"], (r[what], r["accuracy"]), beside, textcoords="offset points", fontsize=7)
+        paid = [r[what] for r in there if r[what] > 0]
+        # Floors cost nothing, which no logarithm shows.
+        axis.set_xscale("symlog", linthresh=min(paid), linscale=0.4)
+        axis.set_xlim(-min(paid) / 5 if len(paid) < len(there) else min(paid) / 2, 2 * max(paid))
+        powers = range(math.ceil(math.log10(min(paid))), math.floor(math.log10(2 * max(paid))) + 1)
+        axis.set_xticks([0, min(paid), *(10.0**n for n in powers if 10.0**n > 2 * min(paid))])
+        axis.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
+        axis.minorticks_off()
+        axis.margins(y=0.12)
+        axis.set_xlabel(f"{costs[what]} (logarithmic{', from 0' if len(paid) < len(there) else ''})")
+    axes[0].set_ylabel(f"accuracy, % (mean of {len(found.columns)} columns)")
+    look.legend(figure)
+    return figure
+
+
+def shots(found: Grid) -> Figure | None:
+    """Accuracy over shots, a panel for each target and number of ways that has several."""
+    rows = plain_rows(over_shots(found))
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for r in rows:
+        groups.setdefault((r["target"], r["ways"]), []).append(r)
+    groups = {where: of for where, of in groups.items() if len({r["shots"] for r in of}) > 1}
+    if not groups:
+        return None
+    chosen = list(groups.items())[:MOST_PANELS]
+    figure, axes = panels(len(chosen), 3.4, 3.2, columns=3)
+    best = [name for name in _by_rank(found) if any(r["method"] == name for r in rows)][:MOST_LINES]
+    rows = [r for r in rows if r["method"] in best or not r["regime"]]
+    look = Signs(rows)
+    for axis, ((target, ways), of) in zip(axes, chosen, strict=True):
+        for name in dict.fromkeys(r["method"] for r in rows):
+            line = sorted((r for r in of if r["method"] == name), key=lambda r: r["shots"])
+            if not line:
+                continue
+            axis.errorbar(
+                [r["shots"] for r in line],
+                [r["mean"] for r in line],
+                yerr=[r["ci95"] for r in line],
+                **look.of(line[0]),
+                lw=1,
+            )
+        ticks = sorted({r["shots"] for r in of})
+        axis.set_xscale("log")
+        axis.set_xticks(ticks, [str(k) for k in ticks])
+        axis.minorticks_off()
+        axis.set_title(f"{target}, {ways} ways")
+        axis.set_xlabel("shots")
+    axes[0].set_ylabel("accuracy, % (95% interval)")
+    figure.suptitle(f"the best {MOST_LINES} methods and floors")
+    look.legend(figure)
+    return figure
+
+
+def transfer(found: Grid) -> Figure | None:
+    """Mean accuracy by source and column, where there are several sources."""
+    table = by_source(found).numbers
+    if len(table) < 2:
+        return None
+    columns = found.columns
+    values = table[columns].to_numpy(dtype=float).T
+    figure, (axis,) = panels(1, 2.6 + 0.9 * len(table), 1.4 + 0.28 * len(columns))
+    # Every row has a scale of its own: targets are not equally hard.
+    low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+    image = (values - low) / np.where(high > low, high - low, 1)
+    axis.imshow(image, cmap="cividis", aspect="auto", vmin=0, vmax=1)
+    for (i, j), value in np.ndenumerate(values):
+        axis.text(j, i, f"{value:.1f}", ha="center", va="center", color="white" if image[i, j] < 0.5 else "black")
+    axis.set_yticks(range(len(columns)), columns)
+    axis.set_xticks(range(len(table)), table["source"].tolist())
+    axis.set_ylabel("scored on")
+    axis.set_xlabel("trained on; rows are shaded from worst to best")
+    axis.grid(False)
+    axis.set_title(f"accuracy, %, mean of {table['methods'].iloc[0]} methods")
+    return figure
+
+
+def learning(found: Grid) -> Figure | None:
+    """Training loss over samples, a panel a pretext, since losses do not compare across pretexts."""
+    points = [p for row in found.cells for p in curve(found, row) if p["loss"] is not None]
+    pretexts = sorted({p["pretext"] for p in points})[: 2 * MOST_PANELS]
+    if not pretexts:
+        return None
+    figure, axes = panels(len(pretexts), 3.0, 2.6, columns=4)
+    metas = sorted({p["meta"] for p in points})
+    for axis, pretext in zip(axes, pretexts, strict=True):
+        here = [p for p in points if p["pretext"] == pretext]
+        for name in dict.fromkeys(p["method"] for p in here):
+            line = [p for p in here if p["method"] == name]
+            sign = metas.index(line[0]["meta"])
+            axis.plot([p["samples"] for p in line], [p["loss"] for p in line], **strokes(sign), lw=1.3)
+        axis.set_title(f"pretext {pretext}")
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.minorticks_off()
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_xlabel("samples")
+    axes[0].set_ylabel("training loss (logarithmic)")
+    signs = [Line2D([], [], label=meta, **strokes(i), lw=1.3) for i, meta in enumerate(metas)]
+    figure.legend(handles=signs, loc="outside lower center", ncols=min(6, len(signs)))
+    return figure
+
+
+def effects(found: Grid) -> Figure | None:
+    """What meta-learning adds to each pretext, and each pretext to an untrained encoder."""
+    if not all(c.record for c in found.everything if c.ok):
+        return None
+    rows = [r for r in plain_rows(marginal_effects(found)) if r["axis"] in ("meta", "pretext")]
+    if not rows:
+        return None
+    figure, (axis,) = panels(1, 6.4, 1.1 + 0.2 * len(rows))
+    for significant, face in ((True, COLOURS[0]), (False, "white")):
+        chosen = [(y, r) for y, r in enumerate(rows) if (r["verdict"] != "tie") == significant]
+        if chosen:
+            axis.errorbar(
+                [r["effect"] for _, r in chosen],
+                [y for y, _ in chosen],
+                xerr=[
+                    [r["effect"] - r["effect_low"] for _, r in chosen],
+                    [r["effect_high"] - r["effect"] for _, r in chosen],
+                ],
+                **{**_POINT, "marker": "o", "markerfacecolor": face},
+                label="differs from 0 (5%, Holm)" if significant else "does not",
+            )
+    axis.axvline(0, color="#222222", lw=0.8)
+    labels = [_effect(r) for r in rows]
+    axis.set_yticks(range(len(rows)), labels)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel(
+        "percentage points (95% interval) over the pretext\nwithout meta-learning; plain: over an untrained encoder"
+    )
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def ranks(found: Grid) -> Figure | None:
+    """The critical-difference diagram (Demšar 2006), where there are targets enough for it."""
+    across = over_targets(found, ordered(found, average_ranks(found))[:MOST_ROWS])
+    if not across or len(across.targets) < FEWEST_TARGETS:
+        return None
+    order = np.argsort(across.mean_ranks, kind="stable").tolist()
+    left = (len(order) + 1) // 2
+    figure, (axis,) = panels(1, 7.0, 1.3 + 0.2 * left + 0.1 * len(across.cliques))
+    top, lines = 1 + 0.5 * len(across.cliques), len(across.methods)
+    axis.set_xlim(lines + 0.5, 0.5)
+    axis.set_ylim(-top - left, 1.6)
+    for place, i in enumerate(order):
+        rank, name = across.mean_ranks[i], across.methods[i]
+        best = place < left
+        y = -top - (place if best else lines - 1 - place)
+        end = 0.5 if best else lines + 0.5
+        axis.plot([rank, rank, end], [0, y, y], color="#222222", lw=0.8, clip_on=False)
+        side: dict[str, Any] = {"ha": "left", "xytext": (3, 0)} if best else {"ha": "right", "xytext": (-3, 0)}
+        axis.annotate(f"{name}  {rank:.2f}", (end, y), textcoords="offset points", va="center", fontsize=8, **side)
+    for level, group in enumerate(across.cliques):
+        reach = [across.mean_ranks[across.methods.index(name)] for name in group]
+        axis.plot([min(reach) - 0.05, max(reach) + 0.05], [-0.5 - 0.5 * level] * 2, color="#222222", lw=3.5)
+    axis.plot([1, 1 + across.critical_difference], [1.2] * 2, color="#222222", lw=1.2, marker="|")
+    axis.annotate(
+        f"critical difference {across.critical_difference:.2f}", (1, 1.2), (0, 4), textcoords="offset points",
+        ha="right", fontsize=8,
+    )  # fmt: skip
+    axis.xaxis.set_ticks_position("top")
+    axis.set_xticks(range(1, lines + 1, 1 + lines // 12))
+    axis.spines[["left", "bottom"]].set_visible(False)
+    axis.spines["top"].set(visible=True, position=("data", 0))
+    axis.set_yticks([])
+    axis.grid(False)
+    axis.set_title(f"mean rank over {len(across.targets)} targets; bars join what is not told apart", pad=24)
+    return figure
+
+
+def _effect(row: dict[str, Any]) -> str:
+    if row["axis"] == "pretext":
+        return f"{row['value']}, plain"
+    return f"{row['value']} on {'all pretexts' if row['pretext'] == ALL else row['pretext']}"
+
+
+def _by_rank(found: Grid) -> list[str]:
+    text = names(found)
+    return [text[row] for row in ordered(found, average_ranks(found))]
+
+
+class Signs:
+    """A colour and a filling a pretext, a marker a meta-algorithm; hollow where nothing was trained."""
+
+    def __init__(self, rows: list[dict[str, Any]]):
+        self.pretexts = sorted({r["pretext"] for r in rows})
+        self.metas = sorted({r["meta"] for r in rows})
+        self.hollow = any(not r["regime"] for r in rows)
+
+    def of(self, row: dict[str, Any]) -> dict[str, Any]:
+        """How a row is drawn."""
+        marker = MARKERS[self.metas.index(row["meta"]) % len(MARKERS)]
+        # A floor has no regime.
+        return self._pretext(row["pretext"], None if row["regime"] else "none") | {"marker": marker}
+
+    def _pretext(self, name: str, fill: str | None = None) -> dict[str, Any]:
+        i = self.pretexts.index(name)
+        colour = COLOURS[i % len(COLOURS)]
+        fill = fill or FILLS[i % len(FILLS)]
+        return {"color": colour, "fillstyle": fill, "markerfacecoloralt": "white", "markeredgecolor": colour}
+
+    def legend(self, figure: Figure) -> None:
+        """Beneath the figure: colours, then markers."""
+        signs = [
+            Line2D([], [], marker="o", markersize=8, linestyle="none", label=name, **self._pretext(name))
+            for name in self.pretexts
+        ]
+        signs += [
+            Line2D([], [], color="#444444", linestyle="none", marker=MARKERS[i % len(MARKERS)], label=name)
+            for i, name in enumerate(self.metas)
+        ]
+        if self.hollow:
+            hollow: dict[str, Any] = {"marker": "o", "fillstyle": "none", "color": "#444444", "linestyle": "none"}
+            signs.append(Line2D([], [], label="hollow: floor, not trained", **hollow))
+        figure.legend(handles=signs, loc="outside lower center", ncols=5)
+
+
+def strokes(i: int) -> dict[str, Any]:
+    """Colour and dashes of the i-th line."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
+
+
+PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
+    "scores": scores,
+    "effects": effects,
+    "cost": cost,
+    "ranks": ranks,
+    "shots": shots,
+    "transfer": transfer,
+    "learning": learning,
+}

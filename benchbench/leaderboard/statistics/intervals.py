@@ -1,0 +1,97 @@
+"""The interval of one method on one target, with episodes and training seeds kept apart.
+
+Test episodes are fixed: every seed of a method, and every method, is scored on the same ones. Hence
+
+    score[s, e] = mean + seed[s] + episode[e] + rest[s, e]
+
+and the spread of the seeds' means holds ``seed`` and a share of ``rest``, but nothing of ``episode``, which moves all
+seeds alike. An interval over seeds is about other trainings scored on these very episodes; one over episodes is about
+other episodes given to these very trainings. Neither says what the other does.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from benchbench.errors import BenchbenchError
+
+Over = Literal["episodes", "seeds"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95% interval, in the unit of the scores.
+
+    half: half-width of the interval; `over`: what it was taken over. episode_se: standard error of the mean from the
+    draw of test episodes. seed_se: standard error of the mean from differences between trained models, the part that
+    more episodes would not remove; None for one seed, which cannot show it. seeds, episodes: how many there are
+    (the fewest of any seed).
+    """
+
+    mean: float
+    half: float
+    over: Over
+    episode_se: float
+    seed_se: float | None
+    seeds: int
+    episodes: int
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.mean + self.half
+
+
+def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
+    """The interval of some trainings of one method: one array (episodes,) of scores a seed.
+
+    One seed: 1.96 * std(ddof 0) / sqrt(n) over its episodes (Meta-Dataset, Triantafillou et al. 2020). Several: the
+    mean is the mean of the seeds' means, and the interval is Student's over these. Seeds that have equally many
+    episodes have the same ones; where the numbers differ, each seed is taken to have episodes of its own.
+
+    The components are the moment estimates of a random-effects analysis of variance, floored at zero (Searle, Casella
+    and McCulloch 1992, ch. 4). Raises BenchbenchError without scores, or with scores that are not finite.
+    """
+    seeds = [np.asarray(s, float) for s in scores]
+    if not seeds or any(s.ndim != 1 or not len(s) or not np.isfinite(s).all() for s in seeds):
+        raise BenchbenchError("an interval needs, for each seed, a one-dimensional array of finite scores")
+    means = np.array([s.mean() for s in seeds])
+    mean = math.fsum(means) / len(means)
+    episodes = min(len(s) for s in seeds)
+    if len(seeds) == 1:
+        se = float(seeds[0].std()) / math.sqrt(episodes)
+        return Interval(mean, 1.96 * se, "episodes", se, None, 1, episodes)
+    between = float(means.var(ddof=1))
+    half = float(stats.t.ppf(0.975, len(means) - 1)) * math.sqrt(between / len(means))
+    of_episodes, chance = _episode_parts(seeds)
+    seed_se = math.sqrt(max(0.0, between - chance) / len(means))
+    return Interval(mean, half, "seeds", math.sqrt(of_episodes), seed_se, len(means), episodes)
+
+
+def _episode_parts(seeds: list[np.ndarray]) -> tuple[float, float]:
+    """Variance of the overall mean, and of one seed's mean about it, that the draw of episodes explains."""
+    if len({len(s) for s in seeds}) > 1:
+        own = [float(s.var()) / len(s) for s in seeds]
+        return sum(own) / len(own) ** 2, sum(own) / len(own)
+    table = np.stack(seeds)
+    return float(table.mean(axis=0).var()) / table.shape[1], residual_variance(table) / table.shape[1]
+
+
+def residual_variance(table: np.ndarray) -> float:
+    """Variance of a (seeds, episodes) table that neither its rows nor its columns explain; 0 where it has but one row
+    or column."""
+    rows, columns = table.shape
+    if min(rows, columns) < 2:
+        return 0.0
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    return float((rest**2).sum()) / ((rows - 1) * (columns - 1))

@@ -1,0 +1,83 @@
+"""Ways to look at records: each a pure function of a grid, by name. Every one takes the same filters."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from benchbench.errors import BenchbenchError, suggest
+from benchbench.leaderboard.aggregate import Table, costs
+from benchbench.leaderboard.cells import Cell, cells_of
+from benchbench.leaderboard.grid import Grid, grid
+from benchbench.leaderboard.views.comparison import robust, significance, which
+from benchbench.leaderboard.views.cost import pareto
+from benchbench.leaderboard.views.curves import learning, shots
+from benchbench.leaderboard.views.effects import effects
+from benchbench.leaderboard.views.tables import overall, protocol, target
+from benchbench.leaderboard.views.transfer import transfer
+from benchbench.records import Record
+
+VIEWS: dict[str, Callable[[Grid], Table]] = {
+    "overall": overall,
+    "target": target,
+    "protocol": protocol,
+    "shots": shots,
+    "effects": effects,
+    "pareto": pareto,
+    "transfer": transfer,
+    "learning": learning,
+    "significance": significance,
+    "robust": robust,
+    "which": which,
+}
+#: Views that summaries suffice for; the others read the scores or curves of whole records.
+OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which records to look at. `seconds`: most training seconds of a method, the mean of its trainings; `labels`:
+    ``none`` for methods that read no labels. Floors have no source, and pass every one."""
+
+    target: str | None = None
+    protocol: str | None = None
+    backbone: str | None = None
+    source: str | None = None
+    shots: int | None = None
+    seconds: float | None = None
+    labels: Literal["none", "source"] | None = None
+
+
+def view(name: str, records: Iterable[Record | Cell], filters: Filters | None = None) -> Table:
+    """The table of a view. Raises BenchbenchError for an unknown view, for a filter that names what no record has, and
+    where no record is left."""
+    if name not in VIEWS:
+        raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
+    return VIEWS[name](filtered(records, filters or Filters()))
+
+
+def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
+    """The grid of the records that pass."""
+    cells, conflicts = cells_of(records)
+    for option in fields(filters):
+        wanted = getattr(filters, option.name)
+        if wanted is None or option.name == "seconds":
+            continue
+        known = {str(getattr(c, option.name)) for c in cells if getattr(c, option.name) is not None}
+        if option.name != "labels" and str(wanted) not in known:
+            raise BenchbenchError(f"--{option.name} {wanted}: no record has it{suggest(str(wanted), known)}")
+        cells = [c for c in cells if getattr(c, option.name) == wanted or (option.name == "source" and c.floor)]
+    found = grid(cells)
+    if filters.seconds is not None:
+        dear = {
+            row for row, members in found.members.items() if (costs(members)["train_seconds"] or 0) > filters.seconds
+        }
+        found = grid(c for row, members in found.members.items() if row not in dear for c in members)
+    if not found.everything:
+        raise BenchbenchError(f"no record passes {_described(filters)}")
+    found.conflicts.extend(conflicts)
+    return found
+
+
+def _described(filters: Filters) -> str:
+    given = {f.name: getattr(filters, f.name) for f in fields(filters) if getattr(filters, f.name) is not None}
+    return " ".join(f"--{name} {value}" for name, value in given.items()) or "without a filter"

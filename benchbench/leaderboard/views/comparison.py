@@ -1,0 +1,193 @@
+"""Which differences are real: pairwise tests, tests across targets, robust aggregates, and the choice they leave."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.episodes import Average, difference, shared
+from benchbench.leaderboard.grid import MISSING, Grid, Row, average_ranks, names, ordered, places
+from benchbench.leaderboard.notes import claims
+from benchbench.leaderboard.statistics.across import Across, friedman
+from benchbench.leaderboard.statistics.paired import LEVEL, compare_all, holm
+from benchbench.leaderboard.statistics.robust import Estimate, improvement, iqm_interval
+from benchbench.leaderboard.views.cost import paid
+from benchbench.leaderboard.views.tables import elsewhere
+from benchbench.leaderboard.views.text import bounds, compact, number, tabular
+
+#: Pairs grow with the square of the rows, and Holm's correction leaves little of so many.
+MOST_ROWS = 40
+
+
+def significance(found: Grid) -> Table:
+    """Pairwise wins, ties and losses on shared episodes; mean ranks over targets with their critical difference."""
+    rows = ordered(found, average_ranks(found))
+    compared, text = rows[:MOST_ROWS], names(found)
+    counts: dict[Row, Counter[str]] = {row: Counter() for row in compared}
+    one_seed = False
+    for column in found.columns:
+        scored = {row: s for row, s in shared(found, column).items() if row in counts}
+        keys = {str(i): row for i, row in enumerate(scored)}
+        tables = {key: scored[row].table for key, row in keys.items()}
+        pairs = compare_all(tables, seeds={key: scored[row].seeds for key, row in keys.items()})
+        for (a, b), d in pairs.items():
+            one_seed |= d.over == "episodes"
+            first = "ties" if not d.significant else "wins" if d.mean > 0 else "losses"
+            counts[keys[a]][first] += 1
+            counts[keys[b]][{"wins": "losses", "losses": "wins"}.get(first, first)] += 1
+    across = over_targets(found, compared)
+    ranks = dict(zip(compared, across.mean_ranks, strict=True)) if across else {}
+    numbers = [
+        {"method": text[row], **vars(row), **{what: counts[row][what] for what in ("wins", "ties", "losses")}}
+        | {"mean_rank": float(ranks[row]) if row in ranks and not math.isnan(ranks[row]) else None}
+        | {"groups": _groups(across, text[row])}
+        for row in compared
+    ]
+    columns = {
+        "method": lambda r: r["method"],
+        "wins": lambda r: str(r["wins"]),
+        "ties": lambda r: str(r["ties"]),
+        "losses": lambda r: str(r["losses"]),
+        "mean rank": lambda r: number(r["mean_rank"]),
+        "groups": lambda r: r["groups"] or MISSING,
+    }
+    notes = [
+        f"wins, ties, losses: against each other method in each of {len(found.columns)} columns; paired on the same "
+        "episodes, at the 5% level after Holm's correction over the column.",
+    ]
+    if one_seed:
+        notes.append("Pairs with a single training seed compare these trainings; no claim about methods follows.")
+    if across:
+        notes += _about(across)
+    if len(rows) > MOST_ROWS:
+        notes.append(f"The best {MOST_ROWS} of {len(rows)} rows; --backbone, --source and others choose among them.")
+    return tabular("Significance", numbers, columns, [*notes, *elsewhere(found)])
+
+
+def over_targets(found: Grid, rows: list[Row]) -> Across | None:
+    """Friedman's test and Nemenyi's critical difference over targets; a target's score is the mean of its protocols.
+    None for a single method."""
+    if len(rows) < 2:
+        return None
+    targets: dict[str, list[str]] = {}
+    for column, cell in places(found).items():
+        targets.setdefault(cell.target, []).append(column)
+    table = np.full((len(rows), len(targets)), np.nan)
+    for i, row in enumerate(rows):
+        for j, columns in enumerate(targets.values()):
+            scores = [score.mean for column in columns if (score := found.scored(row, column))]
+            if len(scores) == len(columns):
+                table[i, j] = math.fsum(scores) / len(scores)
+    text = names(found)
+    return friedman(table, [text[row] for row in rows], list(targets))
+
+
+def _groups(across: Across | None, method: str) -> str:
+    if not across or not across.claim:
+        return ""
+    return "".join(chr(ord("a") + i % 26) for i, group in enumerate(across.cliques) if method in group)
+
+
+def _about(across: Across) -> list[str]:
+    notes = [
+        f"mean rank: over the {len(across.targets)} targets on which every method has a score (its protocols' mean)."
+    ]
+    if across.dropped:
+        notes.append(f"Targets left out, as some method lacks a score there: {', '.join(across.dropped)}.")
+    if across.reason:
+        return [*notes, f"No claim can be made across targets: {across.reason}."]
+    return [
+        *notes,
+        f"groups: methods that share a letter are not told apart: mean ranks within the critical difference "
+        f"{across.critical_difference:.3f} (Nemenyi, 5%; Friedman p = {across.p:.2g}).",
+    ]
+
+
+def robust(found: Grid) -> Table:
+    """Interquartile mean over seeds and targets, and the probability that a run beats one of the best method."""
+    rows = [row for row in ordered(found, average_ranks(found)) if any(found.scored(row, c) for c in found.columns)]
+    tables = {row: _runs(found, row) for row in rows}
+    rows = [row for row in rows if (~np.isnan(tables[row]).any(axis=0)).any()]
+    text, numbers = names(found), []
+    for row in rows:
+        middle = iqm_interval(tables[row])
+        numbers.append({"method": text[row], **vars(row), **_estimate("iqm", middle), "seeds": middle.seeds})
+        numbers[-1] |= {"columns": middle.targets, "improvement": None}
+        common = ~(np.isnan(tables[row]).any(axis=0) | np.isnan(tables[rows[0]]).any(axis=0))
+        if row != rows[0] and common.any():
+            numbers[-1] |= _estimate("improvement", improvement(tables[row], tables[rows[0]]))
+    columns = {
+        "method": lambda r: r["method"],
+        "IQM": lambda r: _between(r, "iqm", 2),
+        "P(beats the first)": lambda r: _between(r, "improvement", 2),
+        "seeds": lambda r: str(r["seeds"]),
+        "columns": lambda r: str(r["columns"]),
+    }
+    notes = [
+        "IQM: interquartile mean of all runs (seeds x columns), percent; P(beats the first): probability that a run of "
+        "the method scores higher than one of the first row's on a column drawn at random, ties one half (Agarwal et "
+        "al. 2021). Brackets: 95% stratified bootstrap over seeds; – with one seed, over which nothing varies.",
+        "A column counts for a method where every seed has a score; columns says how many do.",
+    ]
+    return tabular("Robust aggregates", numbers, columns, [*notes, *claims(found)])
+
+
+def _runs(found: Grid, row: Row) -> np.ndarray:
+    """Mean scores in percent (seeds, columns), NaN where there is none."""
+    cells = {(c.seed, found.titles[c.key]): 100 * c.mean for c in reversed(found.members[row]) if c.ok}
+    seeds = sorted({seed for seed, _ in cells})
+    return np.array([[cells.get((seed, column), math.nan) for column in found.columns] for seed in seeds])
+
+
+def _estimate(name: str, found: Estimate) -> dict[str, Any]:
+    spread = (None, None) if found.reason else (found.low, found.high)
+    return {name: found.value, f"{name}_low": spread[0], f"{name}_high": spread[1]}
+
+
+def _between(row: dict[str, Any], name: str, digits: int) -> str:
+    if row[name] is None:
+        return MISSING
+    low, high = (number(row[f"{name}_{end}"], digits) for end in ("low", "high"))
+    return f"{number(row[name], digits)} [{low}, {high}]" if low != MISSING else number(row[name], digits)
+
+
+def which(found: Grid) -> Table:
+    """Which method for my case: those not significantly worse than the best of what was asked for, cheapest first."""
+    candidates = [row for row in ordered(found, average_ranks(found)) if found.columns and found.complete(row)]
+    scored = {column: shared(found, column) for column in found.columns}
+    candidates = [row for row in candidates if all(row in s for s in scored.values())]
+    money = {r["method"]: r for r in paid(found)}
+    text = names(found)
+    best = min(candidates, key=lambda row: (-round(money[text[row]]["accuracy"], 9), row), default=None)
+    averages: dict[Row, Average] = {}
+    for row in candidates:
+        if best and row != best:
+            averages[row] = Average.of([difference(s[row], s[best]) for s in scored.values()])
+    p = dict(zip(averages, holm([a.p for a in averages.values()]), strict=True))
+    kept = [row for row in candidates if row == best or not (p[row] < LEVEL and averages[row].mean < 0)]
+    numbers = []
+    for row in kept:
+        average = averages.get(row)
+        numbers.append({**money[text[row]], "from_best": average and average.mean})
+        if average:
+            numbers[-1] |= {"from_best_low": average.low, "from_best_high": average.high, "over": average.over}
+    numbers.sort(key=lambda r: (r["train_seconds"] or 0, r["flops"] or 0, r["method"]))
+    columns = {
+        "method": lambda r: r["method"],
+        "backbone": lambda r: r["backbone"],
+        "accuracy": lambda r: number(r["accuracy"]),
+        "from best": lambda r: bounds(r, "from_best") if r["from_best"] is not None else "best",
+        "train s": lambda r: number(r["train_seconds"], 0),
+        "FLOPs": lambda r: compact(r["flops"]),
+        "labels": lambda r: r["labels"],
+    }
+    notes = [
+        f"{len(kept)} of {len(candidates)} methods that have a score in every column ({', '.join(found.columns)}) are "
+        "not significantly worse than the best of them (5%, Holm; paired differences on the same episodes, averaged "
+        "over the columns); cheapest in training seconds first. Not worse is not as good: from best has its interval.",
+    ]
+    if any(r.get("over") == "episodes" for r in numbers):
+        notes.append("A single training seed stands behind some: another seed may choose otherwise.")
+    return tabular("Which method", numbers, columns, [*notes, *elsewhere(found)])

@@ -1,0 +1,205 @@
+"""Committed records, trained again from nothing. Imports torch.
+
+Tables follow from records, and that is proven elsewhere; this proves the records. What a record holds must suffice:
+its content becomes a matrix of one cell, the matrix is planned, its keys must be the record's, it is trained in a
+store of its own, and its scores must be the record's.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from benchbench.api import default_device, run_plan
+from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.execution.job import Event
+from benchbench.matrix import Matrix, parse_matrix
+from benchbench.plan import plan
+from benchbench.records import Record
+from benchbench.registry import find
+from benchbench.settings import ComponentRef
+from benchbench.stages import Training
+from benchbench.tasks import tasks_folder
+
+#: Percentage points by which a mean may differ where torch, machine or device is not the record's. Sums in another
+#: order change the last digit of a weight, training amplifies it, and some queries near a boundary change sides.
+TOLERANCE = 2.0
+#: Of an environment: where all are equal the same bits are expected.
+PLATFORM = ("torch", "machine", "device")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one record: `same` scores to the last episode, means `near` each other, `different`, or
+    `unavailable` where its plugins or data are not here. `detail` says it in words."""
+
+    record: Record
+    state: Literal["same", "near", "different", "unavailable"]
+    detail: str
+
+
+def sample(records: Iterable[Record], seed: int) -> list[Record]:
+    """The scored records in a random order that depends on `seed` and their keys alone: a record that is added
+    elsewhere moves no other."""
+    scored = [r for r in records if r.status == "ok"]
+    return sorted(scored, key=lambda r: hashlib.sha256(f"{seed}/{r.key}".encode()).hexdigest())
+
+
+def audit(
+    records: Iterable[Record],
+    count: int,
+    *,
+    seed: int = 0,
+    tolerance: float | None = None,
+    report: Callable[[Verdict], None] = lambda _: None,
+) -> list[Verdict]:
+    """Repeat `count` randomly chosen records; those whose plugins or data are not here are passed over, and named.
+
+    Scores must be equal where torch, machine and device are the record's; elsewhere means may differ by `TOLERANCE`
+    percentage points. A `tolerance` that is given holds everywhere.
+    """
+    verdicts: list[Verdict] = []
+    with TemporaryDirectory(prefix="benchbench-audit-") as store:
+        for record in sample(records, seed):
+            if sum(v.state != "unavailable" for v in verdicts) == count:
+                break
+            verdicts.append(_repeat(record, Path(store), tolerance))
+            report(verdicts[-1])
+    return verdicts
+
+
+def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
+    if missing := _missing_plugin(record):
+        return Verdict(record, "unavailable", missing)
+    try:
+        todo = plan(matrix_of(record))
+    except DataMissing as error:
+        return Verdict(record, "unavailable", str(error))
+    except BenchbenchError as error:
+        return Verdict(record, "different", f"cannot be planned: {error}")
+    training = todo.trainings[0]
+    if changes := _changes(record, training):
+        return Verdict(record, "different", changes)
+    device = "cpu" if record.environment.get("device") == "cpu" else default_device()
+    failures: list[str] = []
+
+    def hear(event: Event) -> None:
+        if event.kind == "failed":
+            failures.append(str(event.data))
+
+    outcome = run_plan(todo, store, jobs=1, executor="inline", device=device, report=hear)
+    if failures:
+        return Verdict(record, "different", f"training it again failed: {failures[0]}")
+    return _compare(record, outcome.records[0], tolerance)
+
+
+def matrix_of(record: Record) -> Matrix:
+    """The matrix of one cell that a record's content describes.
+
+    Raises BenchbenchError where the record does not hold what is needed: a floor lacks its source's settings (only
+    its image shape matters), and a protocol is known by its name, which must be a component's or a preset's here.
+    """
+    content, recipe = record.content, record.content.get("recipe", {})
+    needed = {"pretext", "learner", "backbone", "target", "protocol"} - content.keys()
+    if needed:
+        raise BenchbenchError(f"its content lacks {', '.join(sorted(needed))}")
+    source = content.get("source", {"name": record.source, "settings": {}})
+    if record.source == record.target and "source" not in content:
+        source = content["target"]
+    protocol = record.protocol
+    if not (tasks_folder() / "protocols" / f"{protocol}.toml").exists():
+        find("protocol", protocol)
+    settings = {
+        "pretext": [content["pretext"]],
+        "meta": [content["learner"]],
+        "backbone": [content["backbone"]],
+        "dataset": [source, content["target"]],
+        "protocol": [{**content["protocol"], "name": protocol}],
+    }
+    described = {
+        "name": record.matrix,
+        "seeds": [record.seed],
+        "floors": False,
+        "axes": {
+            "pretext": [content["pretext"]["name"]],
+            "meta": [content["learner"]["name"]],
+            "backbone": [content["backbone"]["name"]],
+            "source": [source["name"]],
+            "target": [content["target"]["name"]],
+            "protocol": [protocol],
+            "regime": [record.method.regime],
+        },
+        **{name: value for name, value in recipe.items() if name != "precision"},
+        "settings": {kind: {c["name"]: _written(c["settings"]) for c in found} for kind, found in settings.items()},
+    }
+    return parse_matrix(described, f"record {record.key[:12]}")
+
+
+def _written(settings: Any) -> Any:
+    """Settings as a matrix writes them: a component that they name by its name and settings, not by its revision, so
+    that the installed one is used."""
+    if isinstance(settings, list):
+        return [_written(item) for item in settings]
+    if not isinstance(settings, dict):
+        return settings
+    if settings.keys() == {"kind", "name", "revision", "settings"}:
+        return {"name": settings["name"], **_written(settings["settings"])}
+    return {name: _written(value) for name, value in settings.items()}
+
+
+def _missing_plugin(record: Record) -> str | None:
+    """Why a component that a record names cannot be had here; what it does not name is found when it is planned."""
+    kinds = {"learner": "meta", "target": "dataset", "source": "dataset"}
+    for key in ("pretext", "learner", "backbone", "target", "source", "protocol"):
+        if name := record.content.get(key, {}).get("name"):
+            try:
+                find(kinds.get(key, key), name).load()
+            except BenchbenchError as error:
+                return str(error)
+    return None
+
+
+def _changes(record: Record, training: Training) -> str:
+    """In what the training and cell that were planned are not the record's; empty where they are."""
+    cell = training.cells[0]
+    planned = {**training.content, "recipe": training.recipe}
+    planned |= {"target": _of(cell.target), "protocol": _of(cell.component)}
+    recorded = {**record.content, "target": _of(record.content["target"]), "protocol": _of(record.content["protocol"])}
+    differ = [name for name in planned if name != "stages" and planned[name] != recorded.get(name)]
+    if differ:
+        return "; ".join(f"{name} is {planned[name]} here, recorded {recorded.get(name)}" for name in differ)
+    if training.key != record.training_key:
+        return "its training key is not what its settings give with this revision of the engine"
+    if cell.key != record.key:
+        return "its key is not what its settings give with the target's data and the revision of episodes here"
+    return ""
+
+
+def _of(component: ComponentRef | dict[str, Any]) -> dict[str, Any]:
+    """Name, revision and settings."""
+    held = component if isinstance(component, dict) else component.model_dump()
+    return {name: held.get(name) for name in ("name", "revision", "settings")}
+
+
+def _compare(record: Record, again: Record, tolerance: float | None) -> Verdict:
+    if again.episodes_hash != record.episodes_hash:
+        return Verdict(record, "different", "its test episodes are others")
+    if again.scores == record.scores:
+        return Verdict(record, "same", "every score is the same")
+    same_platform = all(record.environment.get(name) == again.environment.get(name) for name in PLATFORM)
+    allowed = (0.0 if same_platform else TOLERANCE) if tolerance is None else tolerance
+    gaps = {
+        name: 100 * (again.summary[name].mean - summary.mean)
+        for name, summary in record.summary.items()
+        if name in again.summary
+    }
+    if not gaps:
+        return Verdict(record, "different", f"it has other metrics: {', '.join(again.summary) or 'none'}")
+    name = max(gaps, key=lambda n: abs(gaps[n]))
+    detail = (
+        f"{name} {100 * record.summary[name].mean:.2f} was recorded, {100 * again.summary[name].mean:.2f} repeated "
+        f"({gaps[name]:+.2f} points; allowed {allowed:g}{' on the same platform' if same_platform else ''})"
+    )
+    return Verdict(record, "near" if abs(gaps[name]) <= allowed and allowed else "different", detail)

@@ -1,0 +1,206 @@
+"""Two sets of scores against each other: results folders, revisions of one in git, or methods within one.
+
+Only what was scored on the same test episodes is compared, as pairs; Holm's correction is over all rows of a table.
+"""
+
+import io
+import math
+import subprocess
+import tarfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchbench.errors import BenchbenchError, suggest
+from benchbench.keys import canonical, content_key
+from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
+from benchbench.records import Method, Record
+from benchbench.results.content import settings_of
+from benchbench.results.merge import whole_records
+
+#: What is compared, target, protocol.
+Place = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row: mean scores of A and B in percent, and B minus A in percentage points."""
+
+    what: str
+    target: str
+    protocol: str
+    a: float
+    b: float
+    difference: Difference
+
+    @property
+    def verdict(self) -> str:
+        """``better`` or ``worse`` where B differs significantly, else ``no difference``."""
+        if not self.difference.significant:
+            return "no difference"
+        return "better" if self.difference.mean > 0 else "worse"
+
+    def regressed(self, margin: float) -> bool:
+        """Whether B is significantly worse, and by more than `margin` percentage points."""
+        return self.verdict == "worse" and self.difference.mean < -margin
+
+
+@dataclass
+class Comparisons:
+    """All rows; `refused` are cells that both have but that cannot be compared, with the reason; `lost` those that A
+    has a score for and whose training failed in B; `alone` counts cells that only A, and only B, has."""
+
+    rows: list[Comparison] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    alone: tuple[int, int] = (0, 0)
+
+
+def load(source: str) -> list[Record]:
+    """The records of a results folder, or of ``REV:path`` in the git repository around the working folder.
+
+    Raises BenchbenchError where there is neither, and for unreadable records.
+    """
+    if Path(source).exists():
+        return whole_records(Path(source))
+    revision, colon, path = source.partition(":")
+    if not (revision and colon and path) or source.startswith("-"):
+        raise BenchbenchError(f"no results at {source}: expected a results folder, or REV:path in a git repository")
+    archive = _git("-C", _git("rev-parse", "--show-toplevel").decode().strip(), "archive", "--format=tar", source)
+    with TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        return whole_records(Path(folder))
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise BenchbenchError("git is not installed: give two results folders") from None
+    except subprocess.CalledProcessError as error:
+        message = error.stderr.decode(errors="replace").strip().splitlines()
+        raise BenchbenchError(f"git {arguments[-1]}: {message[0] if message else 'failed'}") from None
+
+
+def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
+    """Every method of `a` with the same method of `b`, on each target and protocol that both have.
+
+    Raises BenchbenchError where nothing can be compared.
+    """
+
+    def place(record: Record) -> Place:
+        m = record.method
+        # An untrained encoder has no source.
+        source = "" if record.flags.floor else record.source
+        return (
+            f"{m.label} ({', '.join(filter(None, (m.backbone, m.regime, source)))})",
+            record.target,
+            record.protocol,
+        )
+
+    return _compare(a, b, place)
+
+
+def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
+    """Two methods of one folder, on each backbone, source, target and protocol that both have.
+
+    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. Raises
+    BenchbenchError for a method that is not there, and where nothing can be compared.
+    """
+    records = list(records)
+
+    def place(record: Record) -> Place:
+        source = "" if record.flags.floor else f", {record.source}"
+        return f"{record.method.backbone}{source}", record.target, record.protocol
+
+    return _compare(_of_method(records, a), _of_method(records, b), place)
+
+
+def _of_method(records: list[Record], written: str) -> list[Record]:
+    pretext, *parts = [part.strip() for part in written.replace("×", "/").split("/")]
+
+    def means(m: Method) -> bool:
+        given = [pretext, *parts[:1]] == [m.pretext, m.meta]
+        return given and set(parts[1:]) <= {m.backbone, m.regime}
+
+    if not (found := [r for r in records if means(r.method)]):
+        names = {f"{r.method.pretext}/{r.method.meta}" for r in records}
+        raise BenchbenchError(f"no records of method {written!r}{suggest('/'.join([pretext, *parts]), names)}")
+    return found
+
+
+def _compare(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> Comparisons:
+    first, second = _cells(a, b, place)
+    found = Comparisons(alone=(len(first.keys() - second.keys()), len(second.keys() - first.keys())))
+    for where in sorted(first.keys() & second.keys()):
+        label = " ".join(where)
+        try:
+            ones, others = _scored(first[where]), _scored(second[where])
+            if ones and not others:
+                found.lost.append(f"{label}: failed: {second[where][0].reason}")
+            elif ones and others:
+                found.rows.append(_row(where, ones, others))
+        except BenchbenchError as error:
+            found.refused.append(f"{label}: {error}")
+    if not found.rows and not found.lost:
+        reasons = "; ".join(found.refused) or "they share no method, target and protocol that both have scores for"
+        raise BenchbenchError(f"nothing can be compared: {reasons}")
+    adjusted = holm([row.difference.p for row in found.rows])
+    found.rows = [
+        replace(row, difference=replace(row.difference, p_holm=float(p)))
+        for row, p in zip(found.rows, adjusted, strict=True)
+    ]
+    return found
+
+
+def _cells(
+    a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]
+) -> tuple[dict[Place, list[Record]], dict[Place, list[Record]]]:
+    """The records of both sides by place. A place that one side fills with several settings is split by settings."""
+    sides = (list(a), list(b))
+    crowded = {where for side in sides for (where, _), n in Counter((place(r), r.seed) for r in side).items() if n > 1}
+    found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
+    for side, cells in zip(sides, found, strict=True):
+        for record in side:
+            what, target, protocol = where = place(record)
+            if where in crowded:
+                what += f" [{content_key(settings_of(record)[0])[:6]}]"
+            cells[what, target, protocol].append(record)
+    return found[0], found[1]
+
+
+def _scored(cell: list[Record]) -> dict[int, Record]:
+    """The scored records of a cell by seed."""
+    found: dict[int, Record] = {}
+    for record in cell:
+        if record.status == "ok" and record.seed in found:
+            raise BenchbenchError(f"seed {record.seed} is there several times, from other revisions")
+        if record.status == "ok":
+            found[record.seed] = record
+    return found
+
+
+def _row(where: Place, a: Mapping[int, Record], b: Mapping[int, Record]) -> Comparison:
+    # The seeds that both have are paired; where there are none, all count.
+    shared = a.keys() & b.keys()
+    a, b = ({s: side[s] for s in sorted(shared or side)} for side in (a, b))
+    if len({_episodes(r) for r in (*a.values(), *b.values())}) > 1:
+        raise BenchbenchError("they were scored on different test episodes")
+    metrics = set.intersection(*(set(r.scores) for r in (*a.values(), *b.values())))
+    if not metrics:
+        raise BenchbenchError("they share no metric")
+    metric = "accuracy" if "accuracy" in metrics else min(metrics)
+    old, new = ([[100 * v for v in r.scores[metric].fractions()] for r in side.values()] for side in (a, b))
+    # First minus second: what changed from A to B.
+    difference = paired_difference(new, old, seeds_a=list(b), seeds_b=list(a))
+    before, after = (100 * math.fsum(r.summary[metric].mean for r in side.values()) / len(side) for side in (a, b))
+    return Comparison(*where, before, after, difference)
+
+
+def _episodes(record: Record) -> str:
+    """What was scored; a protocol without episodes scores all of its target."""
+    target, protocol = record.content.get("target", {}), record.content.get("protocol", {})
+    return record.episodes_hash or canonical([target.get("fingerprint"), protocol])

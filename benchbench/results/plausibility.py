@@ -1,0 +1,86 @@
+"""Whether a record's numbers can be true: what every reader can check without training anything."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from benchbench.records import Metric, Record, Summary
+
+#: Metrics that are fractions, whatever they are counted in.
+FRACTIONS = {"accuracy"}
+#: Summaries are sums of floats: another order of summation may end in other last digits.
+ROUNDING = 1e-9
+
+
+def number_faults(record: Record) -> list[str]:
+    """Every number of a record that cannot be true. Empty where all are plausible."""
+    faults = [f"{where} is not finite" for where, v in _numbers(record.model_dump()) if not math.isfinite(v)]
+    if faults:
+        return faults
+    return _failed(record) if record.status == "failed" else _scored(record)
+
+
+def _failed(record: Record) -> list[str]:
+    faults = [] if record.reason else ["status is failed, but no reason is given"]
+    if record.scores or record.summary:
+        faults.append("status is failed, but there are scores")
+    return faults
+
+
+def _scored(record: Record) -> list[str]:
+    faults = [] if record.scores else ["status is ok, but there are no scores"]
+    if set(record.scores) != set(record.summary):
+        faults.append(f"scores are of {sorted(record.scores)}, but summaries of {sorted(record.summary)}")
+    for name, metric in record.scores.items():
+        values = list(_values(name, metric))
+        faults += values
+        if not values and name in record.summary:
+            faults += _summary(name, metric, record.summary[name])
+    if record.cost is None:
+        return [*faults, "cost is missing"]
+    faults += [f"cost.{name} is negative" for name, value in record.cost if value < 0]
+    budget = record.content.get("recipe", {}).get("budget", {}).get("samples")
+    if isinstance(budget, int) and record.cost.samples > budget and not _took_one_step(record.curve):
+        faults.append(f"cost.samples {record.cost.samples} exceed the budget of {budget}")
+    if record.flags.floor and record.cost.samples:
+        faults.append("a floor is not trained, but cost.samples is not 0")
+    return faults
+
+
+def _took_one_step(curve: list[dict[str, float]]) -> bool:
+    """Whether some stage took the one step that each takes, which may be larger than its share of a small budget."""
+    steps = [point.get("step", 0.0) for point in curve]
+    return any(last == 1 and following <= 1 for last, following in pairwise([*steps, 0.0]))
+
+
+def _values(name: str, metric: Metric) -> Iterator[str]:
+    if not metric.values:
+        yield f"scores.{name} has no values"
+    top = metric.denominator
+    if top is not None and top < 1:
+        yield f"scores.{name}.denominator is {top}: expected 1 or more"
+    elif top is not None:
+        if any(not isinstance(v, int) for v in metric.values):
+            yield f"scores.{name} has a denominator, so its values are counts; some are no integers"
+        elif wrong := [v for v in metric.values if not 0 <= v <= top]:
+            yield f"scores.{name} holds {wrong[0]}: expected counts of 0 to {top}"
+    elif name in FRACTIONS and (wrong := [v for v in metric.values if not 0 <= v <= 1]):
+        yield f"scores.{name} holds {wrong[0]}: expected fractions of 0 to 1"
+
+
+def _summary(name: str, metric: Metric, given: Summary) -> Iterator[str]:
+    right = Summary.of(metric)
+    for field, value in given:
+        expected = getattr(right, field)
+        if abs(value - expected) > ROUNDING:
+            yield f"summary.{name}.{field} is {value}, but its scores give {expected}"
+
+
+def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Every float below a value, with its place."""
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(item, f"{where}.{key}" if where else str(key))

@@ -1,0 +1,97 @@
+"""What a record's installed components can say of it again: its test episodes and whether it read labels.
+
+Imports torch. Nothing is trained.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchbench.components import SampleSpec, Scores
+from benchbench.data.prepare import prepare
+from benchbench.errors import BenchbenchError
+from benchbench.evaluation import Target, TestBatch
+from benchbench.keys import canonical
+from benchbench.plan import uses_labels
+from benchbench.records import Record
+from benchbench.registry import find
+from benchbench.rng import Rng
+from benchbench.settings import ComponentRef
+
+
+class _Blank:
+    """Stands for a trained encoder where only the episodes matter: it answers every query with the first class."""
+
+    def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
+        """Zeros (B, Q, ways)."""
+        return torch.zeros(len(batch), batch.query.shape[1], batch.ways)
+
+
+class Recomputed:
+    """Checks records against the components that are installed and the data that are at hand."""
+
+    def __init__(self) -> None:
+        self._episodes: dict[str, tuple[str | None, dict[str, Scores]]] = {}
+
+    def faults(self, record: Record) -> tuple[list[str], list[str]]:
+        """What is recorded otherwise than recomputed, and what could not be recomputed and why: (faults, notes)."""
+        faults, notes = [], []
+        for check in (self._check_labels, self._check_episodes):
+            try:
+                faults += check(record)
+            except BenchbenchError as error:
+                notes.append(f"{check.__doc__} not recomputed: {error}")
+        return faults, notes
+
+    def _check_labels(self, record: Record) -> list[str]:
+        """flags.labels"""
+        if record.flags.floor or record.status == "failed":
+            return []
+        pretext = _installed("pretext", record.content["pretext"])
+        labelled = record.method.regime in ("pipeline", "auxiliary") or record.flags.selection == "labelled-valid"
+        expected = "source" if labelled or uses_labels(pretext) else "none"
+        return [] if record.flags.labels == expected else [f"flags.labels is not {expected!r}, what its method reads"]
+
+    def _check_episodes(self, record: Record) -> list[str]:
+        """test episodes"""
+        if record.status == "failed":
+            return []
+        target, protocol = record.content["target"], record.content["protocol"]
+        place = canonical([target, protocol])
+        if place not in self._episodes:
+            self._episodes[place] = _episodes(target, protocol)
+        found, scores = self._episodes[place]
+        faults = []
+        if record.episodes_hash != found:
+            faults.append("episodes_hash is not that of its target's fixed episodes")
+        for name in scores.keys() & record.scores.keys():
+            given, right = record.scores[name], scores[name]
+            if len(given.values) != len(right.values):
+                faults.append(f"scores.{name} has {len(given.values)} values, its protocol gives {len(right.values)}")
+            if given.denominator != right.denominator:
+                faults.append(f"scores.{name} counts of {given.denominator}, its protocol of {right.denominator}")
+        return sorted(faults)
+
+
+def _episodes(target: dict[str, Any], protocol: dict[str, Any]) -> tuple[str | None, dict[str, Scores]]:
+    """Hash of the fixed episodes, and scores of a blank learner, whose shape every learner's have."""
+    data = prepare(_installed("dataset", target))
+    if data.fingerprint != target["fingerprint"]:
+        raise BenchbenchError(f"it was scored on another version of the data than {data.name} is here")
+    held = Target(data, SampleSpec(data.dataset.modality, data.table.shape))
+    component = _installed("protocol", protocol).build()
+    try:
+        scores = component.evaluate(_Blank(), held, Rng(0, "blank"))
+    except AttributeError as error:
+        raise BenchbenchError(f"protocol {protocol['name']} needs a trained encoder ({error})") from None
+    return held.episodes_hash, scores
+
+
+def _installed(kind: str, content: dict[str, Any]) -> ComponentRef:
+    """The component of a record's content. Raises BenchbenchError where it, or this revision, is not installed."""
+    ref = ComponentRef(kind=kind, **content)
+    revision = getattr(find(kind, ref.name).load(), "revision", 1)
+    if revision != ref.revision:
+        raise BenchbenchError(f"{kind} {ref.name} is recorded at revision {ref.revision}, installed at {revision}")
+    return ref

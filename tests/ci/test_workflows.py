@@ -1,0 +1,81 @@
+"""Workflows call make targets and nothing else, so that all they do can be done by hand."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchbench.matrix import load_matrix
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+JOBS = {
+    f"{path.stem}/{name}": job
+    for path in WORKFLOWS
+    for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items()
+}
+COMMANDS = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
+
+
+def test_there_are_jobs_for_tests_matrix_regeneration_and_audit():
+    assert set(JOBS) == {
+        "tests/tests",
+        "leaderboard/matrix",
+        "leaderboard/regenerate",
+        "leaderboard/publish",
+        "leaderboard/audit",
+        "leaderboard/regressions",
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_steps_call_one_target_that_exists(command):
+    called = re.fullmatch(r"make ([\w-]+)((?: [A-Z_]+=(?:[\w.]+|\$\{\{ [\w.]+ \}\})+)*)", command)
+    assert called, command
+    assert called[1] in targets()
+    variables = re.findall(r"([A-Z_]+)=", called[2])
+    assert all(re.search(rf"^(export )?{name}\b", MAKEFILE, re.MULTILINE) for name in variables)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_step_runs_or_uses_a_pinned_action(name):
+    for step in JOBS[name]["steps"]:
+        assert ("run" in step) != ("uses" in step), step
+        assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/none@v1")), step
+
+
+def test_what_is_kept_between_runs_is_where_the_matrix_is_trained():
+    store = re.search(r"^CI_STORE := (.+)$", MAKEFILE, re.MULTILINE)[1]
+    steps = JOBS["leaderboard/matrix"]["steps"]
+    (kept,) = (s["with"] for s in steps if s.get("uses", "").startswith("actions/cache@"))
+    assert kept["path"] == f"{store}/records"
+    assert kept["key"].startswith(kept["restore-keys"])
+    site = re.search(r"^SITE := (.+)$", MAKEFILE, re.MULTILINE)[1]
+    uploads = [s["with"]["path"] for s in JOBS["leaderboard/regenerate"]["steps"] if "upload" in s.get("uses", "")]
+    assert uploads == [site, site]
+
+
+def test_everything_that_jobs_do_with_results_is_done_by_hand_too():
+    prerequisites = re.search(r"^ci-leaderboard: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
+    called = {c.split()[1] for c in COMMANDS if c.startswith("make ci-")}
+    assert called - {"ci-compare"} == set(prerequisites)
+
+
+def test_targets_are_phony_and_documented():
+    phony = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE))))
+    assert targets() == phony
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(target in done.stdout for target in targets() - {"help", "environment"})
+
+
+def test_the_matrix_is_small_and_needs_no_data():
+    matrix = load_matrix("ci")
+    assert {*matrix.axes.source, *matrix.axes.target} <= {"glyphs", "digits", "symbols"}
+    assert matrix.budget.samples <= 2000

@@ -1,0 +1,241 @@
+import math
+
+import numpy as np
+import pytest
+
+from benchbench.errors import BenchbenchError
+from benchbench.keys import content_key
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.views import VIEWS, Filters, view
+from benchbench.records import Record
+
+#: Correct of ten in four test episodes, which all methods share.
+HARD = np.array([3, 5, 4, 6])
+FLOOR = {"pretext": "none", "meta": "nearest-centroid", "regime": "joint", "floor": True}
+
+
+@pytest.fixture(scope="module")
+def place(make):
+    """A record of `make` under a protocol that states its ways and shots, with costs."""
+
+    def placed(*arguments, shots=1, ways=5, seconds=10.0, flops=1, **settings) -> Record:
+        r = make(*arguments, **settings)
+        content = {**r.content, "protocol": {"name": "episodic", "settings": {"ways": ways, "shots": shots}}}
+        protocol = f"{ways}way-{shots}shot"
+        cost = r.cost and r.cost.model_copy(update={"flops": flops})
+        return r.model_copy(
+            update={"key": content_key([r.key, protocol, r.seed]), "protocol": protocol, "content": content}
+            | {"cost": cost, "timing": {"train_seconds": seconds}, "episodes_hash": f"{r.target} {protocol}"}
+        )
+
+    return placed
+
+
+def rows(name, records, **filters):
+    return plain_rows(view(name, records, Filters(**filters)))
+
+
+def by(found, key="method"):
+    return {r[key]: r for r in found}
+
+
+def test_what_meta_learning_adds_is_the_paired_difference_from_the_plain_adapter(place):
+    records = []
+    for target in ("glyphs", "digits"):
+        for seed, noise in enumerate(([0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0])):
+            plain = HARD + noise
+            gain = 2 if target == "glyphs" else 1
+            records.append(place("rotation", "nearest-centroid", target, tuple(plain), seed=seed, regime="joint"))
+            records.append(place("rotation", "protonet", target, tuple(plain + gain), seed=seed))
+    found = {(r["axis"], r["value"], r["pretext"]): r for r in rows("effects", records)}
+    effect = found["meta", "protonet (pseudo)", "rotation"]
+    # Two columns, 20 and 10 points; seeds and episodes are paired, so nothing else varies.
+    assert effect["effect"] == pytest.approx(15)
+    assert (effect["effect_low"], effect["effect_high"]) == pytest.approx((15, 15))
+    assert (effect["verdict"], effect["columns"], effect["seeds"], effect["over"]) == ("better", 2, 3, "seeds")
+    assert found["meta", "protonet (pseudo)", "all"]["effect"] == pytest.approx(15)
+
+
+def test_effects_are_averaged_over_pretexts_and_need_the_same_episodes(place):
+    plain = [place(p, "nearest-centroid", "glyphs", tuple(HARD), regime="joint") for p in ("rotation", "jigsaw")]
+    metas = [
+        place("rotation", "protonet", "glyphs", tuple(HARD + 3)),
+        place("jigsaw", "protonet", "glyphs", (3, 5, 4, 7)),
+    ]
+    floor = place(target="glyphs", counts=tuple(HARD - 1), **FLOOR)
+    found = {(r["axis"], r["value"], r["pretext"]): r["effect"] for r in rows("effects", [*plain, *metas, floor])}
+    # 30 points for one pretext, 10 in one of four episodes for the other.
+    assert found["meta", "protonet (pseudo)", "all"] == pytest.approx((30 + 2.5) / 2)
+    assert found["pretext", "jigsaw", "jigsaw"] == pytest.approx(10)
+    elsewhere = [r.model_copy(update={"episodes_hash": "other"}) if r.method.pretext == "jigsaw" else r for r in metas]
+    table = view("effects", [*plain, *elsewhere, floor])
+    assert {r["pretext"] for r in plain_rows(table) if r["axis"] == "meta"} == {"rotation", "all"}
+    assert any("left out of comparisons" in n and "jigsaw × protonet" in n for n in table.notes)
+
+
+def test_backbones_are_compared_where_all_are_there(place):
+    records = [
+        place(p, "protonet", "glyphs", tuple(HARD + add), backbone=b)
+        for p, b, add in (("rotation", "conv4", 0), ("rotation", "mlp", -2), ("jigsaw", "conv4", 4))
+    ]
+    found = {r["value"]: r for r in rows("effects", records) if r["axis"] == "backbone"}
+    assert found["conv4"]["effect"] == pytest.approx(20)
+    assert found["mlp"]["effect"] == pytest.approx(-20)
+    assert found["mlp"]["contexts"] == 1
+
+
+def test_pareto_front_of_each_cost(place):
+    records = [
+        place("rotation", counts=(5, 5), seconds=10, flops=300),
+        place("jigsaw", counts=(7, 7), seconds=20, flops=200),
+        place("labels", counts=(6, 6), seconds=30, flops=100),
+        place("mixture", counts=(4, 4), seconds=5, flops=400),
+    ]
+    found = by(rows("pareto", records), "pretext")
+    assert {p for p, r in found.items() if r["front_train_seconds"]} == {"rotation", "jigsaw", "mixture"}
+    assert {p for p, r in found.items() if r["front_flops"]} == {"jigsaw", "labels"}
+    assert {p for p, r in found.items() if r["front_labels_used"]} == {"jigsaw"}
+
+
+def test_pareto_leaves_out_what_lacks_a_column(place):
+    table = view("pareto", [place("rotation"), place("rotation", target="digits"), place("jigsaw")])
+    assert list(table.rows["method"]) == ["rotation × protonet"]
+    assert any(n.startswith("Left out") and "jigsaw × protonet" in n for n in table.notes)
+
+
+def test_which_keeps_what_is_not_worse_and_puts_the_cheapest_first(place):
+    many = tuple(range(1, 9)) * 10
+    records = [
+        place("labels", counts=tuple(c + 1 for c in many), seconds=100),
+        place("rotation", counts=(*(c + 1 for c in many[:-1]), many[-1] - 1), seconds=10),
+        place("jigsaw", counts=tuple(c - 1 for c in many), seconds=1),
+    ]
+    table = view("which", records)
+    assert list(table.rows["method"]) == ["rotation × protonet", "labels × protonet"]
+    assert list(table.rows["from best"])[1] == "best"
+    assert table.notes[0].startswith("2 of 3 methods")
+    assert [r["pretext"] for r in rows("which", records, labels="none")] == ["rotation"]
+    assert [r["pretext"] for r in rows("which", records, seconds=5)] == ["jigsaw"]
+
+
+def test_transfer_averages_over_the_methods_that_every_source_has(place):
+    accuracies = {
+        ("rotation", "glyphs"): 4,
+        ("rotation", "symbols"): 6,
+        ("jigsaw", "glyphs"): 8,
+        ("jigsaw", "symbols"): 2,
+    }
+    records = [place(p, counts=(c, c), source=s) for (p, s), c in accuracies.items()]
+    found = by(rows("transfer", [*records, place("labels", source="glyphs"), place(**FLOOR)]), "source")
+    assert found["glyphs"]["glyphs 5way-1shot"] == pytest.approx(60)
+    assert found["symbols"]["glyphs 5way-1shot"] == pytest.approx(40)
+    assert found["glyphs"]["methods"] == 2
+
+
+def test_shots_curves_need_a_protocol_that_states_them(place, make):
+    table = view("shots", [place(shots=1), place(shots=5, counts=(9, 9)), make(target="digits")])
+    assert list(table.rows.columns) == ["target", "ways", "method", "1-shot", "5-shot"]
+    assert table.rows.loc[0, "5-shot"] == "90.00 ± 0.00"
+    assert [(r["shots"], r["mean"]) for r in plain_rows(table)] == [(1, 75), (5, 90)]
+    assert "digits 5way-1shot" in table.notes[-1]
+
+
+def test_learning_curves_are_averaged_over_seeds_and_stages_follow_each_other(place):
+    stages = [{"samples": float(s), "loss": 4.0} for s in (1, 2)] + [{"samples": float(s), "loss": 2.0} for s in (1, 2)]
+    records = [
+        place(seed=seed).model_copy(update={"curve": [{**p, "loss": p["loss"] + seed} for p in stages]})
+        for seed in (0, 1)
+    ]
+    points = rows("learning", records)
+    assert [(p["samples"], p["loss"]) for p in points] == [(1, 4.5), (2, 4.5), (3, 2.5), (4, 2.5)]
+    assert all(p["accuracy"] is None for p in points)
+
+
+def test_targets_keep_the_variance_of_episodes_and_seeds_apart(place):
+    # Episodes move both seeds alike by ±10 points, seeds by ±5, nothing is left over.
+    records = [place(counts=c, seed=s) for s, c in enumerate([(40, 60), (50, 70)])]
+    for r in records:
+        r.scores["accuracy"].denominator = 100
+    (row,) = rows("target", records)
+    assert (row["mean"], row["over"], row["seeds"], row["episodes"]) == (55, "seeds", 2, 2)
+    assert row["seed_se"] == pytest.approx(5)
+    assert row["episode_se"] == pytest.approx(10 / math.sqrt(2))
+    # 12.706: the 97.5% quantile of Student's t with one degree of freedom.
+    assert row["high"] - row["mean"] == pytest.approx(12.7062 * 5, rel=1e-5)
+
+
+def test_significance_counts_wins_and_makes_no_claim_from_few_targets(place):
+    many = tuple(range(1, 9)) * 10
+    records = [
+        place("labels", target=t, counts=tuple(c + d for c in many)) for t, d in (("glyphs", 1), ("digits", 2))
+    ] + [place("rotation", target=t, counts=many) for t in ("glyphs", "digits")]
+    table = view("significance", records)
+    found = by(plain_rows(table), "pretext")
+    assert (found["labels"]["wins"], found["labels"]["losses"], found["rotation"]["losses"]) == (2, 0, 2)
+    assert (found["labels"]["mean_rank"], found["labels"]["groups"]) == (1, "")
+    assert any(n.startswith("No claim can be made across targets") for n in table.notes)
+    assert any("single training seed" in n for n in table.notes)
+
+
+def test_significance_groups_over_enough_targets(place):
+    levels = {"labels": 9, "rotation": 6, "jigsaw": 3}
+    records = [place(p, target=f"t{i}", counts=(c, c - i % 2)) for p, c in levels.items() for i in range(8)]
+    table = view("significance", records)
+    # CD = 2.3437 * sqrt(3 * 4 / 48) = 1.172: neighbours, one rank apart, are not told apart.
+    assert {r["pretext"]: r["groups"] for r in plain_rows(table)} == {"labels": "a", "rotation": "ab", "jigsaw": "b"}
+    assert any("1.172" in n for n in table.notes)
+
+
+def test_robust_aggregates(place):
+    records = [place("labels", counts=(c, c), seed=s) for s, c in enumerate((2, 4, 6, 9))]
+    records += [place("rotation", counts=(c, c), seed=s) for s, c in enumerate((1, 4, 1, 1))]
+    found = by(rows("robust", records), "pretext")
+    assert found["labels"]["iqm"] == pytest.approx(50)
+    # Of 16 pairs, 3 rotations of 10% lose all, the one of 40% beats 20% and ties with 40%.
+    assert found["rotation"]["improvement"] == pytest.approx(1.5 / 16)
+
+
+def test_protocols_average_over_targets_that_are_all_there(place):
+    records = [place("rotation"), place("rotation", target="digits", counts=(2, 4)), place("jigsaw", counts=(9, 9))]
+    found = by(rows("protocol", records), "pretext")
+    assert found["rotation"]["5way-1shot"] == pytest.approx((75 + 30) / 2)
+    assert found["jigsaw"]["5way-1shot"] is None
+    assert found["jigsaw"]["5way-1shot rank"] == 1
+
+
+def test_unknown_names_suggest_the_nearest(place):
+    records = [place(), place(target="digits", source="symbols")]
+    with pytest.raises(BenchbenchError, match="unknown view 'parto'; did you mean 'pareto'"):
+        view("parto", records)
+    with pytest.raises(BenchbenchError, match="--target glyps: no record has it; did you mean 'glyphs'"):
+        view("overall", records, Filters(target="glyps"))
+    with pytest.raises(BenchbenchError, match="no record passes --seconds 1"):
+        view("overall", records, Filters(seconds=1))
+
+
+def test_filters_keep_floors_whatever_their_source(place):
+    records = [place(source="symbols"), place(source="glyphs"), place(**FLOOR)]
+    assert {r["source"] for r in rows("overall", records, source="symbols")} == {""}
+    assert len(rows("overall", records, source="symbols")) == 2
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_of_one_failed_method_is_a_table(place, name):
+    table = view(name, [place(counts=None, reason="killed")])
+    assert table.title
+    assert list(table.rows.columns) or name == "overall"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_do_not_depend_on_the_order_of_records(place, name):
+    records = [
+        place(p, m, t, tuple(HARD + i), seed=s, regime="joint" if m == "nearest-centroid" else "pseudo")
+        for i, p in enumerate(("rotation", "jigsaw"))
+        for m in ("nearest-centroid", "protonet")
+        for t in ("glyphs", "digits")
+        for s in (0, 1)
+    ]
+    there, back = view(name, records), view(name, [*reversed(records), records[0]])
+    assert there.rows.equals(back.rows)
+    assert plain_rows(there) == plain_rows(back)
+    assert there.notes == back.notes

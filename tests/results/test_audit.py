@@ -1,0 +1,129 @@
+"""`benchbench results audit`: a record is repeated from what it holds."""
+
+import pytest
+
+from benchbench.records import Metric, Summary
+from benchbench.results.audit import Verdict, audit, matrix_of, sample
+
+
+@pytest.fixture(scope="module")
+def other_scores():
+    """The same record with one query more in each episode: 1/75 more."""
+
+    def change(record, more=1):
+        metric = record.scores["accuracy"]
+        raised = Metric(values=[v + more for v in metric.values], denominator=metric.denominator)
+        return record.model_copy(
+            update={"scores": {"accuracy": raised}, "summary": {"accuracy": Summary.of(raised)}}, deep=True
+        )
+
+    return change
+
+
+def test_a_true_record_is_repeated_to_the_last_episode(command, trained, genuine):
+    code, out, err = command("results", "audit", trained, "--sample", 1)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-2:] == [
+        f"       same  {genuine.key[:12]} labels × nearest-centroid (conv4, joint) on digits 5way-1shot, seed 0: "
+        "every score is the same",
+        "repeated 1 of 1 records, 0 differ",
+    ]
+
+
+def test_scores_that_nobody_obtains_again_are_named(command, genuine, other_scores, save, tmp_path):
+    forged = save(tmp_path / "forged", other_scores(genuine))
+    code, out, _ = command("results", "audit", forged, "--sample", 1)
+    assert code == 1
+    mean = 100 * genuine.summary["accuracy"].mean
+    # 100/75 points more were recorded.
+    said = f"accuracy {mean + 100 / 75:.2f} was recorded, {mean:.2f} repeated (-1.33 points; allowed 0 on the same"
+    assert said in out
+    assert "1 differ" in out
+    code, out, _ = command("results", "audit", forged, "--sample", 1, "--tolerance", 2)
+    assert code == 0
+    assert "near" in out
+
+
+def test_another_platform_is_allowed_the_stated_tolerance(genuine, other_scores):
+    elsewhere = {**genuine.environment, "torch": "2.6.0"}
+    near = other_scores(genuine, 1).model_copy(update={"environment": elsewhere})
+    far = other_scores(genuine, 2).model_copy(update={"environment": elsewhere})
+    assert [audit([r], 1)[0].state for r in (near, far)] == ["near", "different"]
+
+
+def test_what_is_not_here_is_passed_over_and_named(genuine, make, monkeypatch):
+    foreign = genuine.model_copy(deep=True, update={"key": "1" * 64})
+    foreign.content["pretext"]["name"] = "other-suite:cubism"
+    absent = genuine.model_copy(deep=True, update={"key": "2" * 64})
+    absent.content["target"] = {"name": "benchbench-suite:omniglot", "settings": {}}
+    monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
+    verdicts = audit([foreign, absent, genuine, make(None)], 3)
+    states = {v.record.key: v for v in verdicts}
+    assert states[foreign.key].state == states[absent.key].state == "unavailable"
+    assert "unknown pretext 'other-suite:cubism'" in states[foreign.key].detail
+    assert "BENCHBENCH_DATA" in states[absent.key].detail
+    assert states[genuine.key].state == "same"
+    assert len(verdicts) == 3, "a failed record has no scores to repeat"
+
+
+def test_where_nothing_can_be_repeated_it_fails(command, genuine, save, tmp_path):
+    foreign = genuine.model_copy(deep=True)
+    foreign.content["learner"]["name"] = "other-suite:learner"
+    code, out, err = command("results", "audit", save(tmp_path / "r", foreign), "--sample", 1)
+    assert code == 1
+    assert "unavailable" in out
+    assert err == "no record could be repeated here\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("backbone", "settings", "width"), 8, "its training key is not what its settings give"),
+        (("backbone", "revision"), 9, "backbone is {'name': 'benchbench-suite:conv4', 'revision': "),
+        (("pretext", "revision"), 9, "pretext is "),
+        (("protocol", "revision"), 9, "protocol is "),
+        (("source", "fingerprint"), "0", "source is "),
+        (("recipe", "budget"), {"samples": 500}, "its training key is not what its settings give"),
+        (("target", "settings", "size"), 20, "its key is not what its settings give with the target's data"),
+        (("recipe", "budget"), {}, "cannot be planned: record "),
+        (("backbone", "settings", "depth"), 8, "cannot be planned: backbone "),
+    ],
+)
+def test_a_record_that_does_not_describe_its_training_is_told_so(genuine, path, value, message):
+    record = genuine.model_copy(deep=True)
+    place = record.content
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    (verdict,) = audit([record], 1)
+    assert verdict.state == "different"
+    assert verdict.detail.startswith(message)
+
+
+def test_what_the_content_lacks_is_named(genuine):
+    record = genuine.model_copy(deep=True)
+    del record.content["learner"]
+    assert audit([record], 1) == [Verdict(record, "different", "cannot be planned: its content lacks learner")]
+
+
+def test_components_that_settings_name_are_the_installed_ones(genuine):
+    record = genuine.model_copy(deep=True)
+    nested = {"kind": "pretext", "name": "suite:jigsaw", "revision": 7, "settings": {"permutations": 8}}
+    record.content["pretext"] = {"name": "suite:mixture", "revision": 1, "settings": {"parts": [nested]}}
+    written = matrix_of(record).settings["pretext"]["suite:mixture"]
+    assert written == {"parts": [{"name": "suite:jigsaw", "permutations": 8}]}
+
+
+def test_the_sample_depends_on_the_seed_and_the_keys_alone(make):
+    records = [make(pretext=f"p{i}") for i in range(20)]
+    chosen = [r.key for r in sample(records, 0)]
+    assert chosen == [r.key for r in sample(reversed(records), 0)]
+    assert chosen != [r.key for r in sample(records, 1)]
+    assert chosen != [r.key for r in records]
+    fewer = [r.key for r in sample(records[:10], 0)]
+    assert fewer == [key for key in chosen if key in fewer]
+
+
+@pytest.mark.parametrize("arguments", [["nowhere", "--sample", "1"], ["."], [".", "--sample", "0"]])
+def test_bad_input(command, arguments):
+    assert command("results", "audit", *arguments)[0] == 2

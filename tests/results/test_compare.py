@@ -1,0 +1,154 @@
+import json
+import shutil
+import subprocess
+
+import pytest
+from scipy import stats
+
+#: Counts of ten: B is lower by 1 to 3 in every episode.
+HIGH = (9, 8, 9, 10, 8, 9, 10, 9)
+LOW = (7, 6, 8, 8, 5, 7, 8, 7)
+
+
+@pytest.fixture
+def folders(make, save, tmp_path):
+    """B is worse on digits, and the same on glyphs."""
+    a = save(tmp_path / "a", make(HIGH), make(HIGH, target="glyphs"), make(HIGH, pretext="jigsaw"))
+    b = save(tmp_path / "b", make(LOW), make(HIGH, target="glyphs"))
+    return a, b
+
+
+def rows(command, *arguments):
+    code, out, _ = command("compare", *arguments, "--format", "json")
+    content = json.loads(out)
+    return code, {r["target"]: r for r in content["rows"]}, content
+
+
+def test_differences_are_over_the_same_episodes(command, folders):
+    code, found, content = rows(command, *folders)
+    assert code == 0
+    assert (content["only_a"], content["only_b"]) == (1, 0)
+    digits, glyphs = found["digits"], found["glyphs"]
+    # 9.0 and 7.0 of ten correct.
+    assert (digits["a"], digits["b"]) == (90, 70)
+    assert digits["difference"]["mean"] == pytest.approx(-20)
+    assert digits["difference"]["high"] < -10
+    assert digits["difference"]["p"] == pytest.approx(stats.ttest_rel(LOW, HIGH).pvalue)
+    # Holm over two rows, of which this is the smaller.
+    assert digits["difference"]["p_holm"] == pytest.approx(2 * digits["difference"]["p"])
+    assert digits["verdict"] == "worse"
+    assert glyphs["difference"]["mean"] == 0
+    assert glyphs["verdict"] == "no difference"
+
+
+def test_the_other_way_round_it_is_better(command, folders):
+    _, found, _ = rows(command, *reversed(folders))
+    assert found["digits"]["verdict"] == "better"
+    assert found["digits"]["difference"]["mean"] == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("margin", "code"), [("0", 1), ("19.9", 1), ("20.1", 0)])
+def test_a_regression_beyond_the_margin_fails(command, folders, margin, code):
+    found, _, err = command("compare", *folders, "--fail-on-regression", "--margin", margin)
+    assert found == code
+    assert ("regression: rotation × protonet (conv4, pseudo, glyphs) on digits 5way-1shot: -20.00" in err) == bool(code)
+    assert command("compare", *folders)[0] == 0
+    assert command("compare", *reversed(folders), "--fail-on-regression")[0] == 0
+
+
+def test_noise_is_no_regression(command, make, save, tmp_path):
+    a = save(tmp_path / "a", make((5, 6, 4, 7, 5, 6)))
+    b = save(tmp_path / "b", make((6, 4, 5, 6, 6, 5)))
+    assert command("compare", a, b, "--fail-on-regression")[0] == 0
+
+
+def test_a_training_that_fails_now_is_a_regression(command, make, save, tmp_path):
+    a, b = save(tmp_path / "a", make(HIGH)), save(tmp_path / "b", make(None))
+    code, _, err = command("compare", a, b, "--fail-on-regression")
+    assert code == 1
+    assert "lost in B: rotation × protonet (conv4, pseudo, glyphs) digits 5way-1shot: failed: out of memory" in err
+
+
+def test_other_test_episodes_are_refused(command, make, save, tmp_path):
+    a = save(tmp_path / "a", make(HIGH), make(HIGH, target="glyphs"))
+    b = save(tmp_path / "b", make(LOW, episodes="others"))
+    code, out, err = command("compare", a, b)
+    assert (code, out) == (2, "")
+    assert err.endswith("digits 5way-1shot: they were scored on different test episodes\n")
+    save(b, make(HIGH, target="glyphs"))
+    code, _, err = command("compare", a, b)
+    assert code == 0
+    assert "not compared: rotation × protonet (conv4, pseudo, glyphs) digits 5way-1shot: they were scored" in err
+    assert command("compare", a, b, "--fail-on-regression")[0] == 1, "what is not compared has not been shown to hold"
+
+
+def test_several_seeds_are_paired_and_unpaired_ones_left_out(command, make, save, tmp_path):
+    a = save(tmp_path / "a", *(make(HIGH, seed=s) for s in (0, 1, 2)), make((0,) * 8, seed=3))
+    b = save(tmp_path / "b", *(make(LOW, seed=s) for s in (0, 1, 2)))
+    difference = rows(command, a, b)[1]["digits"]["difference"]
+    assert difference["mean"] == pytest.approx(-20)
+    assert (difference["seeds"], difference["pairing"], difference["over"]) == (3, "seeds", "seeds")
+
+
+def test_two_methods_of_a_folder(command, make, save, tmp_path):
+    results = save(
+        tmp_path / "results", *(make(c, pretext=p) for p, c in (("rotation", HIGH), ("jigsaw", LOW), ("labels", HIGH)))
+    )
+    for a, b in (("rotation/protonet", "jigsaw/protonet"), ("rotation × protonet", "jigsaw × protonet/conv4")):
+        _, found, _ = rows(command, a, b, "--results", results)
+        assert found["digits"]["difference"]["mean"] == pytest.approx(-20)
+        assert found["digits"]["what"] == "conv4, glyphs"
+    code, _, err = command("compare", "rotation/protonet", "jigsaw/protone", "--results", results)
+    assert (code, err.strip()) == (2, "error: no records of method 'jigsaw/protone'; did you mean 'jigsaw/protonet'?")
+
+
+def test_several_settings_are_compared_apart(command, make, save, tmp_path):
+    a = save(tmp_path / "a", make(HIGH, lr=0.1), make(LOW, lr=0.5))
+    b = save(tmp_path / "b", make(HIGH, lr=0.1, revision=2), make(LOW, lr=0.5))
+    _, _, content = rows(command, a, b)
+    assert [r["difference"]["mean"] for r in content["rows"]] == [0, 0]
+    assert len({r["what"] for r in content["rows"]}) == 2
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_revisions_of_a_folder(command, make, save, tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "-q")
+    folder = save(tmp_path / "results" / "quick", make(HIGH))
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    save(folder, make(LOW))
+    monkeypatch.chdir(folder)
+    _, found, _ = rows(command, "HEAD:results/quick", folder)
+    assert found["digits"]["difference"]["mean"] == pytest.approx(-20)
+    code, _, err = command("compare", "HEAD:results/quack", folder)
+    assert (code, err.strip()) == (
+        2,
+        "error: git HEAD:results/quack: fatal: not a valid object name: HEAD:results/quack",
+    )
+
+
+def test_names_are_escaped_in_markdown(command, make, save, tmp_path):
+    results = save(tmp_path / "results", make(HIGH, pretext="<b>|x"))
+    out = command("compare", results, results, "--format", "markdown")[1]
+    assert "&lt;b&gt;\\|x × protonet" in out
+    assert "<b>" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "nowhere"], "error: no results at nowhere: expected a results folder, or REV:path"),
+        (["a"], "Missing argument 'B'"),
+        (["a", "b", "--margin", "1"], "error: --margin: says what --fail-on-regression lets pass"),
+        (["a", "b", "--margin", "-1"], "-1.0 is not in the range"),
+        (["--results", "nowhere", "a/b", "c/d"], "error: no results at nowhere"),
+    ],
+)
+def test_bad_input(command, arguments, message):
+    code, out, err = command("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err

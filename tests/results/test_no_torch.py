@@ -1,0 +1,31 @@
+"""What reads records needs neither torch nor a plugin."""
+
+import subprocess
+import sys
+
+CODE = """
+import sys
+from benchbench.cli import group
+def run(*arguments):
+    group.main(list(arguments), "benchbench", standalone_mode=False)
+for command in ("list", "show", "add", "merge", "export", "prune", "audit"):
+    run("results", command, "--help")
+run("compare", "--help")
+results, work = sys.argv[1:]
+run("results", "list", results)
+run("results", "show", "", "--results", results)
+run("results", "merge", results, "--into", work + "/merged")
+run("results", "export", results, "--csv", work + "/all.csv")
+run("results", "prune", results, "--dry-run")
+run("compare", results, work + "/merged")
+run("leaderboard", results, "--output", results)
+run("leaderboard", results, "--check")
+loaded = {"torch", "torchvision", "benchbench_standard"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def test_no_torch(make, save, tmp_path):
+    results = save(tmp_path / "results", make((5, 6, 7)))
+    done = subprocess.run([sys.executable, "-c", CODE, results, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
