@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Archive": "data.archives",
     "Backbone": "components",
     "Batch": "components",
     "BenchbenchError": "errors",
+    "ClassHierarchy": "data.hierarchy",
     "ClassSplit": "data.splits",
     "ComponentRef": "settings",
     "DataMissing": "errors",
@@ -32,6 +34,7 @@ _HOME = {
     "Target": "evaluation",
     "Trained": "evaluation",
     "TrainingFailed": "errors",
+    "VariableShape": "sampling.meta_dataset",
     "class_means": "functional",
     "component_ref": "settings",
     "encode": "functional",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -13,11 +14,16 @@ from benchbench.components import Backbone, MetaLearner, SampleSpec
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import class_index
 from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.errors import BenchbenchError
+from benchbench.keys import canonical
 from benchbench.nn import has_norm
 from benchbench.rng import Rng, seeded_globals
-from benchbench.sampling import EpisodeIndex, check_shape, episode_set_hash, fixed_episode
+from benchbench.sampling.fixed import EpisodeIndex, check_shape, episode_set_hash, fixed_episode, stream
+from benchbench.sampling.meta_dataset import VariableShape, check_variable, variable_episode
+from benchbench.sampling.sources import Source, sources_of
 
-#: Raised when fixed episodes change: it enters every cell's key.
+#: Raised when fixed episodes change: it enters every cell's key. A protocol on episodes of variable shape raises its own
+#: revision instead.
 EPISODES_REVISION = 1
 #: Tasks adapted at once: small, since their weights and graphs stay in memory together.
 TASKS_AT_ONCE = 4
@@ -63,6 +69,7 @@ class Target:
         self.device = torch.device(device)
         self.name = f"dataset {data.name} ({part})"
         self._labels: dict[int, np.ndarray] = {}
+        self._used: np.ndarray | None = None
         self.episodes_hash: str | None = None
 
     @cached_property
@@ -70,32 +77,59 @@ class Target:
         return class_index(self.data.table.labels, self.data.split.part(self.part))
 
     @cached_property
-    def _groups(self) -> list[int] | None:
-        variants = self.data.split.variant_of
-        return None if variants is None else [variants[c] for c in self.data.split.part(self.part)]
+    def _sources(self) -> list[Source]:
+        return sources_of(self._rows, self.data.split, self.part)
 
-    def check(self, shape: EpisodeShape) -> None:
+    def check(self, shape: EpisodeShape | VariableShape) -> None:
         """Raise BenchbenchError where it has too few classes or images for episodes of `shape`."""
-        check_shape(shape, self._rows, self.name, self._groups)
+        if not self._sources:
+            raise BenchbenchError(f"{self.name} has no classes")
+        for source in self._sources:
+            if isinstance(shape, VariableShape):
+                check_variable(shape, source, self.name)
+            else:
+                check_shape(shape, source.index, self.name, source.variants)
 
     def images(self, rows: np.ndarray) -> Tensor:
         """Samples (N, *shape) in [0, 1] as the encoder takes them."""
         x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
         return fit(x.to(torch.get_default_dtype()).div_(255), self.sample)
 
-    @cached_property
+    @property
     def used(self) -> np.ndarray:
-        """The rows of its part, ascending."""
-        return np.sort(np.concatenate(self._rows))
+        """The rows that its episodes may hold, ascending."""
+        if self._used is None:
+            self._used = np.sort(np.concatenate(self._rows))
+        return self._used
+
+    def _source(self, key: str, number: int) -> Source:
+        """The source of an episode: all are equally likely."""
+        if len(self._sources) == 1:
+            return self._sources[0]
+        return self._sources[stream(key, number, "source").randint(len(self._sources))]
 
     def episodes(self, shape: EpisodeShape, count: int) -> Iterator[TestBatch]:
         """`count` fixed episodes, the same for every method, seed and machine, in batches."""
         self.check(shape)
         key = f"{self.data.fingerprint}/{self.part}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
-        drawn = [fixed_episode(key, i, shape, self._rows, self._groups) for i in range(count)]
+        drawn = []
+        for i in range(count):
+            source = self._source(key, i)
+            drawn.append(fixed_episode(key, i, shape, source.index, source.variants))
         self.episodes_hash = episode_set_hash(drawn)
         for start in range(0, count, CACHED_AT_ONCE):
             yield self._batch(start, drawn[start : start + CACHED_AT_ONCE], shape.ways)
+
+    def variable_episodes(self, shape: VariableShape, count: int) -> Iterator[TestBatch]:
+        """`count` fixed episodes of variable shape, each a batch of its own."""
+        self.check(shape)
+        key = f"{self.data.fingerprint}/{self.part}/{canonical(vars(shape))}"
+        drawn = [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
+        self.episodes_hash = episode_set_hash(drawn)
+        # A large target is not embedded whole: its episodes touch a small part of it.
+        self._used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
+        for i, episode in enumerate(drawn):
+            yield self._batch(i, [episode], len(episode.classes))
 
     def _batch(self, number: int, part: list[EpisodeIndex], ways: int) -> TestBatch:
         self._labels[number] = np.stack([e.query_y for e in part])
@@ -124,7 +158,8 @@ class Trained:
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
-        self._features: dict[int, Tensor] = {}
+        # Weak, for an identity may be given again once a target is gone.
+        self._features: WeakKeyDictionary[Target, tuple[np.ndarray, Tensor]] = WeakKeyDictionary()
 
     @property
     def transductive(self) -> bool:
@@ -154,13 +189,14 @@ class Trained:
         return torch.cat(parts)
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
-        target = batch.target
-        if id(target) not in self._features:
-            chunks = [target.used[i : i + 256] for i in range(0, len(target.used), 256)]
-            self._features[id(target)] = torch.cat([self.embed(target.images(rows)) for rows in chunks])
-        features = self._features[id(target)]
+        target, used = batch.target, batch.target.used
+        held, features = self._features.get(target, (None, None))
+        if features is None or held is not used:
+            chunks = [used[i : i + 256] for i in range(0, len(used), 256)]
+            features = torch.cat([self.embed(target.images(rows)) for rows in chunks])
+            self._features[target] = used, features
         support, query = (
-            features[torch.from_numpy(np.searchsorted(target.used, rows.numpy())).to(self.device)]
+            features[torch.from_numpy(np.searchsorted(used, rows.numpy())).to(self.device)]
             for rows in (batch.support, batch.query)
         )
         episodes = Episodes(support, batch.support_y.to(self.device), query, None, batch.ways)
