@@ -22,8 +22,8 @@ from benchbench.sampling.fixed import EpisodeIndex, check_shape, episode_set_has
 from benchbench.sampling.meta_dataset import VariableShape, check_variable, variable_episode
 from benchbench.sampling.sources import Source, sources_of
 
-#: Raised when fixed episodes change: it enters every cell's key. A protocol on episodes of variable shape raises its own
-#: revision instead.
+#: Raised when fixed episodes change: it enters every cell's key. For episodes of variable shape a protocol raises its
+#: own revision instead.
 EPISODES_REVISION = 1
 #: Tasks adapted at once: small, since their weights and graphs stay in memory together.
 TASKS_AT_ONCE = 4

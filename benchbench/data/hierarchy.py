@@ -34,8 +34,10 @@ class ClassHierarchy:
 
     def renumbered(self, ids: Sequence[int]) -> "ClassHierarchy":
         """The same groups where class c is called ``ids[c]``."""
-        parts = [tuple(tuple(ids[c] for c in group) for group in self.part(p)) for p in ("train", "valid", "test")]
-        return ClassHierarchy(self.kind, *parts)
+        parts = ("train", "valid", "test")
+        return ClassHierarchy(
+            self.kind, *(tuple(tuple(ids[c] for c in group) for group in self.part(p)) for p in parts)
+        )
 
     @classmethod
     def of_graph(cls, parts: Mapping[str, Mapping[str, Sequence[str]]], ids: Mapping[str, int]) -> "ClassHierarchy":

@@ -75,8 +75,11 @@ class ClassSplit:
             # Other classes of the larger table are never asked for.
             of = dict(zip(ids, self.variant_of, strict=True))
             variant_of = tuple(of.get(c, -1) for c in range(classes))
+        train, valid, test = (tuple(ids[c] for c in self.part(part)) for part in PARTS)
         return ClassSplit(
-            *(tuple(ids[c] for c in self.part(part)) for part in PARTS),
+            train,
+            valid,
+            test,
             variant_of=variant_of,
             hierarchy=self.hierarchy and self.hierarchy.renumbered(ids),
             sources=tuple(source.renumbered(ids, classes) for source in self.sources),
@@ -86,7 +89,8 @@ class ClassSplit:
     def joined(cls, sources: Sequence["ClassSplit"]) -> "ClassSplit":
         """The split of several sources in one table; a source that is itself joined counts as its own sources."""
         flat = tuple(s for source in sources for s in (source.sources or (source,)))
-        return cls(*(tuple(c for s in flat for c in s.part(part)) for part in PARTS), sources=flat)
+        train, valid, test = (tuple(c for s in flat for c in s.part(part)) for part in PARTS)
+        return cls(train, valid, test, sources=flat)
 
 
 def class_index(labels: np.ndarray, classes: Iterable[int]) -> list[np.ndarray]:
