@@ -1,7 +1,7 @@
 """Scoring a trained encoder on fixed test episodes: labels stay with the target, the learner never holds them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -108,30 +108,29 @@ class Target:
             return self._sources[0]
         return self._sources[stream(key, number, "source").randint(len(self._sources))]
 
-    def episodes(self, shape: EpisodeShape, count: int) -> Iterator[TestBatch]:
-        """`count` fixed episodes, the same for every method, seed and machine, in batches."""
+    def drawn(self, shape: EpisodeShape | VariableShape, count: int) -> list[EpisodeIndex]:
+        """The first `count` fixed episodes of a shape: the same for every method, seed and machine."""
         self.check(shape)
+        if isinstance(shape, VariableShape):
+            key = f"{self.data.fingerprint}/{self.part}/{canonical(vars(shape))}"
+            return [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
         key = f"{self.data.fingerprint}/{self.part}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
-        drawn = []
-        for i in range(count):
-            source = self._source(key, i)
-            drawn.append(fixed_episode(key, i, shape, source.index, source.variants))
-        self.episodes_hash = episode_set_hash(drawn)
-        for start in range(0, count, CACHED_AT_ONCE):
-            yield self._batch(start, drawn[start : start + CACHED_AT_ONCE], shape.ways)
+        sources = (self._source(key, i) for i in range(count))
+        return [fixed_episode(key, i, shape, source.index, source.variants) for i, source in enumerate(sources)]
 
-    def variable_episodes(self, shape: VariableShape, count: int) -> Iterator[TestBatch]:
-        """`count` fixed episodes of variable shape, each a batch of its own."""
-        self.check(shape)
-        key = f"{self.data.fingerprint}/{self.part}/{canonical(vars(shape))}"
-        drawn = [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
+    def episodes(self, shape: EpisodeShape | VariableShape, count: int) -> Iterator[TestBatch]:
+        """`count` fixed episodes in batches; those of variable shape one by one."""
+        drawn = self.drawn(shape, count)
         self.episodes_hash = episode_set_hash(drawn)
-        # A large target is not embedded whole: its episodes touch a small part of it.
-        self._used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
-        for i, episode in enumerate(drawn):
-            yield self._batch(i, [episode], len(episode.classes))
+        at_once = CACHED_AT_ONCE
+        if isinstance(shape, VariableShape):
+            at_once = 1
+            # A large target is not embedded whole: its episodes touch a small part of it.
+            self._used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
+        for start in range(0, count, at_once):
+            yield self._batch(start, drawn[start : start + at_once])
 
-    def _batch(self, number: int, part: list[EpisodeIndex], ways: int) -> TestBatch:
+    def _batch(self, number: int, part: list[EpisodeIndex]) -> TestBatch:
         self._labels[number] = np.stack([e.query_y for e in part])
         return TestBatch(
             self,
@@ -139,7 +138,7 @@ class Target:
             torch.from_numpy(np.stack([e.support for e in part])),
             torch.from_numpy(np.stack([e.support_y for e in part])),
             torch.from_numpy(np.stack([e.query for e in part])),
-            ways,
+            len(part[0].classes),
         )
 
     def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
@@ -203,6 +202,24 @@ class Trained:
         with self.learner.precomputed():
             return self._adapt(episodes, rng.child(batch.number))
 
+    def accuracies(self, episodes: Iterable[Episodes], rng: Rng) -> Iterator[float]:
+        """The share of correct queries of each episode of batches that come from elsewhere than a `Target`."""
+        for number, batch in enumerate(episodes):
+            labels = batch.labels()
+            order = torch.from_numpy(rng.child(number, "order").numpy.permutation(labels.shape[1]))
+            seen = replace(batch, query_x=batch.query_x[:, order], query_y=None)
+            logits = self._adapt(_fitted(seen, self.sample, self.device), rng.child(number))
+            yield from (logits.argmax(-1).cpu() == labels[:, order]).double().mean(1).tolist()
+
     def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
         with torch.no_grad(), seeded_globals(rng, self.device):
             return self.learner.logits(episodes, rng).detach()
+
+
+def _fitted(episodes: Episodes, sample: SampleSpec, device: torch.device) -> Episodes:
+    """Episodes as an encoder of `sample` takes them."""
+    support, query = (
+        fit(x.flatten(0, 1).to(device), sample).unflatten(0, x.shape[:2])
+        for x in (episodes.support_x, episodes.query_x)
+    )
+    return replace(episodes, support_x=support, support_y=episodes.support_y.to(device), query_x=query)

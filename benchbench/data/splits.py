@@ -55,7 +55,7 @@ class ClassSplit:
                 if name not in ids:
                     raise BenchbenchError(f"{where}: part {part!r} names class {name!r}{suggest(name, ids)}")
             chosen[part] = tuple(sorted(ids[name] for name in names))
-        return cls(**chosen)
+        return cls(chosen.get("train", ()), chosen.get("valid", ()), chosen.get("test", ()))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as they enter a fingerprint."""
