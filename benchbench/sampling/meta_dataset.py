@@ -133,7 +133,8 @@ def _draw_classes(state: np.random.RandomState, shape: VariableShape, source: So
     groups = _eligible(shape, source) if kind == "dag" else source.groups
     group = groups[state.randint(0, len(groups), dtype=np.int64)]
     if kind == "bilevel":
-        return group[state.permutation(len(group))[: _ways(state, shape, len(group))]]
+        ways = _ways(state, shape, len(group))
+        return group[state.permutation(len(group))[:ways]]
     return group if len(group) <= shape.max_ways else group[state.permutation(len(group))[: shape.max_ways]]
 
 
