@@ -110,7 +110,7 @@ def key_content(ref: ComponentRef) -> dict[str, Any]:
     """What of a component enters a key, and of the components that its settings name. Left out are a setting equal to
     its declared neutral value, so that adding one later keeps old keys, and one that only locates files."""
     cls = ref.load()
-    neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", frozenset())
+    neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", ())
     settings = {
         k: _nested_content(v)
         for k, v in ref.settings.items()

@@ -87,9 +87,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
             if member.isdir():
                 yield member.name, None
             elif member.isreg():
-                content = tape.extractfile(member)
-                assert content is not None
-                yield member.name, content
+                yield member.name, tape.extractfile(member)
             else:
                 raise BenchbenchError(f"archive {archive}: {member.name} is a link or a device: refused")
 
