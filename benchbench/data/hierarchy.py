@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from typing import Any, Literal
 
 from benchbench.errors import BenchbenchError
@@ -38,6 +39,16 @@ class ClassHierarchy:
         return ClassHierarchy(
             self.kind, *(tuple(tuple(ids[c] for c in group) for group in self.part(p)) for p in parts)
         )
+
+    @classmethod
+    def of_levels(cls, parts: Mapping[str, Sequence[str]], class_names: Sequence[str]) -> "ClassHierarchy":
+        """A bilevel hierarchy from names ``GROUP/CLASS``, the classes of each part listed group by group."""
+        ids = {name: i for i, name in enumerate(class_names)}
+        groups = {
+            part: tuple(tuple(ids[n] for n in group) for _, group in groupby(names, lambda n: n.rpartition("/")[0]))
+            for part, names in parts.items()
+        }
+        return cls("bilevel", **groups)
 
     @classmethod
     def of_graph(cls, parts: Mapping[str, Mapping[str, Sequence[str]]], ids: Mapping[str, int]) -> "ClassHierarchy":
