@@ -11,7 +11,7 @@ import click
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 
 COMMANDS = {
-    "data": "Prepare datasets.",
+    "data": "List, prepare, check and show datasets.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "plugins": "List the components that are installed.",
     "run": "Train and score a matrix, then print its leaderboard.",

@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from benchbench import BenchbenchError, DataMissing, Dataset, Sample, SampleTable
+from benchbench import BenchbenchError, DataMissing, Dataset, Sample, SampleTable, tasks_folder
 from benchbench.registry import find
 from benchbench_standard.datasets.listed import class_name, published
 
@@ -20,7 +20,6 @@ SPLITS = {
     "dtd": (33, 7, 7),
     "flowers": (71, 15, 16),
     "fungi": (994, 200, 200),
-    "ilsvrc-2012": (712, 158, 130),
     "mscoco": (0, 40, 40),
     "quickdraw": (241, 52, 52),
     "traffic-sign": (0, 0, 43),
@@ -60,6 +59,16 @@ def test_class_splits(name: str) -> None:
     parts = split_of(dataset(name), classes)
     assert tuple(map(len, parts)) == SPLITS[name]
     assert [set(part) for part in parts] == [set(part) for part in lists.values()]
+
+
+def test_ilsvrc_splits_by_its_class_graph() -> None:
+    graph = json.loads((tasks_folder() / "splits" / "ilsvrc-2012-graph.json").read_text("utf-8"))["graph"]
+    names = {c for nodes in graph.values() for below in nodes.values() for c in below if c not in nodes}
+    table = SampleTable(np.zeros((0, 3, 8, 8), np.uint8), np.zeros(0, np.int64), tuple(sorted(names)), "", "")
+    split = dataset("ilsvrc-2012").split(table)
+    assert (len(split.train), len(split.valid), len(split.test)) == (712, 158, 130)
+    assert split.hierarchy is not None
+    assert [len(split.hierarchy.part(part)) for part in ("train", "valid", "test")] == [299, 42, 50]
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("cub-chen", (100, 50, 50)), ("mini-imagenet", (64, 16, 20))])

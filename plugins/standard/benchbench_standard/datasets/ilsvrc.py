@@ -1,6 +1,9 @@
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from benchbench import ClassHierarchy, ClassSplit, SampleTable, tasks_folder
 from benchbench_standard.datasets.listed import Listed, ListedImages, class_folders
 
 DUPLICATES = tuple(f"ImageNet_{other}_duplicates.txt" for other in ("Caltech101", "Caltech256", "CUBirds"))
@@ -13,7 +16,6 @@ class ILSVRC2012(ListedImages):
     name = "ilsvrc-2012"
     folders = ("imagenet",)
     annotations = DUPLICATES
-    split_name = "ilsvrc-2012-meta-dataset"
     licence = "ImageNet's terms of access: non-commercial research and education"
     citation = "Russakovsky et al. 2015, ImageNet Large Scale Visual Recognition Challenge, IJCV 115(3)"
     homepage = "https://image-net.org/challenges/LSVRC/2012/"
@@ -26,6 +28,15 @@ class ILSVRC2012(ListedImages):
         """Class folders, without the duplicates."""
         skipped = {name for file in DUPLICATES for name in _names(folder / file)}
         return (entry for entry in class_folders(folder / "train") if entry.path.name not in skipped)
+
+    def split(self, table: SampleTable) -> ClassSplit:
+        """The leaves of each part's class graph, with the graph itself for Meta-Dataset's sampler."""
+        content = json.loads((tasks_folder() / "splits" / "ilsvrc-2012-graph.json").read_text("utf-8"))
+        graph = content["graph"]
+        leaves = {part: {c for below in nodes.values() for c in below} - set(nodes) for part, nodes in graph.items()}
+        split = ClassSplit.by_name(table.class_names, leaves, "split file ilsvrc-2012-graph.json")
+        ids = {name: i for i, name in enumerate(table.class_names)}
+        return replace(split, hierarchy=ClassHierarchy.of_graph(graph, ids))
 
 
 def _names(path: Path) -> Iterator[str]:
