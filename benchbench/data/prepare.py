@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +91,7 @@ def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -
     """
     place = _Place.of(ref)
     if not place.is_current:
-        try:
-            place.folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BenchbenchError(
-                f"cannot write prepared data to {place.folder.parent} ({error.strerror}): set BENCHBENCH_CACHE to a "
-                "folder that can be written"
-            ) from None
-        with FileLock(place.folder.with_suffix(".lock")):
+        with _locked(place.folder):
             if not place.is_current:
                 _build(ref, place, jobs, report)
     return place.open()
@@ -109,6 +104,24 @@ def prepared(ref: ComponentRef) -> Prepared | None:
     except BenchbenchError:
         return None
     return place.open() if place.is_current else None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time builds a table. Raises BenchbenchError where the cache cannot be written."""
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise BenchbenchError(
+            f"cannot write prepared data to {folder.parent} ({error.strerror}): set BENCHBENCH_CACHE to a folder that "
+            "can be written"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -> None:
