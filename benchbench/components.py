@@ -2,7 +2,7 @@
 (`benchbench.settings`); raise its `revision` when its results change."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchbench.data.archives import Archive
 from benchbench.data.splits import ClassSplit
 from benchbench.data.table import Sample, SampleTable
 from benchbench.episodes import Episodes, EpisodeShape
@@ -64,7 +65,10 @@ class Component:
     """What every kind shares."""
 
     revision: ClassVar[int] = 1
+    #: Settings added later, and the values under which nothing changes: equal to them, they stay out of keys.
     neutral: ClassVar[Mapping[str, Any]] = {}
+    #: Settings that only say where files lie: out of keys, so that the same data elsewhere are the same data.
+    locators: ClassVar[frozenset[str]] = frozenset()
 
 
 class Backbone(nn.Module, Component, ABC):
@@ -188,12 +192,19 @@ class MetaLearner(_OnEncoder):
 
 
 class Dataset(Component, ABC):
-    """A source of labelled samples. `samples` decodes, the core stores them once in a memory-mapped table."""
+    """A source of labelled samples, decoded once by the core into a memory-mapped table.
+
+    It offers `samples` alone, or `items` and `decode`: the latter can then run in several processes.
+    """
 
     modality: ClassVar[str] = "image"
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
+    #: Which files it reads and where, in words; empty where it needs none.
+    expects: ClassVar[str] = ""
+    #: What ``benchbench data prepare NAME --download`` fetches into the data folder.
+    archives: ClassVar[tuple[Archive, ...]] = ()
 
     @abstractmethod
     def sources(self, root: Path | None) -> list[Path]:
@@ -202,9 +213,22 @@ class Dataset(Component, ABC):
         Raises DataMissing with what to put where.
         """
 
-    @abstractmethod
+    def split_sources(self, root: Path | None) -> list[Path]:
+        """The files that only `split` reads: watched for changes, while the split itself enters the fingerprint."""
+        return []
+
+    def items(self, root: Path | None) -> Sequence[Any]:
+        """What `decode` makes samples of, in a stable order: small values that can be sent to another process."""
+        raise NotImplementedError
+
+    def decode(self, item: Any) -> Iterable[Sample]:
+        """The samples of one item: one, or several that share a file."""
+        raise NotImplementedError
+
     def samples(self, root: Path | None) -> Iterator[Sample]:
         """Every sample, decoded, in a stable order; class names with ``/`` make the class tree."""
+        for item in self.items(root):
+            yield from self.decode(item)
 
     @abstractmethod
     def split(self, table: SampleTable) -> ClassSplit:

@@ -1,8 +1,9 @@
 """Scoring a trained encoder on fixed test episodes: labels stay with the target, the learner never holds them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -13,11 +14,16 @@ from benchbench.components import Backbone, MetaLearner, SampleSpec
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import class_index
 from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.errors import BenchbenchError
+from benchbench.keys import canonical
 from benchbench.nn import has_norm
 from benchbench.rng import Rng, seeded_globals
-from benchbench.sampling import EpisodeIndex, check_shape, episode_set_hash, fixed_episode
+from benchbench.sampling.fixed import EpisodeIndex, check_shape, episode_set_hash, fixed_episode, stream
+from benchbench.sampling.meta_dataset import VariableShape, check_variable, variable_episode
+from benchbench.sampling.sources import Source, sources_of
 
-#: Raised when fixed episodes change: it enters every cell's key.
+#: Raised when fixed episodes change: it enters every cell's key. For episodes of variable shape a protocol raises its
+#: own revision instead.
 EPISODES_REVISION = 1
 #: Tasks adapted at once: small, since their weights and graphs stay in memory together.
 TASKS_AT_ONCE = 4
@@ -63,6 +69,7 @@ class Target:
         self.device = torch.device(device)
         self.name = f"dataset {data.name} ({part})"
         self._labels: dict[int, np.ndarray] = {}
+        self._used: np.ndarray | None = None
         self.episodes_hash: str | None = None
 
     @cached_property
@@ -70,34 +77,60 @@ class Target:
         return class_index(self.data.table.labels, self.data.split.part(self.part))
 
     @cached_property
-    def _groups(self) -> list[int] | None:
-        variants = self.data.split.variant_of
-        return None if variants is None else [variants[c] for c in self.data.split.part(self.part)]
+    def _sources(self) -> list[Source]:
+        return sources_of(self._rows, self.data.split, self.part)
 
-    def check(self, shape: EpisodeShape) -> None:
+    def check(self, shape: EpisodeShape | VariableShape) -> None:
         """Raise BenchbenchError where it has too few classes or images for episodes of `shape`."""
-        check_shape(shape, self._rows, self.name, self._groups)
+        if not self._sources:
+            raise BenchbenchError(f"{self.name} has no classes")
+        for source in self._sources:
+            if isinstance(shape, VariableShape):
+                check_variable(shape, source, self.name)
+            else:
+                check_shape(shape, source.index, self.name, source.variants)
 
     def images(self, rows: np.ndarray) -> Tensor:
         """Samples (N, *shape) in [0, 1] as the encoder takes them."""
         x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
         return fit(x.to(torch.get_default_dtype()).div_(255), self.sample)
 
-    @cached_property
+    @property
     def used(self) -> np.ndarray:
-        """The rows of its part, ascending."""
-        return np.sort(np.concatenate(self._rows))
+        """The rows that its episodes may hold, ascending."""
+        if self._used is None:
+            self._used = np.sort(np.concatenate(self._rows))
+        return self._used
 
-    def episodes(self, shape: EpisodeShape, count: int) -> Iterator[TestBatch]:
-        """`count` fixed episodes, the same for every method, seed and machine, in batches."""
+    def _source(self, key: str, number: int) -> Source:
+        """The source of an episode: all are equally likely."""
+        if len(self._sources) == 1:
+            return self._sources[0]
+        return self._sources[stream(key, number, "source").randint(len(self._sources))]
+
+    def drawn(self, shape: EpisodeShape | VariableShape, count: int) -> list[EpisodeIndex]:
+        """The first `count` fixed episodes of a shape: the same for every method, seed and machine."""
         self.check(shape)
+        if isinstance(shape, VariableShape):
+            key = f"{self.data.fingerprint}/{self.part}/{canonical(vars(shape))}"
+            return [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
         key = f"{self.data.fingerprint}/{self.part}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
-        drawn = [fixed_episode(key, i, shape, self._rows, self._groups) for i in range(count)]
-        self.episodes_hash = episode_set_hash(drawn)
-        for start in range(0, count, CACHED_AT_ONCE):
-            yield self._batch(start, drawn[start : start + CACHED_AT_ONCE], shape.ways)
+        sources = (self._source(key, i) for i in range(count))
+        return [fixed_episode(key, i, shape, source.index, source.variants) for i, source in enumerate(sources)]
 
-    def _batch(self, number: int, part: list[EpisodeIndex], ways: int) -> TestBatch:
+    def episodes(self, shape: EpisodeShape | VariableShape, count: int) -> Iterator[TestBatch]:
+        """`count` fixed episodes in batches; those of variable shape one by one."""
+        drawn = self.drawn(shape, count)
+        self.episodes_hash = episode_set_hash(drawn)
+        at_once = CACHED_AT_ONCE
+        if isinstance(shape, VariableShape):
+            at_once = 1
+            # A large target is not embedded whole: its episodes touch a small part of it.
+            self._used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
+        for start in range(0, count, at_once):
+            yield self._batch(start, drawn[start : start + at_once])
+
+    def _batch(self, number: int, part: list[EpisodeIndex]) -> TestBatch:
         self._labels[number] = np.stack([e.query_y for e in part])
         return TestBatch(
             self,
@@ -105,7 +138,7 @@ class Target:
             torch.from_numpy(np.stack([e.support for e in part])),
             torch.from_numpy(np.stack([e.support_y for e in part])),
             torch.from_numpy(np.stack([e.query for e in part])),
-            ways,
+            len(part[0].classes),
         )
 
     def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
@@ -124,7 +157,8 @@ class Trained:
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
-        self._features: dict[int, Tensor] = {}
+        # Weak, for an identity may be given again once a target is gone.
+        self._features: WeakKeyDictionary[Target, tuple[np.ndarray, Tensor]] = WeakKeyDictionary()
 
     @property
     def transductive(self) -> bool:
@@ -154,19 +188,38 @@ class Trained:
         return torch.cat(parts)
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
-        target = batch.target
-        if id(target) not in self._features:
-            chunks = [target.used[i : i + 256] for i in range(0, len(target.used), 256)]
-            self._features[id(target)] = torch.cat([self.embed(target.images(rows)) for rows in chunks])
-        features = self._features[id(target)]
+        target, used = batch.target, batch.target.used
+        held, features = self._features.get(target, (None, None))
+        if features is None or held is not used:
+            chunks = [used[i : i + 256] for i in range(0, len(used), 256)]
+            features = torch.cat([self.embed(target.images(rows)) for rows in chunks])
+            self._features[target] = used, features
         support, query = (
-            features[torch.from_numpy(np.searchsorted(target.used, rows.numpy())).to(self.device)]
+            features[torch.from_numpy(np.searchsorted(used, rows.numpy())).to(self.device)]
             for rows in (batch.support, batch.query)
         )
         episodes = Episodes(support, batch.support_y.to(self.device), query, None, batch.ways)
         with self.learner.precomputed():
             return self._adapt(episodes, rng.child(batch.number))
 
+    def accuracies(self, episodes: Iterable[Episodes], rng: Rng) -> Iterator[float]:
+        """The share of correct queries of each episode of batches that come from elsewhere than a `Target`."""
+        for number, batch in enumerate(episodes):
+            labels = batch.labels()
+            order = torch.from_numpy(rng.child(number, "order").numpy.permutation(labels.shape[1]))
+            seen = replace(batch, query_x=batch.query_x[:, order], query_y=None)
+            logits = self._adapt(_fitted(seen, self.sample, self.device), rng.child(number))
+            yield from (logits.argmax(-1).cpu() == labels[:, order]).double().mean(1).tolist()
+
     def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
         with torch.no_grad(), seeded_globals(rng, self.device):
             return self.learner.logits(episodes, rng).detach()
+
+
+def _fitted(episodes: Episodes, sample: SampleSpec, device: torch.device) -> Episodes:
+    """Episodes as an encoder of `sample` takes them."""
+    support, query = (
+        fit(x.flatten(0, 1).to(device), sample).unflatten(0, x.shape[:2])
+        for x in (episodes.support_x, episodes.query_x)
+    )
+    return replace(episodes, support_x=support, support_y=episodes.support_y.to(device), query_x=query)

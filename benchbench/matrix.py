@@ -68,13 +68,18 @@ class TrainingSettings(_Section):
 
 
 class Matrix(_Section):
-    """A whole matrix file; see ``tasks/matrices`` for examples."""
+    """A whole matrix file; see ``tasks/matrices`` for examples.
+
+    `missing` says what happens where a dataset's files are not there: an ``error``, or ``skip`` it, listing what to put
+    where.
+    """
 
     name: str = "matrix"
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
     selection: Literal["last", "pretext-valid", "labelled-valid"] = "last"
     threads: Count = 1
     floors: bool = True
+    missing: Literal["error", "skip"] = "error"
     axes: Axes
     budget: Budget
     episodes: EpisodeSettings = EpisodeSettings()

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from benchbench.components import Backbone, MetaLearner, Pretext, SampleSpec
+from benchbench.data.missing import without_missing
 from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
@@ -39,13 +40,14 @@ Point = dict[str, str]
 @dataclass
 class Plan:
     """What a matrix asks for. `dropped` are points without meaning and why; `broken` those whose plugin fails to
-    import; `unprepared` the datasets whose keys are not known yet."""
+    import; `unprepared` the datasets whose keys are not known yet; `missing` those left out, and where to put them."""
 
     matrix: Matrix
     trainings: list[Training] = field(default_factory=list)
     dropped: list[tuple[str, str]] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
     unprepared: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
 
 
 def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
@@ -71,6 +73,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         self._check_names()
+        self._check_data()
         grouped: dict[tuple[str, ...], list[Point]] = {}
         for point in self._points():
             method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
@@ -103,8 +106,16 @@ class _Planner:
                 if name not in known:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
 
+    def _check_data(self) -> None:
+        for axis in ("source", "target") if self.matrix.missing == "skip" else ():
+            names = getattr(self.matrix.axes, axis)
+            if all(self._ref("dataset", name) is None for name in names):
+                why = "".join(f"\n  {lack}: {reason}" for lack, reason in self.result.missing)
+                raise BenchbenchError(f"matrix {self.matrix.name!r}: no dataset of its axis {axis!r} is there:{why}")
+
     def _ref(self, kind: str, name: str) -> ComponentRef | None:
-        """The component with this matrix's settings, or None where its plugin is broken (reported once)."""
+        """The component with this matrix's settings, or None where its plugin is broken or its data are left out (both
+        reported once)."""
         if (kind, name) not in self.refs:
             offer = find(kind, name)
             given: dict[str, Any] = {}
@@ -112,7 +123,10 @@ class _Planner:
                 if written in (offer.name, offer.qualified, name):
                     given |= settings
             try:
-                self.refs[kind, name] = resolve_component(kind, name, given)
+                self.refs[kind, name] = ref = resolve_component(kind, name, given)
+                if kind == "dataset" and self.matrix.missing == "skip":
+                    self.refs[kind, name], missing = without_missing(ref)
+                    self.result.missing += [lack for lack in missing if lack not in self.result.missing]
             except BrokenPlugin as error:
                 self.refs[kind, name] = None
                 self.result.broken.append((f"{kind} {name}", str(error)))
@@ -303,7 +317,7 @@ class _Planner:
             protocol.build().check(Target(target, SampleSpec("image", source.table.shape)))
         content = {
             "training": training_key,
-            "target": target.fingerprint if target else "not prepared",
+            "target": target.fingerprint if target else f"{point['target']} is not prepared",
             "protocol": key_content(protocol),
             "episodes": EPISODES_REVISION,
         }

@@ -107,8 +107,21 @@ def resolve_component(kind: str, name: str, settings: Mapping[str, Any] | None =
 
 
 def key_content(ref: ComponentRef) -> dict[str, Any]:
-    """What of a component enters a key: a setting equal to its declared neutral value is left out, so that adding a
-    setting later keeps old keys."""
-    neutral = getattr(ref.load(), "neutral", {})
-    settings = {k: v for k, v in ref.settings.items() if not (k in neutral and neutral[k] == v)}
+    """What of a component enters a key, and of the components that its settings name. Left out are a setting equal to
+    its declared neutral value, so that adding one later keeps old keys, and one that only locates files."""
+    cls = ref.load()
+    neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", ())
+    settings = {
+        k: _nested_content(v)
+        for k, v in ref.settings.items()
+        if k not in locators and not (k in neutral and neutral[k] == v)
+    }
     return {"name": ref.name, "revision": ref.revision, "settings": settings}
+
+
+def _nested_content(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_nested_content(v) for v in value]
+    if isinstance(value, dict) and set(value) == set(ComponentRef.model_fields):
+        return {"kind": value["kind"], **key_content(ComponentRef(**value))}
+    return value

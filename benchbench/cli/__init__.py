@@ -12,7 +12,7 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
-    "data": "Prepare datasets.",
+    "data": "List, prepare, check and show datasets.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "plugins": "List the components that are installed.",
     "results": "Submit, merge, export, prune and audit records.",

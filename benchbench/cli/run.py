@@ -63,6 +63,8 @@ def command(
     todo = plan(content, only=parse_only(only), prepare_data=not dry_run)
     for label, reason in todo.broken:
         click.echo(f"warning: {label} is left out: {reason}", err=True)
+    for name, reason in todo.missing:
+        click.echo(f"data missing, left out: {name}: {reason}", err=True)
     if dry_run:
         _describe(todo, Store(results), retry_failed)
         return

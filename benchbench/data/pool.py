@@ -11,14 +11,15 @@ from benchbench.data.table import SampleTable
 from benchbench.episodes import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng
-from benchbench.sampling import check_shape, draw_classes
+from benchbench.sampling.fixed import check_shape, draw_classes
+from benchbench.sampling.sources import Source, sources_of
 
 
 class Pool:
     """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
 
-    Without labels it holds none: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares
-    `uses_labels`.
+    They stay in the memory-mapped table until they are asked for: a part may be larger than memory. Without labels it
+    holds none: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`.
     """
 
     def __init__(
@@ -29,15 +30,13 @@ class Pool:
         name: str,
         device: torch.device | str = "cpu",
         labels: Tensor | None = None,
-        by_class: list[np.ndarray] | None = None,
-        groups: list[int] | None = None,
+        sources: list[Source] | None = None,
     ):
         self.name = name
         self.device = torch.device(device)
-        self._x = torch.from_numpy(np.ascontiguousarray(table.x[rows]))
+        self._x, self._rows = table.x, rows
         self._labels = labels
-        self._by_class = by_class
-        self._groups = groups
+        self._sources = sources
 
     @classmethod
     def of(
@@ -62,11 +61,11 @@ class Pool:
         labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
         starts = np.cumsum([0, *sizes])
         local = [np.arange(a, b) for a, b in pairwise(starts)]
-        groups = None if split.variant_of is None else [split.variant_of[c] for c in classes]
-        return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, by_class=local, groups=groups)
+        sources = sources_of(local, split, part)
+        return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, sources=sources)
 
     def __len__(self) -> int:
-        return len(self._x)
+        return len(self._rows)
 
     @property
     def labels(self) -> Tensor:
@@ -82,7 +81,7 @@ class Pool:
 
     def images(self, index: Tensor) -> Tensor:
         """index (...) on the CPU -> samples (..., *shape) float in [0, 1] on the pool's device."""
-        x = self._x[index.flatten()].to(self.device)
+        x = torch.from_numpy(self._x[self._rows[index.flatten().numpy()]]).to(self.device)
         return x.to(torch.get_default_dtype()).div_(255).unflatten(0, index.shape)
 
     def draw(self, count: int, n: int, rng: Rng) -> Tensor:
@@ -92,14 +91,17 @@ class Pool:
         return self.images(rng.choices(len(self), n, count))
 
     def labelled_episodes(self, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
-        """Episodes over the pool's true classes, labels in random order."""
+        """Episodes over the pool's true classes, labels in random order; each of one source where several are joined,
+        every source equally likely."""
         _ = self.labels
-        assert self._by_class is not None
-        check_shape(shape, self._by_class, self.name, self._groups)
+        assert self._sources is not None
+        for source in self._sources:
+            check_shape(shape, source.index, self.name, source.variants)
         state = rng.numpy
         rows = np.empty((count, shape.ways, shape.per_class), np.int64)
         for b in range(count):
-            for w, c in enumerate(draw_classes(state, shape.ways, len(self._by_class), self._groups)):
-                members = self._by_class[c]
+            source = self._sources[state.randint(len(self._sources))] if len(self._sources) > 1 else self._sources[0]
+            for w, c in enumerate(draw_classes(state, shape.ways, len(source.index), source.variants)):
+                members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
         return Episodes.from_classes(self.images(torch.from_numpy(rows)), shape)

@@ -4,11 +4,12 @@ A table is built in a folder beside its final place and renamed into it, so a ki
 looks finished. It is built again when a source file's size or time changes.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from benchbench.components import Dataset
-from benchbench.data import table as tables
+from benchbench.data import sources, table
+from benchbench.data.decode import Report, decoded
 from benchbench.data.splits import ClassSplit
 from benchbench.data.table import SampleTable
 from benchbench.errors import BenchbenchError
@@ -40,6 +42,37 @@ class Prepared:
         return self.table.fingerprint
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a dataset's table is kept, and the state of the files that it is made from."""
+
+    name: str
+    dataset: Dataset
+    folder: Path
+    files: list[Path]
+    signature: str
+
+    @classmethod
+    def of(cls, ref: ComponentRef) -> "_Place":
+        name, dataset, root = ref.name.split(":")[-1], ref.build(), data_root()
+        files = dataset.sources(root)
+        signature = sources.signature([*files, *dataset.split_sources(root)], name)
+        place = content_key({"dataset": ref.model_dump(mode="json"), "home": sources.home(files)})
+        return cls(name, dataset, cache_root() / "tables" / f"{name}-{place[:16]}", files, signature)
+
+    @property
+    def is_current(self) -> bool:
+        try:
+            about = json.loads((self.folder / "table.json").read_text("utf-8"))
+            return about["signature"] == self.signature
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def open(self) -> Prepared:
+        held = table.read(self.folder)
+        return Prepared(self.name, self.dataset, held, self.dataset.split(held))
+
+
 def data_root() -> Path | None:
     """``BENCHBENCH_DATA``, the folder that holds datasets as their authors publish them; None where unset."""
     root = os.environ.get("BENCHBENCH_DATA")
@@ -51,88 +84,68 @@ def cache_root() -> Path:
     return Path(os.environ.get("BENCHBENCH_CACHE") or user_cache_dir("benchbench"))
 
 
-def prepare(ref: ComponentRef) -> Prepared:
-    """The prepared dataset that `ref` names; decodes it where that was not done before.
+def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -> Prepared:
+    """The prepared dataset that `ref` names; decodes it, in `jobs` processes, where that was not done before.
 
     Raises DataMissing where its files are not there, BenchbenchError for an unreadable one.
     """
-    dataset, name, folder = _locate(ref)
-    sources = dataset.sources(data_root())
-    signature = _signature(sources)
-    if not _is_current(folder, signature):
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BenchbenchError(
-                f"cannot write prepared data to {folder.parent} ({error.strerror}): set BENCHBENCH_CACHE to a folder "
-                "that can be written"
-            ) from None
-        with FileLock(folder.with_suffix(".lock")):
-            if not _is_current(folder, signature):
-                _build(ref, dataset, name, folder, sources, signature)
-    return _open(name, dataset, folder)
+    place = _Place.of(ref)
+    if not place.is_current:
+        with _locked(place.folder):
+            if not place.is_current:
+                _build(ref, place, jobs, report)
+    return place.open()
 
 
 def prepared(ref: ComponentRef) -> Prepared | None:
     """The prepared dataset, or None where it is not prepared yet (or its files are missing)."""
-    dataset, name, folder = _locate(ref)
     try:
-        current = _is_current(folder, _signature(dataset.sources(data_root())))
+        place = _Place.of(ref)
     except BenchbenchError:
         return None
-    return _open(name, dataset, folder) if current else None
+    return place.open() if place.is_current else None
 
 
-def _locate(ref: ComponentRef) -> tuple[Dataset, str, Path]:
-    name = ref.name.split(":")[-1]
-    root = data_root()
-    place = content_key({**key_content(ref), "root": str(root.resolve()) if root else None})
-    return ref.build(), name, cache_root() / "tables" / f"{name}-{place[:16]}"
-
-
-def _open(name: str, dataset: Dataset, folder: Path) -> Prepared:
-    table = tables.read(folder)
-    return Prepared(name, dataset, table, dataset.split(table))
-
-
-def _signature(sources: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sources:
-        status = path.stat()
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _is_current(folder: Path, signature: str) -> bool:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time builds a table. Raises BenchbenchError where the cache cannot be written."""
+    lock = FileLock(folder.with_suffix(".lock"))
     try:
-        return json.loads((folder / "table.json").read_text("utf-8"))["signature"] == signature
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _source_hash(sources: list[Path]) -> str:
-    """Of the bytes and names of the source files, wherever they lie."""
-    common = Path(os.path.commonpath(sources)) if len(sources) > 1 else sources[0].parent if sources else Path()
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.relative_to(common).as_posix().encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _build(ref: ComponentRef, dataset: Dataset, name: str, folder: Path, sources: list[Path], signature: str) -> None:
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise BenchbenchError(
+            f"cannot write prepared data to {folder.parent} ({error.strerror}): set BENCHBENCH_CACHE to a folder that "
+            "can be written"
+        ) from None
     try:
-        about = tables.write(work, dataset.samples(data_root()), name)
+        yield
+    finally:
+        lock.release()
+
+
+def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -> None:
+    """Write the table; its lock is held, so what a killed preparation left behind is nobody's."""
+    for left in place.folder.parent.glob(f".{place.folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
+    try:
+        about = table.write(work, decoded(ref, place.dataset, data_root(), jobs=jobs, report=report), place.name)
         (work / "table.json").write_text(json.dumps(about), "utf-8")
-        split = dataset.split(tables.read(work))
+        split = place.dataset.split(table.read(work))
+        found = sources.digests(place.files)
+        (work / "sources.json").write_text(json.dumps(found), "utf-8")
         about["fingerprint"] = content_key(
-            {"dataset": key_content(ref), "sources": _source_hash(sources), "split": split.as_json()}
+            {"dataset": key_content(ref), "sources": sources.content_hash(found), "split": split.as_json()}
         )
-        about["signature"] = signature
+        about["signature"] = place.signature
         (work / "table.json").write_text(json.dumps(about), "utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
+        if _Place.of(ref).signature != place.signature:
+            raise BenchbenchError(f"dataset {place.name}: its files changed while they were read: prepare it again")
+        if place.folder.exists():
+            shutil.rmtree(place.folder)
+        work.rename(place.folder)
+    except OSError as error:
+        raise BenchbenchError(f"dataset {place.name}: preparation failed: {error}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -1,10 +1,12 @@
 """Which classes are for training, validation and test."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from benchbench.data.hierarchy import ClassHierarchy
 from benchbench.errors import BenchbenchError, suggest
 
 PARTS = ("train", "valid", "test")
@@ -16,12 +18,17 @@ class ClassSplit:
 
     variant_of: where several classes are variants of one thing (an Omniglot character in four rotations), the thing's
     id for each class of the table: an episode then draws things, and one variant of each.
+    hierarchy: which classes Meta-Dataset's sampler lets meet in an episode; fixed-way episodes do without it.
+    sources: where several datasets are joined, the split of each in ids of the joined table: an episode then stays
+    within one source, every source equally likely.
     """
 
     train: tuple[int, ...] = ()
     valid: tuple[int, ...] = ()
     test: tuple[int, ...] = ()
     variant_of: tuple[int, ...] | None = field(default=None, repr=False)
+    hierarchy: ClassHierarchy | None = field(default=None, repr=False)
+    sources: tuple["ClassSplit", ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         seen: dict[int, str] = {}
@@ -48,12 +55,42 @@ class ClassSplit:
                 if name not in ids:
                     raise BenchbenchError(f"{where}: part {part!r} names class {name!r}{suggest(name, ids)}")
             chosen[part] = tuple(sorted(ids[name] for name in names))
-        return cls(**chosen)
+        return cls(chosen.get("train", ()), chosen.get("valid", ()), chosen.get("test", ()))
 
-    def as_json(self) -> dict[str, list[int]]:
+    def as_json(self) -> dict[str, Any]:
         """Plain values, as they enter a fingerprint."""
-        groups = {} if self.variant_of is None else {"variant_of": list(self.variant_of)}
-        return {**{part: list(self.part(part)) for part in PARTS}, **groups}
+        content: dict[str, Any] = {part: list(self.part(part)) for part in PARTS}
+        if self.variant_of is not None:
+            content["variant_of"] = list(self.variant_of)
+        if self.hierarchy is not None:
+            content["hierarchy"] = self.hierarchy.as_json()
+        if self.sources:
+            content["sources"] = [source.as_json() for source in self.sources]
+        return content
+
+    def renumbered(self, ids: Sequence[int], classes: int) -> "ClassSplit":
+        """The same split where class c of its table is class ``ids[c]`` of a table of `classes` classes."""
+        variant_of = None
+        if self.variant_of is not None:
+            # Other classes of the larger table are never asked for.
+            of = dict(zip(ids, self.variant_of, strict=True))
+            variant_of = tuple(of.get(c, -1) for c in range(classes))
+        train, valid, test = (tuple(ids[c] for c in self.part(part)) for part in PARTS)
+        return ClassSplit(
+            train,
+            valid,
+            test,
+            variant_of=variant_of,
+            hierarchy=self.hierarchy and self.hierarchy.renumbered(ids),
+            sources=tuple(source.renumbered(ids, classes) for source in self.sources),
+        )
+
+    @classmethod
+    def joined(cls, sources: Sequence["ClassSplit"]) -> "ClassSplit":
+        """The split of several sources in one table; a source that is itself joined counts as its own sources."""
+        flat = tuple(s for source in sources for s in (source.sources or (source,)))
+        train, valid, test = (tuple(c for s in flat for c in s.part(part)) for part in PARTS)
+        return cls(train, valid, test, sources=flat)
 
 
 def class_index(labels: np.ndarray, classes: Iterable[int]) -> list[np.ndarray]:

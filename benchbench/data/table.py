@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +28,7 @@ class SampleTable:
     """All samples of a prepared dataset.
 
     x: uint8 (N, C, H, W), memory-mapped; labels: int64 (N,); fingerprint: of source bytes, settings and split;
-    pixel_hash: of the decoded samples, which may differ between builds of a decoder.
+    pixel_hash: of the decoded samples, which may differ between builds of a decoder; folder: where it lies on disk.
     """
 
     x: np.ndarray
@@ -34,6 +36,7 @@ class SampleTable:
     class_names: tuple[str, ...]
     fingerprint: str
     pixel_hash: str
+    folder: Path | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,10 +46,25 @@ class SampleTable:
         """The shape of one sample, (C, H, W)."""
         return tuple(self.x.shape[1:])
 
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The file each sample came from, relative to the data folder; empty names where it came from none."""
+        return tuple(_kept(self.folder, "files.json", [""] * len(self)))
+
+    @cached_property
+    def source_digests(self) -> dict[str, str]:
+        """The source files' names and SHA-256, as they were when the table was made."""
+        return dict(_kept(self.folder, "sources.json", {}))
+
+
+def _kept(folder: Path | None, name: str, absent: Any) -> Any:
+    return absent if folder is None else json.loads((folder / name).read_text("utf-8"))
+
 
 def write(folder: Path, samples: Iterable[Sample], where: str) -> dict[str, object]:
     """Write samples into `folder`, growing on disk and not in memory; returns what `read` needs to know of them."""
     labels: list[str] = []
+    files: list[str] = []
     digest = hashlib.sha256()
     shape: tuple[int, ...] | None = None
     with (folder / "x.bin").open("wb") as out:
@@ -65,11 +83,13 @@ def write(folder: Path, samples: Iterable[Sample], where: str) -> dict[str, obje
             out.write(raw)
             digest.update(raw)
             labels.append(sample.label)
+            files.append(sample.file)
     if shape is None:
         raise BenchbenchError(f"dataset {where}: no samples were found")
     names = sorted(set(labels))
     ids = {name: i for i, name in enumerate(names)}
     np.save(folder / "labels.npy", np.array([ids[name] for name in labels], dtype=np.int64))
+    (folder / "files.json").write_text(json.dumps(files), "utf-8")
     return {"shape": list(shape), "class_names": names, "pixel_hash": digest.hexdigest()}
 
 
@@ -78,4 +98,5 @@ def read(folder: Path) -> SampleTable:
     about = json.loads((folder / "table.json").read_text("utf-8"))
     labels = np.load(folder / "labels.npy")
     x = np.memmap(folder / "x.bin", np.uint8, "r", shape=(len(labels), *about["shape"]))
-    return SampleTable(x, labels, tuple(about["class_names"]), about.get("fingerprint", ""), str(about["pixel_hash"]))
+    names = tuple(about["class_names"])
+    return SampleTable(x, labels, names, about.get("fingerprint", ""), str(about["pixel_hash"]), folder)

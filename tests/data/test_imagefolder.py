@@ -1,6 +1,7 @@
 """Trees of class folders, and what is wrong with them."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from benchbench import BenchbenchError, DataMissing
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.registry import resolve_component
+from benchbench_standard.datasets.imagefolder import ImageFolder
 
 
 @pytest.fixture
@@ -102,3 +104,15 @@ def test_image_beside_the_class_folders(root: Path) -> None:
     Image.new("RGB", (4, 4)).save(root / "zoo" / "stray.png")
     with pytest.raises(BenchbenchError, match=r"stray\.png stands beside the class folders"):
         load()
+
+
+CALTECH = Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent") / "caltech101" / "101_ObjectCategories"
+
+
+@pytest.mark.skipif(not CALTECH.is_dir(), reason="needs BENCHBENCH_DATA with caltech101")
+def test_real_data() -> None:
+    data = ImageFolder(path=str(CALTECH), size=84)
+    items = data.items(None)
+    assert len({name.split("/")[0] for _, name in items}) == len(list(CALTECH.iterdir()))
+    (sample,) = data.decode(items[-1])
+    assert (sample.x.shape, sample.label) == ((3, 84, 84), items[-1][1].split("/")[0])

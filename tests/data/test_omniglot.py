@@ -104,15 +104,12 @@ def test_an_incomplete_tree_is_refused(convention: str) -> None:
         Omniglot(split=convention).split(table_of(["Greek/character01/rot000"]))
 
 
-def test_download_takes_torchvisions_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        "benchbench_standard.datasets.omniglot.download_and_extract_archive",
-        lambda url, target, md5: asked.append((url.rsplit("/", 1)[1], md5)),
-    )
-    Omniglot().download(tmp_path)
-    assert [name for name, _ in asked] == ["images_background.zip", "images_evaluation.zip"]
-    assert all(len(md5) == 32 for _, md5 in asked)
+def test_archives_have_torchvisions_checksums() -> None:
+    assert [(a.name, a.checksum, a.into) for a in Omniglot.archives] == [
+        ("images_background.zip", "md5:68d2efa1b9178cc56df9314c21c6e718", "omniglot-py"),
+        ("images_evaluation.zip", "md5:6b91aef0f799c5bb55b94e3f2daec811", "omniglot-py"),
+    ]
+
 
 
 @needs_data

@@ -1,6 +1,4 @@
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +6,7 @@ from pydantic import Field
 
 from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable
 from benchbench_standard.datasets.images import SUFFIXES, image_files, read_image
-
-PARTS = ("train", "valid", "test")
+from benchbench_standard.datasets.user_split import UserSplit
 
 
 class ImageFolder(Dataset):
@@ -20,13 +17,17 @@ class ImageFolder(Dataset):
     absolute or below ``BENCHBENCH_DATA``; without it every class is for testing.
     """
 
+    locators = frozenset({"path", "split"})
+    expects = "a tree of class folders at the setting path"
+
     def __init__(
         self, *, path: str, split: str | None = None, size: Annotated[int, Field(ge=8)] = 84, grey: bool = False
     ):
-        self.path, self.split_path, self.size, self.grey = path, split, size, grey
+        self.path, self.size, self.grey = path, size, grey
+        self.user_split = UserSplit(split, "dataset imagefolder")
 
     def sources(self, root: Path | None) -> list[Path]:
-        """The image files, and the split file where there is one."""
+        """The image files."""
         folder = self._folder(root)
         if not folder.is_dir():
             raise DataMissing(
@@ -37,44 +38,28 @@ class ImageFolder(Dataset):
         for stray in (f for f in files if f.parent == folder):
             raise BenchbenchError(f"dataset imagefolder: {stray} stands beside the class folders, expected in one")
         _refuse_empty_classes(folder, {f.parent for f in files})
-        split = self._split_file(root)
-        if split is not None and not split.is_file():
-            raise DataMissing(f"dataset imagefolder: no split file {split}: expected JSON with lists of class names")
-        return files if split is None else [*files, split]
+        return files
 
-    def samples(self, root: Path | None) -> Iterator[Sample]:
-        """Every image, resized to `size`."""
+    def split_sources(self, root: Path | None) -> list[Path]:
+        """The split file, where there is one."""
+        return self.user_split.sources(root)
+
+    def items(self, root: Path | None) -> Sequence[tuple[Path, str]]:
+        """Every file, and its name below the tree."""
         folder = self._folder(root)
-        for path in image_files(folder):
-            name = path.relative_to(folder)
-            yield Sample(read_image(path, self.size, self.grey), name.parent.as_posix(), name.as_posix())
+        return [(path, path.relative_to(folder).as_posix()) for path in image_files(folder)]
+
+    def decode(self, item: tuple[Path, str]) -> Iterable[Sample]:
+        """The image, resized to `size`."""
+        path, name = item
+        yield Sample(read_image(path, self.size, self.grey), name.rpartition("/")[0], name)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """As the split file says."""
-        root = os.environ.get("BENCHBENCH_DATA")
-        path = self._split_file(Path(root) if root else None)
-        if path is None:
-            return ClassSplit(test=tuple(range(len(table.class_names))))
-        try:
-            parts = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise BenchbenchError(f"dataset imagefolder: split file {path} cannot be read: {error}") from None
-        if not isinstance(parts, dict) or set(parts) - set(PARTS) or not all(map(_is_list, parts.values())):
-            raise BenchbenchError(
-                f"dataset imagefolder: split file {path}: expected an object with lists of class names for "
-                f"{', '.join(PARTS)} and nothing else"
-            )
-        return ClassSplit.by_name(table.class_names, parts, f"split file {path}")
+        return self.user_split.split(table)
 
     def _folder(self, root: Path | None) -> Path:
         return (root or Path()) / self.path
-
-    def _split_file(self, root: Path | None) -> Path | None:
-        return None if self.split_path is None else (root or Path()) / self.split_path
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
 
 def _refuse_empty_classes(folder: Path, classes: set[Path]) -> None:

@@ -1,5 +1,7 @@
 """Reading image files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +9,31 @@ from PIL import Image
 
 from benchbench import BenchbenchError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """An image file, open. Raises BenchbenchError that names a missing or corrupt one, on opening or decoding."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise BenchbenchError(f"image file {path} cannot be read: {error}") from None
 
 
 def read_image(path: Path, size: int, grey: bool) -> np.ndarray:
     """The image as uint8 (C, size, size), one channel where `grey`, resized with antialiasing where needed. Raises
     BenchbenchError that names a missing or corrupt file."""
-    try:
-        with Image.open(path) as image:
-            x = np.asarray(fitted(image.convert("L" if grey else "RGB"), size))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise BenchbenchError(f"image file {path} cannot be read: {error}") from None
+    with opened(path) as image:
+        x = np.asarray(fitted(image.convert("L" if grey else "RGB"), size))
     return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))
+
+
+def resized(x: np.ndarray, size: int) -> np.ndarray:
+    """Decoded pixels uint8 (H, W) or (H, W, 3) -> (C, size, size)."""
+    x = np.asarray(fitted(Image.fromarray(x), size))
+    return x[None] if x.ndim == 2 else np.ascontiguousarray(x.transpose(2, 0, 1))
 
 
 def fitted(image: Image.Image, size: int) -> Image.Image:

@@ -1,14 +1,25 @@
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 from torchvision.datasets import Omniglot as TorchvisionOmniglot
-from torchvision.datasets.utils import download_and_extract_archive
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Rng, Sample, SampleTable, tasks_folder
+from benchbench import (
+    Archive,
+    BenchbenchError,
+    ClassHierarchy,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Rng,
+    Sample,
+    SampleTable,
+    tasks_folder,
+)
 from benchbench_standard.datasets.images import image_files, read_image
 
 FOLDERS = ("images_background", "images_evaluation")
@@ -32,6 +43,11 @@ class Omniglot(Dataset):
     licence = "MIT"
     citation = "Lake, Salakhutdinov & Tenenbaum 2015, Science 350(6266)"
     homepage = "https://github.com/brendenlake/omniglot"
+    expects = "omniglot-py/images_background and omniglot-py/images_evaluation, torchvision's tree"
+    archives = tuple(
+        Archive(f"{TorchvisionOmniglot.download_url_prefix}/{name}.zip", f"md5:{md5}", into="omniglot-py")
+        for name, md5 in TorchvisionOmniglot.zips_md5.items()
+    )
 
     def __init__(
         self,
@@ -53,31 +69,31 @@ class Omniglot(Dataset):
             )
         return [path for files in found for path in files]
 
-    def download(self, root: Path) -> None:
-        """Fetch both archives, checked by torchvision's checksums."""
-        for name in FOLDERS:
-            url = f"{TorchvisionOmniglot.download_url_prefix}/{name}.zip"
-            target = str(root / "omniglot-py")
-            download_and_extract_archive(url, target, md5=TorchvisionOmniglot.zips_md5[name])
+    def items(self, root: Path | None) -> Sequence[tuple[Path, str]]:
+        """Every drawing, and its name below the data folder."""
+        files = self.sources(root)
+        assert root is not None
+        return [(path, path.relative_to(root).as_posix()) for path in files]
 
-    def samples(self, root: Path | None) -> Iterator[Sample]:
-        """Every drawing: as it is in ``meta-dataset``, else in four rotations, each a class of its own."""
-        for path in self.sources(root):
-            assert root is not None
-            x = read_image(path, self.size, grey=True)
-            x = 255 - x if self.ink == "one" else x
-            character, file = f"{path.parent.parent.name}/{path.parent.name}", path.relative_to(root).as_posix()
-            if self.convention == "meta-dataset":
-                yield Sample(x, character, file)
-                continue
-            for turns in range(4):
-                yield Sample(np.rot90(x, turns, (1, 2)), f"{character}/rot{90 * turns:03d}", file)
+    def decode(self, item: tuple[Path, str]) -> Iterator[Sample]:
+        """The drawing: as it is in ``meta-dataset``, else in four rotations, each a class of its own."""
+        path, file = item
+        x = read_image(path, self.size, grey=True)
+        x = 255 - x if self.ink == "one" else x
+        character = f"{path.parent.parent.name}/{path.parent.name}"
+        if self.convention == "meta-dataset":
+            yield Sample(x, character, file)
+            return
+        for turns in range(4):
+            yield Sample(np.rot90(x, turns, (1, 2)), f"{character}/rot{90 * turns:03d}", file)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The chosen convention."""
         names = table.class_names
         if self.convention == "meta-dataset":
-            return ClassSplit.by_name(names, self._by_alphabet(names), "split omniglot-meta-dataset")
+            parts = self._by_alphabet(names)
+            split = ClassSplit.by_name(names, parts, "split omniglot-meta-dataset")
+            return replace(split, hierarchy=ClassHierarchy.of_levels(parts, names))
         characters = sorted({name.rsplit("/", 1)[0] for name in names})
         if len(characters) != CHARACTERS:
             raise BenchbenchError(

@@ -1,4 +1,4 @@
-"""Fixed episodes as indices: no sample is touched before an episode's indices are known.
+"""Fixed episodes: N-way K-shot, Q queries a class.
 
 Draws come from NumPy's legacy ``RandomState``, whose streams are promised never to change: an episode depends on its
 key alone, whatever the method, machine, job count or order.
@@ -24,6 +24,12 @@ class EpisodeIndex:
     query: np.ndarray
     query_y: np.ndarray
     classes: np.ndarray
+
+
+def stream(key: str, *path: object) -> np.random.RandomState:
+    """The generator of one episode, such as ``stream(key, number)``; the same on every platform."""
+    digest = hashlib.sha256("/".join(map(str, (key, *path))).encode()).digest()
+    return np.random.RandomState(np.frombuffer(digest[:16], dtype="<u4"))
 
 
 def check_shape(
@@ -57,8 +63,7 @@ def fixed_episode(
     key: str, number: int, shape: EpisodeShape, index: Sequence[np.ndarray], groups: Sequence[int] | None = None
 ) -> EpisodeIndex:
     """Episode `number` of the stream named `key`: N-way, K-shot, from `index`, the rows of each class."""
-    digest = hashlib.sha256(f"{key}/{number}".encode()).digest()
-    state = np.random.RandomState(np.frombuffer(digest[:16], dtype="<u4"))
+    state = stream(key, number)
     classes = draw_classes(state, shape.ways, len(index), groups)
     rows = np.stack([index[c][state.permutation(len(index[c]))[: shape.per_class]] for c in classes])
     labels = np.arange(shape.ways)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torchvision.datasets
 from PIL import Image
 
 from benchbench import DataMissing, SampleTable, tasks_folder
-from benchbench_standard.datasets.cifar100 import CIFAR100, CIFARFS, FC100
+from benchbench_standard.datasets.cifar import CIFAR10, CIFAR100, CIFARFS, FC100
 
 needs_data = pytest.mark.skipif(
     not (Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent") / "cifar100").is_dir(),
@@ -49,18 +50,33 @@ def pickles(root: Path) -> None:
 @pytest.mark.parametrize("size", [32, 16])
 def test_reads_torchvisions_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     pickles(tmp_path)
-    monkeypatch.setattr(CIFAR100, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(torchvision.datasets.CIFAR100, "_check_integrity", lambda self: True)
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5: True)
     samples = list(FC100(size=size).samples(tmp_path))
     assert [s.label for s in samples] == ["bear", "apple", "bear", "apple"]
     assert samples[0].x.shape == (3, size, size)
     assert samples[0].x[:, 5, 5].tolist() == [0, 0, 200]
+    assert [s.file for s in samples[1:3]] == ["cifar-100-python/train#1", "cifar-100-python/test#0"]
 
 
 def test_unverified_pickles_are_refused(tmp_path: Path) -> None:
     pickles(tmp_path)
     with pytest.raises(DataMissing, match="cifar-100-python"):
         list(CIFARFS().samples(tmp_path))
+
+
+def test_cifar10_and_cifar100_are_targets(tmp_path: Path) -> None:
+    (tmp_path / "cifar10" / "cat").mkdir(parents=True)
+    Image.new("RGB", (32, 32), (0, 9, 0)).save(tmp_path / "cifar10" / "cat" / "1.png")
+    (sample,) = CIFAR10().samples(tmp_path)
+    assert (sample.label, sample.x[:, 3, 3].tolist()) == ("cat", [0, 9, 0])
+    for dataset in (CIFAR10, CIFAR100):
+        assert dataset().split(table_of(("a", "b"))).test == (0, 1)
+
+
+def test_cifar10_needs_its_seven_files(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match=r"batches.meta,data_batch_1,.*,data_batch_5,test_batch"):
+        CIFAR10().sources(tmp_path)
 
 
 def test_missing_data_says_where(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Leakage: images that come more than once, and classes that two datasets share."""
+
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from benchbench.data.prepare import Prepared
+from benchbench.data.splits import PARTS, ClassSplit, class_index
+from benchbench.data.table import SampleTable
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups of rows of a table that hold the same pixels, each of two rows or more, ascending."""
+
+    table: SampleTable
+    split: ClassSplit
+    groups: tuple[tuple[int, ...], ...]
+
+    @property
+    def extra(self) -> int:
+        """How many images repeat another one."""
+        return sum(len(group) - 1 for group in self.groups)
+
+    @property
+    def across_classes(self) -> int:
+        """How many groups hold images of several classes."""
+        return sum(len({int(self.table.labels[row]) for row in group}) > 1 for group in self.groups)
+
+    @property
+    def across_parts(self) -> dict[tuple[str, str], int]:
+        """How many groups hold images of two parts of the class split; pairs without any are left out."""
+        part_of = {c: part for part in PARTS for c in self.split.part(part)}
+        found: dict[tuple[str, str], int] = defaultdict(int)
+        for group in self.groups:
+            met = {part_of.get(int(self.table.labels[row])) for row in group}
+            for pair in combinations(PARTS, 2):
+                found[pair] += met.issuperset(pair)
+        return {pair: count for pair, count in found.items() if count}
+
+
+def duplicates(data: Prepared) -> Duplicates:
+    """The exact duplicates of a dataset. Quarter turns that were made as classes of their own count like any image."""
+    rows: dict[bytes, list[int]] = defaultdict(list)
+    for row, digest in enumerate(_digests(data.table, np.arange(len(data.table)))):
+        rows[digest].append(row)
+    groups = tuple(tuple(group) for group in rows.values() if len(group) > 1)
+    return Duplicates(data.table, data.split, groups)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What a source's training classes and a target's test classes share: names of classes, and how many images of the
+    target are, pixel for pixel, also the source's."""
+
+    classes: tuple[str, ...]
+    images: int
+
+    def __str__(self) -> str:
+        said = [f"{len(self.classes)} classes of the same name"] if self.classes else []
+        said += [f"{self.images} identical images"] if self.images else []
+        return " and ".join(said) or "nothing"
+
+
+def overlap(source: Prepared, target: Prepared) -> Overlap:
+    """What a training on `source` may have seen of the test part of `target`. Images are compared where both tables
+    have one shape, class names without case, numbers and punctuation (``001.Black_footed_Albatross``)."""
+    known = {_plain(source.table.class_names[c]) for c in source.split.train}
+    named = tuple(n for c in target.split.test if _plain(n := target.table.class_names[c]) in known - {""})
+    shared = 0
+    if source.table.shape == target.table.shape:
+        seen = set(_digests(source.table, _rows(source, "train")))
+        shared = sum(digest in seen for digest in _digests(target.table, _rows(target, "test")))
+    return Overlap(named, shared)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.findall(r"[^\W\d_]+", name.rsplit("/", 1)[-1].casefold()))
+
+
+def _rows(data: Prepared, part: str) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *class_index(data.table.labels, data.split.part(part))])
+
+
+def _digests(table: SampleTable, rows: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(table.x[row]), digest_size=16).digest() for row in rows]

@@ -1,0 +1,32 @@
+"""Images as record files hold them: encoded bytes."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from benchbench.errors import BenchbenchError
+
+
+def encode_png(x: np.ndarray) -> bytes:
+    """x uint8 (C, H, W), grey or RGB -> a PNG's bytes: nothing is lost, and readers of JPEG records tell it by its
+    first bytes. Raises BenchbenchError for another number of channels."""
+    if len(x) not in (1, 3):
+        raise BenchbenchError(f"images of {len(x)} channels cannot be written: expected 1 or 3")
+    out = io.BytesIO()
+    Image.fromarray(x[0] if len(x) == 1 else np.ascontiguousarray(x.transpose(1, 2, 0))).save(out, "PNG")
+    return out.getvalue()
+
+
+def decode_picture(data: bytes, size: int, grey: bool, where: str) -> np.ndarray:
+    """Encoded bytes -> uint8 (C, size, size), one channel where `grey`; resized with antialiasing where needed. `where`
+    names them in the BenchbenchError for bytes that are no image."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            fitted = image.convert("L" if grey else "RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise BenchbenchError(f"{where} holds no readable image: {error}") from None
+    if fitted.size != (size, size):
+        fitted = fitted.resize((size, size), Image.Resampling.BICUBIC)
+    x = np.asarray(fitted)
+    return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))

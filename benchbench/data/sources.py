@@ -1,0 +1,44 @@
+"""The files that a dataset is read from: whether they changed, and what they hold."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchbench.errors import DataMissing
+
+
+def home(files: Sequence[Path]) -> str:
+    """The folder that all files share, or the only file: with settings, what tells two prepared tables apart."""
+    return os.path.commonpath([path.resolve() for path in files]) if files else ""
+
+
+def signature(files: Sequence[Path], where: str) -> str:
+    """Of the names, sizes and times of files. Raises DataMissing for one that is listed and not there."""
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataMissing(f"dataset {where}: {path} cannot be read ({error.strerror}): put it there") from None
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def digests(files: Sequence[Path]) -> dict[str, str]:
+    """The SHA-256 of each file, by its name below the folder that all share."""
+    common = Path(os.path.commonpath(files)) if len(files) > 1 else files[0].parent if files else Path()
+    found = {}
+    for path in files:
+        with path.open("rb") as file:
+            found[path.relative_to(common).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def content_hash(found: dict[str, str]) -> str:
+    """One hash of `digests`: of the bytes and names of the source files, wherever they lie."""
+    digest = hashlib.sha256()
+    for name, value in found.items():
+        digest.update(name.encode())
+        digest.update(bytes.fromhex(value))
+    return digest.hexdigest()
