@@ -19,7 +19,9 @@ ENGINE = (
     "benchbench.functional",
     "benchbench.nn",
     "benchbench.rng",
-    "benchbench.sampling",
+    "benchbench.sampling.fixed",
+    "benchbench.sampling.meta_dataset",
+    "benchbench.sampling.sources",
     "benchbench.training",
 )
 

@@ -1,6 +1,7 @@
 """What the benchmark must be able to show: floor < contrastive < labels, by more than the intervals."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ ORDER = (("none", "nearest-centroid"), ("contrastive", "protonet"), ("labels", "
 
 def ordered(summaries: list[Summary]) -> bool:
     """Whether intervals rise without touching."""
-    return all(a.mean + a.ci95 < b.mean - b.ci95 for a, b in zip(summaries, summaries[1:], strict=False))
+    return all(a.mean + a.ci95 < b.mean - b.ci95 for a, b in pairwise(summaries))
 
 
 def steps(records: list[Record], target: str) -> list[Summary]:
