@@ -111,7 +111,6 @@ def test_archives_have_torchvisions_checksums() -> None:
     ]
 
 
-
 @needs_data
 def test_real_data() -> None:
     data = prepare(resolve_component("dataset", "omniglot"))
