@@ -75,13 +75,13 @@ def test_cifar10_and_cifar100_are_targets(tmp_path: Path) -> None:
 
 
 def test_cifar10_needs_its_seven_files(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"batches.meta,data_batch_1,.*,data_batch_5,test_batch"):
+    with pytest.raises(DataMissing, match=r"\{batches\.meta,data_batch_1\.\.5,test_batch\}"):
         CIFAR10().sources(tmp_path)
 
 
 def test_missing_data_says_where(tmp_path: Path) -> None:
     for root in (None, tmp_path):
-        with pytest.raises(DataMissing, match="BENCHBENCH_DATA/cifar100/CLASS"):
+        with pytest.raises(DataMissing, match="BENCHBENCH_DATA cifar100/CLASS"):
             CIFARFS().sources(root)
 
 

@@ -1,60 +1,47 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from torchvision.datasets import MNIST as TorchvisionMNIST
 
-from benchbench import Archive, BenchbenchError, ClassSplit, DataMissing, SampleTable
-from benchbench_standard.datasets.arrays import ImageArrays, Images
-from benchbench_standard.datasets.images import image_files, read_image
+from benchbench import Archive, BenchbenchError
+from benchbench_standard.datasets.two_layouts import Item, TwoLayouts
 
 _URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
-class MNIST(ImageArrays):
-    """MNIST (LeCun et al. 1998): 70,000 handwritten digits, of its own train and test sets alike, from class folders
-    ``mnist/DIGIT/*.png`` or torchvision's ``MNIST/raw``. A target: all ten classes are for testing."""
+class MNIST(TwoLayouts):
+    """MNIST (LeCun et al. 1998): 70,000 handwritten digits, of its own train and test sets alike, ink = 255. A target:
+    all ten classes are for testing."""
 
+    name = folder = "mnist"
+    grey = True
     licence = "CC BY-SA 3.0"
     citation = "LeCun, Bottou, Bengio & Haffner 1998, Gradient-Based Learning Applied to Document Recognition"
     homepage = "http://yann.lecun.com/exdb/mnist/"
-    expects = "mnist/DIGIT/*.png or torchvision's MNIST/raw/"
+    expects = "mnist/DIGIT/*.png or torchvision's MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte"
     archives = tuple(Archive(_URL + file, f"md5:{md5}", into="MNIST/raw") for file, md5 in TorchvisionMNIST.resources)
 
-    def sources(self, root: Path | None) -> list[Path]:
-        """The class folders' files, or the four files of images and labels."""
-        if root is not None and (files := image_files(root / "mnist")):
-            return files
-        names = [file.removesuffix(".gz") for file, _ in TorchvisionMNIST.resources]
-        folder = root / "MNIST" / "raw" if root else None
-        found = [p for name in names for p in (folder / name, folder / f"{name}.gz") if p.is_file()] if folder else []
-        kept = {path.name.removesuffix(".gz"): path for path in reversed(found)}
-        if set(kept) != set(names):
-            raise DataMissing(
-                f"dataset mnist: expected class folders BENCHBENCH_DATA/mnist/DIGIT/*.png or torchvision's "
-                f"BENCHBENCH_DATA/MNIST/raw/{{{','.join(names)}}}; `benchbench data prepare mnist --download` fetches "
-                "the latter"
-            )
-        return [kept[name] for name in names]
+    def __init__(self, *, size: Annotated[int, Field(ge=8)] = 28):
+        super().__init__(size=size)
 
-    def arrays(self, root: Path | None) -> Iterator[Images]:
-        """Training images, then test images; one file at a time from class folders."""
-        files = self.sources(root)
-        assert root is not None
-        if files[0].is_relative_to(root / "mnist"):
-            for path in files:
-                yield Images(
-                    read_image(path, 28, grey=True), [path.parent.name], path.relative_to(root).as_posix(), [0]
-                )
-            return
+    def published(self, root: Path) -> list[Path]:
+        """Images and labels of the training set, then of the test set, unpacked or as ``.gz``."""
+        found = []
+        for file, _ in TorchvisionMNIST.resources:
+            packed = root / "MNIST" / "raw" / file
+            found.append(plain if (plain := packed.with_suffix("")).is_file() else packed)
+        return found if all(path.is_file() for path in found) else []
+
+    def pixels(self, root: Path) -> Iterator[Item]:
+        """The training images, then the test images."""
+        files = self.published(root)
         for images, labels in (files[:2], files[2:]):
-            x, y = _idx(images), _idx(labels)
-            yield Images(x, [str(label) for label in y], images.relative_to(root).as_posix(), range(len(x)))
-
-    def split(self, table: SampleTable) -> ClassSplit:
-        """All classes are for testing."""
-        return ClassSplit(test=tuple(range(len(table.class_names))))
+            for i, (image, label) in enumerate(zip(_idx(images), _idx(labels), strict=True)):
+                yield Item(image, str(label), f"{images.relative_to(root).as_posix()}#{i}")
 
 
 def _idx(path: Path) -> np.ndarray:
