@@ -39,7 +39,7 @@ class Pair:
             same = sorted(seeds_a) == sorted(seeds_b)
             a, b = a[np.argsort(seeds_a, kind="stable")], b[np.argsort(seeds_b, kind="stable")]
         if same:
-            return cls(columns, (np.round(a - b, 12),), seeds, "seeds")
+            return cls(columns, (a - b,), seeds, "seeds")
         return cls(columns, (a, b), seeds, "episodes")
 
     @cached_property

@@ -115,6 +115,14 @@ def test_methods_that_do_not_train_vary_over_episodes_alone():
     assert (found.seeds, found.over) == (3, "seeds")
 
 
+def test_rounding_is_no_difference_between_seeds():
+    # -0.2 has no exact double: sums of three or eight of it leave a last bit.
+    found = paired_difference(np.zeros((3, 8)), np.full((3, 8), 0.2))
+    assert (found.mean, *ends(found), found.p) == pytest.approx((-0.2, -0.2, -0.2, 0))
+    shifted = paired_difference(np.full((3, 8), 0.1) + 0.2, np.full((3, 8), 0.3))
+    assert (shifted.mean, *ends(shifted), shifted.p) == pytest.approx((0, 0, 0, 1), abs=1e-12)
+
+
 def test_equal_scores_do_not_differ():
     a, _ = tables()
     found = paired_difference(a, a)
