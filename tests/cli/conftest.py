@@ -22,6 +22,7 @@ def record(pretext: str, status: str = "ok") -> Record:
         protocol="5way-1shot",
         seed=0,
         content={},
+        scores={"accuracy": metric} if status == "ok" else {},
         summary={"accuracy": Summary.of(metric)} if status == "ok" else {},
         flags=Flags(transductive=False, labels="none", selection="last", floor=False),
     )
