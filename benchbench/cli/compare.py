@@ -8,7 +8,7 @@ import click
 from tabulate import tabulate
 
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.render import _escaped as escaped
+from benchbench.leaderboard.render import escaped
 from benchbench.results.compare import Comparison, Comparisons, compare_methods, compare_results, load
 
 HEADERS = ["", "target", "protocol", "A", "B", "B - A", "95% interval", "p (Holm)", "B is"]

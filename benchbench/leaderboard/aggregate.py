@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchbench.leaderboard.cells import Cell
+from benchbench.leaderboard.cells import Cell, uncollected
 from benchbench.leaderboard.grid import (
     MISSING,
     Grid,
@@ -50,6 +50,7 @@ def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) 
     return tabulated(grid(records), columns)
 
 
+@uncollected()
 def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     """The leaderboard of a grid."""
     ranks, tied = average_ranks(found), tied_average_ranks(found)
@@ -76,7 +77,7 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
 def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A frame in which whole numbers stay whole beside missing ones."""
     frame = pd.DataFrame(rows)
-    for name in frame.columns:
+    for name in frame.columns[frame.isna().any()]:
         values = [row.get(name) for row in rows]
         if None in values and any(type(v) is int for v in values) and all(v is None or type(v) is int for v in values):
             frame[name] = pd.array(values, dtype="Int64")

@@ -4,8 +4,10 @@ A record of 600 episodes is mostly scores and curve. Tables need its summary alo
 while it parses: several times as fast as building records, and little memory.
 """
 
+import gc
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -93,6 +95,20 @@ def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
     return cells, [conflicts[key] for key in sorted(conflicts)]
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector, which would walk a hundred thousand cells again and again: none of what
+    tables make of them is cyclic. Also a decorator."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@uncollected()
 def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
     """The cells of the records below a results folder, sorted by key, and the problems of
     `benchbench.store.read_records`. Cells have no `record`; scores are skipped, not validated."""

@@ -1,7 +1,7 @@
 """Cells by row (a method) and column (a target and protocol), scored and ranked: what every table is drawn from."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from benchbench.leaderboard.cells import Cell, cells_of
+from benchbench.leaderboard.cells import Cell, cells_of, uncollected
 from benchbench.leaderboard.statistics.ranks import average_tied_ranks
 from benchbench.records import Record
 
@@ -88,6 +88,7 @@ class Grid:
         return any(len({c.seed for c in cells}) < len(cells) for cells in self.cells[row].values())
 
 
+@uncollected()
 def grid(records: Iterable[Record | Cell]) -> Grid:
     """The grid of some records, whatever their order."""
     everything, conflicts = cells_of(records)
@@ -105,13 +106,13 @@ def grid(records: Iterable[Record | Cell]) -> Grid:
 
 def _titles(cells: list[Cell]) -> dict[str, str]:
     """Column of each record. Targets or protocols of one name but other settings get columns of their own."""
-    meant: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for c in cells:
-        meant[c.target, c.protocol].add(c.place)
-    return {
-        c.key: f"{c.target} {c.protocol}" + (f" [{c.place}]" if len(meant[c.target, c.protocol]) > 1 else "")
-        for c in cells
+    meant = {(c.target, c.protocol, c.place) for c in cells}
+    namesakes = Counter((target, protocol) for target, protocol, _ in meant)
+    titles = {
+        (target, protocol, place): f"{target} {protocol}" + (f" [{place}]" if namesakes[target, protocol] > 1 else "")
+        for target, protocol, place in meant
     }
+    return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
 
 
 def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:

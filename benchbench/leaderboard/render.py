@@ -22,13 +22,13 @@ _ESCAPES = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]|"}, "&": "&amp;", "<"
 
 def markdown(table: Table) -> str:
     """A GitHub table and its notes; names are escaped."""
-    columns = [_escaped(c) for c in table.rows.columns]
-    rows = [[_escaped(v) for v in row] for row in table.rows.values.tolist()]
+    columns = [escaped(c) for c in table.rows.columns]
+    rows = [[escaped(v) for v in row] for row in table.rows.values.tolist()]
     body = tabulate(rows, columns, tablefmt="github", disable_numparse=True)
-    return f"# {table.title}\n\n{body}\n\n" + "".join(f"- {_escaped(n)}\n" for n in table.notes)
+    return f"# {table.title}\n\n{body}\n\n" + "".join(f"- {escaped(n)}\n" for n in table.notes)
 
 
-def _escaped(value: object) -> str:
+def escaped(value: object) -> str:
     """Text that neither Markdown nor HTML reads as markup, on one line."""
     return " ".join(str(value).split()).translate(_ESCAPES)
 
