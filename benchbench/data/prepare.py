@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -46,6 +46,7 @@ class Prepared:
 class _Place:
     """Where a dataset's table is kept, and the state of the files that it is made from."""
 
+    ref: ComponentRef
     name: str
     dataset: Dataset
     folder: Path
@@ -58,19 +59,22 @@ class _Place:
         files = dataset.sources(root)
         signature = sources.signature([*files, *dataset.split_sources(root)], name)
         place = content_key({"dataset": ref.model_dump(mode="json"), "home": sources.home(files)})
-        return cls(name, dataset, cache_root() / "tables" / f"{name}-{place[:16]}", files, signature)
+        return cls(ref, name, dataset, cache_root() / "tables" / f"{name}-{place[:16]}", files, signature)
 
     @property
     def is_current(self) -> bool:
         try:
             about = json.loads((self.folder / "table.json").read_text("utf-8"))
-            return about["signature"] == self.signature
+            return about["signature"] == self.signature and "sources" in about
         except (OSError, ValueError, KeyError):
             return False
 
     def open(self) -> Prepared:
+        """The fingerprint is made anew: the split may have changed since, without a file that did."""
         held = table.read(self.folder)
-        return Prepared(self.name, self.dataset, held, self.dataset.split(held))
+        split = self.dataset.split(held)
+        content = {"dataset": key_content(self.ref), "sources": held.source_hash, "split": split.as_json()}
+        return Prepared(self.name, self.dataset, replace(held, fingerprint=content_key(content)), split)
 
 
 def data_root() -> Path | None:
@@ -131,15 +135,12 @@ def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -
     work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
     try:
         about = table.write(work, decoded(ref, place.dataset, data_root(), jobs=jobs, report=report), place.name)
-        (work / "table.json").write_text(json.dumps(about), "utf-8")
-        split = place.dataset.split(table.read(work))
         found = sources.digests(place.files)
         (work / "sources.json").write_text(json.dumps(found), "utf-8")
-        about["fingerprint"] = content_key(
-            {"dataset": key_content(ref), "sources": sources.content_hash(found), "split": split.as_json()}
-        )
-        about["signature"] = place.signature
+        about |= {"sources": sources.content_hash(found), "signature": place.signature}
         (work / "table.json").write_text(json.dumps(about), "utf-8")
+        # Only what can be used is kept: this raises where the split does not fit.
+        place.dataset.split(table.read(work))
         if _Place.of(ref).signature != place.signature:
             raise BenchbenchError(f"dataset {place.name}: its files changed while they were read: prepare it again")
         if place.folder.exists():

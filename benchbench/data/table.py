@@ -28,7 +28,8 @@ class SampleTable:
     """All samples of a prepared dataset.
 
     x: uint8 (N, C, H, W), memory-mapped; labels: int64 (N,); fingerprint: of source bytes, settings and split;
-    pixel_hash: of the decoded samples, which may differ between builds of a decoder; folder: where it lies on disk.
+    pixel_hash: of the decoded samples, which may differ between builds of a decoder; source_hash: of the source files;
+    folder: where it lies on disk.
     """
 
     x: np.ndarray
@@ -36,6 +37,7 @@ class SampleTable:
     class_names: tuple[str, ...]
     fingerprint: str
     pixel_hash: str
+    source_hash: str = ""
     folder: Path | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
@@ -99,4 +101,4 @@ def read(folder: Path) -> SampleTable:
     labels = np.load(folder / "labels.npy")
     x = np.memmap(folder / "x.bin", np.uint8, "r", shape=(len(labels), *about["shape"]))
     names = tuple(about["class_names"])
-    return SampleTable(x, labels, names, about.get("fingerprint", ""), str(about["pixel_hash"]), folder)
+    return SampleTable(x, labels, names, "", about["pixel_hash"], about["sources"], folder)

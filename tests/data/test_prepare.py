@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbench import BenchbenchError, Sample
+from benchbench import BenchbenchError, ClassSplit, Sample
 from benchbench.data.prepare import cache_root, prepare, prepared
 from benchbench.registry import key_content, resolve_component
 from benchbench.settings import ComponentRef
@@ -128,6 +128,17 @@ def test_a_nested_component_keeps_its_place_out_of_the_key_too() -> None:
     joined = [resolve_component("dataset", "union", {"parts": [ref]}) for ref in refs]
     assert joined[0].settings != joined[1].settings
     assert key_content(joined[0]) == key_content(joined[1])
+
+
+def test_another_split_is_another_fingerprint_without_decoding_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a later release of a plugin mends its class lists."""
+    ref = resolve_component("dataset", "digits")
+    before = prepare(ref).fingerprint
+    monkeypatch.setattr(Digits, "samples", None)
+    monkeypatch.setattr(Digits, "split", lambda self, table: ClassSplit(test=(1, 2)))
+    after = prepare(ref)
+    assert after.split.test == (1, 2)
+    assert after.fingerprint != before
 
 
 def test_two_trees_share_no_table(tree: Path, tmp_path: Path) -> None:
