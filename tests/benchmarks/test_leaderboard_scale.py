@@ -35,7 +35,7 @@ def record(t: int, key: str, target: str, counts: np.ndarray) -> dict:
     method, seed = divmod(t, 3)
     settings = {f"setting_{i}": 0.1 * i for i in range(12)}
     component = {"name": "benchbench-suite:component", "revision": 1, "settings": settings}
-    content = {name: component for name in ("backbone", "learner", "pretext", "recipe", "source")}
+    content = dict.fromkeys(("backbone", "learner", "pretext", "recipe", "source"), component)
     content |= {"seed": seed, "stages": [key], "target": {"name": target}, "protocol": {"name": "episodic"}}
     fractions = counts / 75
     summary = {"mean": fractions.mean(), "ci95": 1.96 * fractions.std() / EPISODES**0.5, "n": EPISODES}
