@@ -12,6 +12,7 @@ from benchbench.leaderboard.cells import Cell, shown
 from benchbench.leaderboard.grid import Grid, Row
 from benchbench.leaderboard.statistics.intervals import Over
 from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
+from benchbench.records import Record
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Scored:
 def shared(found: Grid, column: str) -> dict[Row, Scored]:
     """The scores of every row that has some on the column's episodes. Where rows were scored on different ones, the
     episodes that most cells have count (then the first by hash), and the others' scores are left out."""
-    cells = {row: [c for c in of_row.get(column, []) if c.ok] for row, of_row in found.cells.items()}
+    cells = {
+        row: [c for c in of_row.get(column, []) if c.ok and _whole(c).scores] for row, of_row in found.cells.items()
+    }
     hashes = Counter(c.episodes_hash or "" for of_row in cells.values() for c in of_row)
     if not hashes:
         return {}
@@ -47,8 +50,13 @@ def shared(found: Grid, column: str) -> dict[Row, Scored]:
 
 def fractions(cell: Cell) -> np.ndarray:
     """The scores (episodes,) of the metric that tables show, as fractions. The cell must hold its record."""
+    scores = _whole(cell).scores
+    return np.array(scores[shown(scores)].fractions())
+
+
+def _whole(cell: Cell) -> Record:
     assert cell.record is not None, "episode scores need whole records: read_records, not read_cells"
-    return np.array(cell.record.scores[shown(cell.record.scores)].fractions())
+    return cell.record
 
 
 def difference(a: Scored, b: Scored) -> Difference:

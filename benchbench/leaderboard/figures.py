@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 #: Okabe and Ito (2008): told apart with any colour vision; ordered so that neighbours differ in lightness too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#8A8A8A")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8A8A8A")
 #: A second sign for each, so that nothing rests on colour alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from benchbench.leaderboard.views import VIEWS
+
 
 def test_prints_and_writes(command, results, tmp_path):
     code, out, err = command("leaderboard", results, "--output", tmp_path / "out")
@@ -43,7 +45,8 @@ NO_TORCH = """
 import sys
 from benchbench.cli import group
 for arguments in (["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["data", "--help"],
-                  ["leaderboard", {0!r}], ["status", {0!r}]):
+                  ["leaderboard", {0!r}], ["leaderboard", {0!r}, "--view", "target"],
+                  ["leaderboard", {0!r}, "--output", {0!r} + "/out"], ["status", {0!r}]):
     group.main(arguments, "benchbench", standalone_mode=False)
 loaded = {{"torch", "benchbench_standard"}} & set(sys.modules)
 assert not loaded, loaded
@@ -62,3 +65,30 @@ def test_symbols_print_under_a_bare_locale(results):
     env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     done = subprocess.run(run, env=env, capture_output=True, encoding="utf-8")
     assert "rotation × protonet" in done.stdout, done.stderr
+
+
+def test_views_and_filters(command, results):
+    code, out, _ = command("leaderboard", results, "--view", "pareto", "--backbone", "conv4")
+    assert code == 0
+    assert "on the front of" in out
+    code, out, err = command("leaderboard", results, "--view", "paretto")
+    assert (code, out) == (2, "")
+    assert "unknown view 'paretto'; did you mean 'pareto'" in err
+    code, _, err = command("leaderboard", results, "--target", "digit")
+    assert code == 2
+    assert "--target digit: no record has it; did you mean 'digits'" in err
+    code, _, err = command("leaderboard", results, "--view", "pareto", "--output", results / "out")
+    assert code == 2
+    assert "neither takes a view or a filter" in err
+
+
+def test_records_of_plugins_that_are_not_installed_render_all_the_same(command, results):
+    for file in (results / "records").glob("*.jsonl"):
+        text = file.read_text("utf-8").replace('"rotation"', '"acme-swirl"').replace('"conv4"', '"acme-net"')
+        file.write_text(text, "utf-8")
+    shown = {name: command("leaderboard", results, "--view", name) for name in VIEWS}
+    assert {(code, err) for code, _, err in shown.values()} == {(0, "")}
+    for name in ("overall", "protocol", "pareto", "significance", "robust"):
+        assert "acme-swirl × protonet" in shown[name][1]
+    assert command("leaderboard", results, "--output", results / "out")[0] == 0
+    assert "acme-swirl" in (results / "out" / "leaderboard.csv").read_text("utf-8")

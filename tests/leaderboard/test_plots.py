@@ -1,0 +1,104 @@
+"""Plots are looked at by people; tests see to what a file must be: whole, stable, escaped, drawn only with cause."""
+
+import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from benchbench.keys import content_key
+from benchbench.leaderboard.figures import COLOURS, styled, svg
+from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.plots import scores, svgs
+from benchbench.leaderboard.render import write_leaderboard
+
+EVIL = "<script>alert(1)</script> $x_1$ & \\"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def rich(make):
+    """Six targets, two numbers of shots, two sources, two pretexts with and without a meta-algorithm."""
+    records = []
+    for i, pretext in enumerate(("rotation", EVIL)):
+        for meta, regime in (("nearest-centroid", "joint"), ("protonet", "pseudo")):
+            for source in ("glyphs", "symbols"):
+                for t in range(6):
+                    for shots in (1, 5):
+                        r = make(pretext, meta, f"t{t}", (i + shots, i + 3), source=source, regime=regime)
+                        protocol = {"name": "episodic", "settings": {"ways": 5, "shots": shots}}
+                        curve = [{"samples": float(s), "loss": 3.0 / s} for s in (1, 2, 3)]
+                        update = {"key": content_key([r.key, shots]), "protocol": f"5way-{shots}shot", "curve": curve}
+                        update |= {"content": {**r.content, "protocol": protocol}, "timing": {"train_seconds": 1.0 + i}}
+                        records.append(r.model_copy(update=update))
+    return records
+
+
+@pytest.fixture(scope="module")
+def written(rich, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    write_leaderboard(rich, folder)
+    return folder
+
+
+def text_of(svg):
+    return " ".join("".join(node.itertext()) for node in ElementTree.fromstring(svg).iter(f"{SVG}text"))
+
+
+def test_every_plot_is_drawn_where_there_is_something_to_show(written):
+    names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "learning"}
+    assert {p.name for p in (written / "plots").iterdir()} == {f"{n}.{s}" for n in names for s in ("svg", "png")}
+    readme = (written / "LEADERBOARD.md").read_text()
+    assert all(f"](plots/{name}.svg)" in readme for name in names)
+
+
+def test_plots_without_cause_are_not_drawn_and_old_ones_go(make, rich, tmp_path):
+    (tmp_path / "plots").mkdir()
+    for name in ("ranks.svg", "mine.svg"):
+        (tmp_path / "plots" / name).write_text("old")
+    write_leaderboard([make(), make("jigsaw", counts=None, reason="killed")], tmp_path)
+    assert {p.name for p in (tmp_path / "plots").iterdir()} == {"scores.svg", "scores.png", "mine.svg"}
+
+
+def test_names_are_text_in_svg(written):
+    for path in (written / "plots").glob("*.svg"):
+        source = path.read_text()
+        assert "<script" not in source, path.name
+    shown = text_of((written / "plots" / "scores.svg").read_text())
+    # As it stands: no mathematics is read into it.
+    assert EVIL in shown
+    assert "rotation × protonet" in shown
+
+
+def test_files_hold_no_date_and_no_version(written):
+    for path in (written / "plots").glob("*.svg"):
+        source = path.read_text()
+        assert matplotlib.__version__ not in source
+        assert "dc:date" not in source
+    for path in (written / "plots").glob("*.png"):
+        with Image.open(path) as image:
+            assert set(image.info) <= {"dpi"}
+
+
+def test_the_same_records_give_the_same_bytes(make):
+    records = [make(p, seed=s) for p in ("rotation", "jigsaw") for s in (0, 1)]
+    first = svgs(records)
+    # Whatever the settings of whoever calls.
+    with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": "other"}):
+        assert svgs(reversed(records)) == first
+        assert matplotlib.rcParams["font.size"] == 20
+
+
+def test_neighbouring_colours_differ_in_lightness():
+    def lightness(colour):
+        return sum(w * int(colour[i : i + 2], 16) for w, i in ((0.299, 1), (0.587, 3), (0.114, 5)))
+
+    assert all(abs(lightness(a) - lightness(b)) > 15 for a, b in pairwise(COLOURS))
+
+
+def test_a_wide_and_a_long_leaderboard_are_cut_and_say_so(make):
+    records = [make(f"p{i:02}", target=f"t{t}", counts=(i % 9, 5)) for i in range(32) for t in range(7)]
+    with styled():
+        shown = text_of(svg(scores(grid(records))))
+    assert "the best 30 of 32 rows, 6 of 7 columns" in shown
