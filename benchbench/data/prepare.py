@@ -135,7 +135,7 @@ def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -
     work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
     try:
         about = table.write(work, decoded(ref, place.dataset, data_root(), jobs=jobs, report=report), place.name)
-        found = sources.digests(place.files)
+        found = sources.digests(place.files, data_root())
         (work / "sources.json").write_text(json.dumps(found), "utf-8")
         about |= {"sources": sources.content_hash(found), "signature": place.signature}
         (work / "table.json").write_text(json.dumps(about), "utf-8")

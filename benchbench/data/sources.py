@@ -25,13 +25,24 @@ def signature(files: Sequence[Path], where: str) -> str:
     return digest.hexdigest()
 
 
-def digests(files: Sequence[Path]) -> dict[str, str]:
-    """The SHA-256 of each file, by its name below the folder that all share."""
-    common = Path(os.path.commonpath(files)) if len(files) > 1 else files[0].parent if files else Path()
+def digests(files: Sequence[Path], root: Path | None) -> dict[str, str]:
+    """The SHA-256 of each file, by its name below the folder that all share. Where some lie below the data folder
+    `root` and others elsewhere (an installed package's fonts), each group has a folder of its own: what both share is
+    an accident of the machine."""
+    inside = [path for path in files if root is not None and path.is_relative_to(root)]
+    below = set(inside)
+    elsewhere = [path for path in files if path not in below]
+    if inside and elsewhere:
+        groups = {"data/": inside, "elsewhere/": elsewhere}
+    else:
+        groups = {"": list(files)}
     found = {}
-    for path in files:
-        with path.open("rb") as file:
-            found[path.relative_to(common).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    for prefix, members in groups.items():
+        common = Path(os.path.commonpath(members)) if len(members) > 1 else members[0].parent if members else Path()
+        for path in members:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[prefix + path.relative_to(common).as_posix()] = digest
     return found
 
 

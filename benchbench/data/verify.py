@@ -30,7 +30,7 @@ class Verified:
 def verify(data: Prepared) -> Verified:
     """Read every source file and every sample again. Raises DataMissing where the files are gone."""
     kept = data.table.source_digests
-    found = sources.digests(data.dataset.sources(data_root()))
+    found = sources.digests(data.dataset.sources(data_root()), data_root())
     return Verified(
         changed=tuple(name for name in found if name in kept and kept[name] != found[name]),
         added=tuple(name for name in found if name not in kept),
