@@ -52,7 +52,7 @@ def test_unpacks_into_what_is_there(tmp_path: Path, make) -> None:  # type: igno
     assert [p for p in target.iterdir() if p.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "/tmp/out.txt", "a\\..\\out.txt", "C:/out.txt"])
+@pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "/outside/out.txt", "a\\..\\out.txt", "C:/out.txt"])
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, make, name: str) -> None:  # type: ignore[no-untyped-def]
     archive = make(tmp_path / "archive", {"good.txt": b"good", name: b"bad"})
