@@ -40,19 +40,3 @@ def results(tmp_path: Path) -> Path:
     (store.root / "plans").mkdir()
     (store.root / "plans" / "tiny.json").write_text(json.dumps({"matrix": "tiny", "trainings": trainings}))
     return store.root
-
-
-@pytest.fixture
-def command(capsys):
-    """Run ``benchbench ARGUMENTS`` in this process: exit code, standard output, standard error."""
-    from benchbench.cli import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = 0
-        try:
-            main([str(a) for a in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run

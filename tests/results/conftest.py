@@ -99,19 +99,3 @@ def save() -> Callable[..., Path]:
         return folder
 
     return write
-
-
-@pytest.fixture
-def command(capsys):
-    """Run ``benchbench ARGUMENTS`` in this process: exit code, standard output, standard error."""
-    from benchbench.cli import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = 0
-        try:
-            main([str(a) for a in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
