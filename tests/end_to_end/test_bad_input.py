@@ -45,7 +45,7 @@ CASES = {
         "min_scale 2.0 is above max_scale 1.4",
     ),
     "too small for the backbone": (
-        ["--set", "settings.dataset.glyphs.size=8"],
+        ["--set", "settings.dataset.glyphs.size=8", "--set", "settings.dataset.glyphs.per_class=2"],
         "",
         "on samples of shape (1, 8, 8): conv4 halves an image four times and needs 16 px",
     ),
