@@ -15,8 +15,8 @@ class Conv4(Backbone):
     (Finn et al. 2017, for Omniglot).
 
     The convolutions have no bias, which the norm would remove, and ReLU follows the pool: the same function, cheaper.
-    Inputs are taken as they are: the first norm follows a linear map of them. Weights begin as torch's own, on which the
-    field's learning rates were found: behind a norm, a larger beginning only slows learning.
+    Inputs are taken as they are: the first norm follows a linear map of them. Weights begin as torch's own: behind a
+    norm, larger ones only slow learning.
     """
 
     #: 2: torch's own initialisation, for Kaiming's.
