@@ -112,6 +112,8 @@ class Pretext(_OnEncoder):
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     requires: ClassVar[frozenset[str]] = frozenset()
     uses_labels: bool = False
+    #: Its episodes are the pool's true classes, which the core may also draw in varying ways and shots.
+    true_classes: ClassVar[bool] = False
     #: Which objectives make sense for it: the planner drops the others with a reason.
     objectives: ClassVar[frozenset[str]] = frozenset({"plain", "episodes"})
     #: The most classes an episode of it can have: training ways are the smaller of this and what is asked.

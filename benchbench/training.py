@@ -16,6 +16,7 @@ from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
 from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
+from benchbench.drawing import CHUNK, TrainingEpisodes
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import TrainingFailed
 from benchbench.functional import class_means, encode, similarity
@@ -23,8 +24,6 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.stages import Stage
 from benchbench.store import Store
 
-#: Tasks of a meta-batch whose graphs are in memory at once.
-CHUNK = 4
 #: Points of a training curve, and checkpoints of a stage.
 POINTS = 50
 CHECKPOINTS = 20
@@ -106,16 +105,14 @@ class StageRun:
         self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if auxiliary else None
         episodic = self.labels or self.pretext
         self.pool = self._pool("train", self.pretext)
-        self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
-        asked = self.recipe["episodes"]
-        ways = min(asked["ways"], episodic.max_ways or asked["ways"])
-        self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
-        self.meta_batch: int = asked["meta_batch"]
+        pool = self._pool("train", episodic) if self.labels else self.pool
+        self.episodes = TrainingEpisodes(episodic, pool, self.recipe["episodes"])
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
         with seeded_globals(self.rng.child("prepare"), self.device):
             self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
         self.pretext.to(self.device)
-        self.steps = self._steps(self.recipe["budget"])
+        self.used = self._samples(self.recipe["budget"])
+        self.steps = len(self.used)
 
     def _pool(self, part: str, pretext: Pretext) -> Pool:
         return Pool.of(
@@ -135,20 +132,21 @@ class StageRun:
         self.encoder.train(training)
         return features
 
-    @property
-    def views(self) -> int:
-        """Views that enter the loss of one step: what the budget counts."""
-        plain = self.batch_size * self.pretext.views
-        return {
-            "plain": plain,
-            "meta": self.meta_batch * self.shape.samples,
-            "auxiliary": plain + self.meta_batch * self.shape.samples,
-        }[self.stage.objective]
+    def _views(self, step: int) -> int:
+        """Views that enter the loss of a step: what the budget counts."""
+        views = self.batch_size * self.pretext.views if self.stage.objective != "meta" else 0
+        if self.stage.objective != "plain":
+            views += self.episodes.samples(self.rng.child(step).child("episodes"))
+        return views
 
-    def _steps(self, budget: dict[str, int]) -> int:
-        if "steps" in budget:
-            return max(1, round(budget["steps"] * self.stage.share))
-        return max(1, int(budget["samples"] * self.stage.share) // self.views)
+    def _samples(self, budget: dict[str, int]) -> list[int]:
+        """The samples used after each step of the budget, which is never exceeded but by a first step."""
+        steps = round(budget["steps"] * self.stage.share) if "steps" in budget else math.inf
+        samples = int(budget["samples"] * self.stage.share) if "samples" in budget else math.inf
+        used = [self._views(0)]
+        while len(used) < steps and (total := used[-1] + self._views(len(used))) <= samples:
+            used.append(total)
+        return used
 
     def _optimiser(self) -> torch.optim.Optimizer:
         if self.stage.objective == "plain":
@@ -188,13 +186,12 @@ class StageRun:
 
     def _meta(self, rng: Rng) -> dict[str, float]:
         assert self.learner is not None
-        episodes = (self.labels or self.pretext).episodes(self.episode_pool, self.shape, self.meta_batch, rng)
-        loss = correct = 0.0
-        for i, chunk in enumerate(episodes.chunks(CHUNK)):
-            part, logits = self.learner.backward(chunk, rng.child("learner", i), len(chunk) / len(episodes))
-            loss += float(part) * len(chunk) / len(episodes)
-            correct += float((logits.argmax(-1) == chunk.labels()).sum())
-        return {"loss": loss, "accuracy": correct / (len(episodes) * episodes.labels().shape[1])}
+        loss = accuracy = 0.0
+        for i, (chunk, share) in enumerate(self.episodes.draw(rng)):
+            part, logits = self.learner.backward(chunk, rng.child("learner", i), share)
+            loss += float(part) * share
+            accuracy += float((logits.argmax(-1) == chunk.labels()).double().mean()) * share
+        return {"loss": loss, "accuracy": accuracy}
 
     def _step(self, step: int) -> dict[str, float]:
         rng = self.rng.child(step)
@@ -212,7 +209,7 @@ class StageRun:
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        ways = None if self.stage.objective == "plain" else self.shape.ways
+        ways = None if self.stage.objective == "plain" else self.episodes.ways
         result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
         resume = store.checkpoint(self.stage.key, "resume") if store else None
@@ -237,7 +234,7 @@ class StageRun:
                 raise TrainingFailed(f"non-finite loss at step {step + 1} of {self.steps} ({shown})")
             optimiser.step()
             done = step + 1
-            progress = Progress(done, self.steps, done * self.views)
+            progress = Progress(done, self.steps, self.used[step])
             for part in (self.pretext, self.learner):
                 if part is not None:
                     part.after_step(progress)
@@ -256,8 +253,9 @@ class StageRun:
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
-        result.encoder_passes *= self.steps
-        result.flops *= self.steps
+        # One step was measured, and its cost goes with its samples.
+        result.encoder_passes = round(result.encoder_passes * (self.used[-1] / self.used[0]))
+        result.flops = round(result.flops * (self.used[-1] / self.used[0]))
         result.seconds += time.monotonic() - started
         return result
 
@@ -299,7 +297,7 @@ class StageRun:
                 assert self.learner is not None
                 losses = []
                 for i in range(10):
-                    episodes = self.pretext.episodes(pool, self.shape, CHUNK, rng.child(i))
+                    episodes = self.pretext.episodes(pool, self.episodes.shape, CHUNK, rng.child(i))
                     logits = self.learner.logits(episodes, rng.child(i, "learner"))
                     losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
                 return -sum(losses) / len(losses)
@@ -307,7 +305,8 @@ class StageRun:
             return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
 
     def _episode_accuracy(self, pool: Pool, rng: Rng) -> float:
-        shape = EpisodeShape(min(5, pool.classes), self.shape.shots, self.shape.queries)
+        asked = self.episodes.shape
+        shape = EpisodeShape(min(5, pool.classes), asked.shots, asked.queries)
         correct = total = 0
         for i in range(25):
             episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i))
@@ -323,7 +322,7 @@ class StageRun:
 
     @contextmanager
     def _measured(self, result: StageResult) -> Iterator[None]:
-        """Count the operations and encoder passes of one step; every step of a stage costs the same."""
+        """Count the operations and encoder passes of one step."""
         passes = 0
 
         def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
