@@ -58,5 +58,4 @@ def test_the_published_figures_are_reached_on_omniglot(tmp_path):
     found = steps(outcome.records, "omniglot")
     assert ordered(found), found
     assert found[2].mean >= 0.97, "ProtoNet, labels"
-    # A short run of ProtoCLR reaches 83 to 85; the published records have 82.5 ± 0.8.
-    assert found[1].mean + found[1].ci95 >= 0.83, "contrastive × ProtoNet, no labels"
+    assert found[1].mean >= 0.83, "contrastive × ProtoNet, no labels"
