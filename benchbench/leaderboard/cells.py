@@ -19,7 +19,7 @@ from benchbench.records import SCHEMA, Record, Summary, parse_record
 from benchbench.store import preferred, read_lines
 
 #: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
-VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm"}
+VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm", "adaptation_steps"}
 
 
 class Cell(NamedTuple):
