@@ -28,5 +28,6 @@ class MetaOptNet(MetaLearner):
         """Scaled SVM scores: (B, Q, ways)."""
         features = self.encode(episodes.all_x, support=episodes.shots)
         support, query = features[:, : episodes.shots], features[:, episodes.shots :]
-        dual = crammer_singer(support @ support.mT, episodes.support_y, episodes.ways, self.cost)
+        exact = support.double()
+        dual = crammer_singer(exact @ exact.mT, episodes.support_y, episodes.ways, self.cost)
         return self.scale * (query @ support.mT @ dual.to(query.dtype))

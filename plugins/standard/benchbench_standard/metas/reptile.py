@@ -21,7 +21,7 @@ class Reptile(MAML):
     w - mean stands in ``.grad``. Regime ``auxiliary`` would step through the auxiliary gradient with that rate as well.
 
     Training defaults are the 5-way 1-shot Omniglot recipe of the official code, 12 steps on 5 samples each, with 12
-    samples a class, shots and queries together; it takes 86 steps at test, where 20 save minutes here. Other than there,
+    samples a class, shots and queries together; it takes 86 steps at test, where 20 save minutes. Other than there,
     Adam's averages begin anew with every task, so that a task's result depends on no other; a head of one shared row
     moves by the mean over its ways; and a query's batch statistics are those of the support set, not also its own.
     """

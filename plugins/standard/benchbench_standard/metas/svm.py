@@ -4,16 +4,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Steps of the interior-point method: each divides the gap by about ten, from some 0.1 to below 1e-9 of `cost`.
-STEPS = 15
+#: The most steps of the interior-point method, and the mean complementarity, relative to the cost, where a task is
+#: solved: each step divides it by up to ten.
+STEPS, SOLVED = 50, 1e-10
 #: The share of the way to the nearest bound that a step may go, and how fast complementarity is driven to 0.
 SHARE, SHRINK = 0.99, 0.1
 #: What is added to the kernel's diagonal, relative to its mean: the dual has one solution then.
-RIDGE = 1e-6
+RIDGE = 1e-8
 
 
 def crammer_singer(kernel: Tensor, labels: Tensor, ways: int, cost: float) -> Tensor:
-    """The dual solution of Crammer & Singer's SVM (2001): kernel (B, S, S), labels (B, S) -> A (B, S, ways) float64.
+    """The dual solution of Crammer & Singer's SVM (2001): kernel (B, S, S) float64, labels (B, S) -> A (B, S, ways).
 
     A minimises 1/2 tr(A' K A) - tr(Y' A) under A <= cost Y and rows that sum to 0, Y being the one-hot labels; class k
     has the weights sum_i A_ik x_i, those of min 1/2 |W|^2 + cost sum_i max_k (1 - Y_ik + w_k x_i - w_y x_i).
@@ -22,10 +23,9 @@ def crammer_singer(kernel: Tensor, labels: Tensor, ways: int, cost: float) -> Te
     step is one S x S system a class and one that joins them. The gradient with respect to the kernel is that of one
     Newton step at the solution, whose matrices are constants: the implicit function theorem.
     """
-    kernel = kernel.double()
     eye = torch.eye(kernel.shape[1], dtype=kernel.dtype, device=kernel.device)
     kernel = kernel + RIDGE * kernel.detach().diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1) * eye
-    y = F.one_hot(labels, ways).double()
+    y = F.one_hot(labels, ways).to(kernel.dtype)
     with torch.no_grad():
         inside = cost / (2 * ways)
         a = inside * (ways * y - 1)  # rows sum to 0, strictly within the bounds
@@ -33,10 +33,15 @@ def crammer_singer(kernel: Tensor, labels: Tensor, ways: int, cost: float) -> Te
         nu = torch.zeros_like(a[..., 0])
         for _ in range(STEPS):
             slack = cost * y - a
-            mu = SHRINK * (slack * z).mean((1, 2), keepdim=True)
+            gap = (slack * z).mean((1, 2), keepdim=True)
+            unsolved = gap > SOLVED * cost
+            if not unsolved.any():
+                break
+            mu = SHRINK * gap
             da, dnu = newton_step(kernel, y, a, nu, slack, z, mu)
             dz = (mu + z * da) / slack - z
-            step = torch.minimum(reach(slack, -da), reach(z, dz))
+            # Solved tasks stay: further steps would only come too near the bounds.
+            step = torch.minimum(reach(slack, -da), reach(z, dz)) * unsolved
             a, z, nu = a + step * da, z + step * dz, nu + step.squeeze(-1) * dnu
     slack = cost * y - a
     return a + newton_step(kernel, y, a, nu, slack, z, slack * z)[0]
