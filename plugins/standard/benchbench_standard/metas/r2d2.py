@@ -13,8 +13,9 @@ class R2D2(MetaLearner):
     eq. 4-7).
 
     A task's linear map of its features Z (S, dim) to one-hot labels Y solves a ridge regression in closed form,
-    W = Z' (Z Z' + lambda I)^-1 Y; a query scores alpha z W + beta. The logarithm of lambda, alpha and beta are learned.
-    The paper's larger network, which joins the features of its last two blocks, is left to the backbone.
+    W = Z' (Z Z' + lambda I)^-1 Y; a query scores alpha z W + beta. The logarithm of lambda, alpha and beta are learned;
+    alpha begins at 10, for a softmax over scores between 0 and 1 is flat. The paper's larger network, which joins the
+    features of its last two blocks, is left to the backbone.
     """
 
     frozen_features = True
