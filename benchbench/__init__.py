@@ -39,6 +39,7 @@ _HOME = {
     "VariableShape": "sampling.meta_dataset",
     "class_means": "functional",
     "component_ref": "settings",
+    "convert_norm": "nn",
     "data_root": "data.prepare",
     "decode_example": "data.official.example",
     "decode_picture": "data.official.pictures",

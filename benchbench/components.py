@@ -150,6 +150,9 @@ class MetaLearner(_OnEncoder):
     #: It adapts on top of features and never changes the encoder: features may then be computed once a sample.
     #: It must reach the encoder through `self.encode` alone.
     frozen_features: ClassVar[bool] = False
+    #: Gradient steps on each support set at test, or passes over it where it is taken in mini-batches; 0 where nothing
+    #: is descended. It stands in the record.
+    adaptation_steps: int = 0
 
     def __init__(self, encoder: Backbone, *, train_norm: NormMode = "episode", test_norm: NormMode = "running"):
         super().__init__(encoder)
@@ -171,11 +174,11 @@ class MetaLearner(_OnEncoder):
     @contextmanager
     def precomputed(self) -> Iterator[None]:
         """Run a block in which episodes hold features instead of samples, and `encode` passes them through."""
-        self._precomputed = True
+        before, self._precomputed = self._precomputed, True
         try:
             yield
         finally:
-            self._precomputed = False
+            self._precomputed = before
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Adapt to each support set and score its queries: (B, Q, ways). Leaves the learner's own state untouched."""

@@ -15,6 +15,7 @@ COMMANDS = {
     "data": "List, prepare, check and show datasets.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "plugins": "List the components that are installed.",
+    "reproduce": "Set published numbers beside ours.",
     "results": "Submit, merge, export, prune and audit records.",
     "run": "Train and score a matrix, then print its leaderboard.",
     "status": "Say what is done in a results folder, and what runs.",

@@ -52,6 +52,7 @@ def scored(
     identity["content"]["training_ways"] = [s.ways for s in stages]
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
+    identity["content"]["adaptation_steps"] = learner.adaptation_steps
     labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
     return Record(
         **identity,

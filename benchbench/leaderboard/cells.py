@@ -19,7 +19,17 @@ from benchbench.records import SCHEMA, Record, Summary, parse_record
 from benchbench.store import preferred, read_lines
 
 #: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
-VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm", "overlap"}
+VOLATILE = {
+    "seed",
+    "stages",
+    "target",
+    "protocol",
+    "source_pixels",
+    "training_ways",
+    "norm",
+    "adaptation_steps",
+    "overlap",
+}
 
 
 class Cell(NamedTuple):

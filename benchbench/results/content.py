@@ -17,7 +17,7 @@ from benchbench.settings import ComponentRef
 from benchbench.stages import REGIMES, chain
 
 #: Of a content, what follows from the rest, or is only known once it was scored.
-DERIVED = {"stages", "source_pixels", "training_ways", "norm"}
+DERIVED = {"stages", "source_pixels", "training_ways", "norm", "adaptation_steps"}
 
 
 class _Component(BaseModel):

@@ -20,6 +20,7 @@ run("results", "prune", results, "--dry-run")
 run("compare", results, work + "/merged")
 run("leaderboard", results, "--output", results)
 run("leaderboard", results, "--check")
+run("reproduce", results)
 loaded = {"torch", "torchvision", "benchbench_standard"} & set(sys.modules)
 assert not loaded, loaded
 """

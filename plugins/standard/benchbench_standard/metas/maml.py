@@ -1,9 +1,9 @@
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, NormMode, Rng
+from benchbench_standard.metas.heads import linear, task_losses
 
 
 class MAML(MetaLearner):
@@ -29,15 +29,25 @@ class MAML(MetaLearner):
     ):
         super().__init__(encoder, train_norm=train_norm, test_norm=test_norm)
         self.inner_lr, self.first_order, self.head_ways = inner_lr, first_order, head_ways
-        self.train_steps, self.test_steps = train_steps, test_steps
+        self.train_steps, self.adaptation_steps = train_steps, test_steps
         self.head = nn.Linear(encoder.dim, head_ways or 1)
+
+    @property
+    def steps(self) -> int:
+        """Inner steps in the mode in force."""
+        return self.train_steps if self.training else self.adaptation_steps
 
     def initial(self, ways: int) -> dict[str, Tensor]:
         """What adapts: every weight of the encoder, its norms' too, and of the head, whose one row all ways share."""
         if self.head_ways not in (None, ways):
-            raise BenchbenchError(f"this MAML has a head of {self.head_ways} rows and cannot take {ways} ways")
+            name = type(self).__name__
+            raise BenchbenchError(f"this {name} has a head of {self.head_ways} rows and cannot take {ways} ways")
         body = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
         return body | {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
+
+    def begin(self, episodes: Episodes) -> dict[str, Tensor]:
+        """The weights that each task starts from: name -> (B, *shape)."""
+        return {name: w.expand(len(episodes), *w.shape) for name, w in self.initial(episodes.ways).items()}
 
     def rates(self) -> dict[str, Tensor]:
         """The step size of each weight, broadcast over tasks."""
@@ -47,31 +57,37 @@ class MAML(MetaLearner):
         """x (B, n, *shape) under each task's weights -> (B, n, ways)."""
         body = {name.removeprefix("encoder."): w for name, w in weights.items() if name.startswith("encoder.")}
         features = self.encode(x, params=body, support=support)
-        return features @ weights["head.weight"].mT + weights["head.bias"].unsqueeze(1)
+        return linear(features, weights["head.weight"], weights["head.bias"])
+
+    def slopes(
+        self, weights: dict[str, Tensor], episodes: Episodes, *, create_graph: bool = False
+    ) -> dict[str, Tensor]:
+        """The gradient of each task's support loss at its weights, shaped as they are."""
+        # Under `episode` statistics the queries' images, never their labels, shape every step.
+        x = episodes.all_x if self.norm == "episode" else episodes.support_x
+        scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
+        loss = task_losses(scores, episodes.support_y)
+        gradients = torch.autograd.grad(loss, [*weights.values()], create_graph=create_graph, materialize_grads=True)
+        return dict(zip(weights, gradients, strict=True))
 
     def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
         """Gradient descent on each support set: the adapted weights of every task."""
-        weights = {k: w.expand(len(episodes), *w.shape) for k, w in self.initial(episodes.ways).items()}
-        rates, second_order = self.rates(), self.training and not self.first_order
-        # Under `episode` statistics the queries' images, never their labels, shape every step.
-        x = episodes.all_x if self.norm == "episode" else episodes.support_x
-        for _ in range(self.train_steps if self.training else self.test_steps):
+        weights, rates = self.begin(episodes), self.rates()
+        for _ in range(self.steps):
             if not self.training:
                 weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
-            scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
-            # A sum over tasks of their means: the tasks are independent, so each gets its own gradient.
-            loss = F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum") / episodes.shots
-            gradients = torch.autograd.grad(
-                loss, [*weights.values()], create_graph=second_order, materialize_grads=True
-            )
-            steps = zip(weights.items(), gradients, strict=True)
-            weights = {name: w - rates.get(name, self.inner_lr) * g for (name, w), g in steps}
+            slopes = self.slopes(weights, episodes, create_graph=self.training and not self.first_order)
+            weights = {name: w - rates.get(name, self.inner_lr) * slopes[name] for name, w in weights.items()}
         return weights
+
+    def query_scores(self, weights: dict[str, Tensor], episodes: Episodes) -> Tensor:
+        """Scores of the queries under adapted weights: (B, Q, ways)."""
+        # Statistics that the support has a part in need its samples in the same pass.
+        x = episodes.all_x if self.norm in ("episode", "support") else episodes.query_x
+        return self.score(weights, x, episodes.shots)[:, -episodes.query_x.shape[1] :]
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Scores of the adapted weights: (B, Q, ways)."""
         with torch.enable_grad():
             weights = self.adapt(episodes)
-        # Statistics that the support has a part in need its samples in the same pass.
-        x = episodes.all_x if self.norm in ("episode", "support") else episodes.query_x
-        return self.score(weights, x, episodes.shots)[:, -episodes.query_x.shape[1] :]
+        return self.query_scores(weights, episodes)

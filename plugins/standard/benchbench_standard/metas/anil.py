@@ -1,0 +1,30 @@
+from dataclasses import replace
+
+from torch import Tensor
+
+from benchbench import Episodes, Rng
+from benchbench_standard.metas.maml import MAML
+
+
+class ANIL(MAML):
+    """Almost no inner loop (Raghu, Raghu, Bengio & Vinyals 2020, arXiv 1909.09157, section 4): MAML whose inner loop
+    moves the head alone. The encoder learns through the features that the head is fitted on.
+
+    Settings are MAML's, batch statistics too: those of each call, which is transductive.
+    """
+
+    frozen_features = True
+
+    def initial(self, ways: int) -> dict[str, Tensor]:
+        """What adapts: the head."""
+        return {name: w for name, w in super().initial(ways).items() if name.startswith("head.")}
+
+    def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
+        """Each sample's features once, then MAML's inner loop on them: (B, Q, ways)."""
+        if self.norm == "call":
+            support, query = self.encode(episodes.support_x), self.encode(episodes.query_x)
+        else:
+            features = self.encode(episodes.all_x, support=episodes.shots)
+            support, query = features[:, : episodes.shots], features[:, episodes.shots :]
+        with self.precomputed():
+            return super().logits(replace(episodes, support_x=support, query_x=query), rng)

@@ -1,0 +1,101 @@
+from typing import Any
+
+import torch
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor
+
+from benchbench import Backbone, Episodes, NormMode, Progress, Rng
+from benchbench_standard.metas.heads import mini_batches, task_losses
+from benchbench_standard.metas.maml import MAML
+
+#: Adam's decay of squared gradients, and what keeps its step finite.
+DECAY, EPSILON = 0.999, 1e-8
+
+
+class Reptile(MAML):
+    """Reptile (Nichol, Achiam & Schulman 2018, arXiv 1803.02999, algorithm 2).
+
+    A task descends by Adam without momentum (beta1 = 0) on mini-batches of *all* its samples, support and query alike;
+    the initial weights w then move towards the mean of the adapted ones: w + outer_lr (mean - w), `outer_lr` falling
+    linearly to 0. That step is Reptile's own, so the training's optimiser is given a rate of 0 and the difference
+    w - mean stands in ``.grad``. Regime ``auxiliary`` would step through the auxiliary gradient with that rate as well.
+
+    Training defaults are the 5-way 1-shot Omniglot recipe of the official code, 12 steps on 5 samples each, with 12
+    samples a class, shots and queries together; it takes 86 steps at test, where 20 save minutes. Other than there,
+    Adam's averages begin anew with every task, so that a task's result depends on no other; a head of one shared row
+    moves by the mean over its ways; and a query's batch statistics are those of the support set, not also its own.
+    """
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        *,
+        inner_lr: PositiveFloat = 4.4e-4,
+        train_steps: PositiveInt = 12,
+        test_steps: PositiveInt = 20,
+        inner_batch: PositiveInt = 5,
+        outer_lr: PositiveFloat = 1.0,
+        head_ways: PositiveInt | None = None,
+        train_norm: NormMode = "call",
+        test_norm: NormMode = "support",
+    ):
+        super().__init__(
+            encoder,
+            inner_lr=inner_lr,
+            train_steps=train_steps,
+            test_steps=test_steps,
+            head_ways=head_ways,
+            train_norm=train_norm,
+            test_norm=test_norm,
+        )
+        self.inner_batch, self.outer_lr = inner_batch, outer_lr
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group, which the training's optimiser leaves where it is."""
+        return [{**group, "lr": 0.0} for group in super().parameter_groups()]
+
+    def after_step(self, progress: Progress) -> None:
+        """The outer step: against ``.grad``, by a rate that falls to 0."""
+        rate = self.outer_lr * (1 - (progress.step - 1) / progress.steps)
+        with torch.no_grad():
+            for w in (*self.encoder.parameters(), *self.parameters()):
+                if w.grad is not None:
+                    w -= rate * w.grad
+
+    def descend(self, episodes: Episodes, x: Tensor, y: Tensor, rng: Rng) -> dict[str, Tensor]:
+        """`steps` of Adam on mini-batches of x (B, n, *shape), y (B, n): the adapted weights of every task."""
+        weights = self.begin(episodes)
+        squares = {name: torch.zeros_like(w) for name, w in weights.items()}
+        size = min(self.inner_batch, y.shape[1])
+        # Passes are laid end to end: a batch may hold the end of one and the beginning of the next.
+        orders = torch.cat([*mini_batches(y.shape[1], y.shape[1], -(-self.steps * size // y.shape[1]), rng)])
+        for step, batch in enumerate(orders.split(size)[: self.steps], 1):
+            weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
+            loss = task_losses(self.score(weights, x[:, batch], len(batch)), y[:, batch])
+            slopes = torch.autograd.grad(loss, [*weights.values()], materialize_grads=True)
+            for (name, w), slope in zip(weights.items(), slopes, strict=True):
+                squares[name] = DECAY * squares[name] + (1 - DECAY) * slope.square()
+                size_of = (squares[name] / (1 - DECAY**step)).sqrt() + EPSILON
+                weights[name] = w - self.inner_lr * slope / size_of
+        return {name: w.detach() for name, w in weights.items()}
+
+    def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
+        """Scores after `steps` on mini-batches of the support set: (B, Q, ways)."""
+        with torch.enable_grad():
+            weights = self.descend(episodes, episodes.support_x, episodes.support_y, rng)
+        return self.query_scores(weights, episodes)
+
+    def backward(self, episodes: Episodes, rng: Rng, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Add `weight` times the mean over tasks of (initial - adapted) weights to ``.grad``; the loss and the logits
+        are those of the queries after the descent, which saw them."""
+        y = torch.cat([episodes.support_y, episodes.labels()], 1)
+        adapted = self.descend(episodes, episodes.all_x, y, rng)
+        with torch.no_grad():
+            logits = self.query_scores(adapted, episodes)
+            loss = task_losses(logits, episodes.labels()) / len(episodes)
+        for name, start in self.begin(episodes).items():
+            share = weight / len(episodes)
+            if name.startswith("head.") and self.head_ways is None:
+                share /= episodes.ways
+            start.backward(share * (start.detach() - adapted[name]))
+        return loss, logits
