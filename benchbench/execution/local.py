@@ -19,6 +19,7 @@ from benchbench.execution.claims import Queue
 from benchbench.execution.interrupts import SIGNALS, Interrupts
 from benchbench.execution.job import Event, Job, explain, fail
 from benchbench.execution.process import Running
+from benchbench.registry import find
 
 log = logging.getLogger("benchbench.execution")
 #: Freed memory is kept for the next step instead of going back to the kernel: a step of Conv-4 takes a quarter less.
@@ -50,7 +51,7 @@ class Local(Executor):
         The first signal (`Interrupts`) lets the trainings that run write their checkpoints; then, or at once after a
         second Ctrl-C, Interrupted is raised. Raises StorageError where the store cannot be written any more.
         """
-        context = _server()
+        context = _server(jobs)
         running: list[Running] = []
         broken = ""
         with Interrupts() as interrupts, Queue(jobs, report) as queue:
@@ -123,12 +124,13 @@ class Local(Executor):
         return ""
 
 
-def _server() -> ForkServerContext:
+def _server(jobs: list[Job]) -> ForkServerContext:
     """The context whose server forks the processes of trainings."""
     for name, value in ALLOCATOR.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchbench.execution.worker"])
+    context.set_forkserver_preload(["benchbench.execution.warm"])
+    os.environ["BENCHBENCH_WARM_MODULES"] = ",".join(sorted(_modules(jobs)))
     if threading.current_thread() is not threading.main_thread():
         return context
     # What ends a terminal's or a scheduler's processes reaches the server too, and without its server nobody would
@@ -140,6 +142,15 @@ def _server() -> ForkServerContext:
         for signum, handler in before.items():
             signal.signal(signum, handler)
     return context
+
+
+def _modules(jobs: list[Job]) -> set[str]:
+    """Where the components of jobs are defined."""
+    trainings = [job.training for job in jobs]
+    refs = [ref for t in trainings for ref in (t.backbone, t.learner, t.source)]
+    refs += [ref for t in trainings for stage in t.stages for ref in stage.components]
+    refs += [ref for job in jobs for cell in job.cells for ref in (cell.target, cell.component)]
+    return {find(*named).load().__module__ for named in {(ref.kind, ref.name) for ref in refs}}
 
 
 def _gpu(job: Job, running: list[Running]) -> str | None:

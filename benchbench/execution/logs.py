@@ -35,6 +35,6 @@ class BoundedLog:
             else:
                 file.write(data)
 
-    def tail(self, characters: int) -> str:
-        """The end of what was written through this object."""
-        return self._end.decode(errors="replace")[-characters:]
+    def tail(self) -> str:
+        """The last `AT_HAND` bytes that were written through this object."""
+        return self._end.decode(errors="replace")

@@ -140,7 +140,9 @@ class Running:
 
     def failure(self) -> tuple[str, dict[str, str]]:
         """(reason, evidence) of a process that ended without a result."""
-        evidence = {"log": f"logs/{self.log.path.name}", "output": self.log.tail(TAIL)}
+        # Behind its stacks faulthandler lists every extension module in one long line.
+        printed = [line for line in self.log.tail().split("\n") if not line.startswith("Extension modules: ")]
+        evidence = {"log": f"logs/{self.log.path.name}", "output": "\n".join(printed)[-TAIL:]}
         if self.killed:
             return self.killed, evidence
         if self.ending and self.ending[0] == "failed":

@@ -12,8 +12,6 @@ from typing import Any
 import psutil
 import pytest
 
-from benchbench import registry
-
 PLUGIN = Path(__file__).parent / "plugin"
 
 #: 25 trainings, for each seed two pipelines that share their first stage.
@@ -65,22 +63,13 @@ def matrix(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The plugins that misbehave are installed."""
-    monkeypatch.syspath_prepend(PLUGIN)
-    registry.offers.cache_clear()
-    yield
-    registry.offers.cache_clear()
-
-
-@pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `benchbench.run` as a process: (matrix, store, **options)."""
+    """Start `benchbench.run` as a process with the plugins that misbehave: (matrix, store, **options)."""
     started: list[subprocess.Popen[str]] = []
 
     def launch(matrix: Path, store: Path, **options: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", DRIVER, str(matrix), str(store), json.dumps(options)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PLUGIN)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]
         started.append(process)
