@@ -116,3 +116,8 @@ def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
         return [w for server in psutil.Process(driver.pid).children() for w in server.children()]
     except psutil.Error:
         return []
+
+
+def busy(driver: subprocess.Popen[str]) -> bool:
+    """Whether a driver has begun to train, or has ended."""
+    return bool(workers(driver)) or driver.poll() is not None
