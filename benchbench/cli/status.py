@@ -36,7 +36,7 @@ def command(results: Path, by: str | None) -> None:
     click.echo(tabulate(rows, headers, disable_numparse=True))
     for about in running:
         click.echo(f"running: {_line(about)}")
-    if running and (left := _seconds_left(plans, state, seconds_of(briefs), running)) is not None:
+    if running and (left := _seconds_left(plans, state, seconds_of(briefs), running)):
         click.echo(f"about {_duration(left)} left, with {len(running)} at a time")
 
 
@@ -83,10 +83,10 @@ def _line(p: dict[str, Any]) -> str:
 
 def _seconds_left(
     plans: "list[PlanFile]", state: dict[str, str], spent: dict[str, float], running: list[dict[str, Any]]
-) -> float | None:
-    """From what trainings of the same method and source took, else the average of all; None where none is known."""
+) -> float:
+    """From what trainings of the same method and source took, else the average of all; 0 where none is known."""
     if not spent:
-        return None
+        return 0.0
     kinds: dict[Any, list[float]] = defaultdict(list)
     trainings = {t.key: t for plan in plans for t in plan.trainings}
     for key, t in trainings.items():
