@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from benchbench.checkpoints import read_state
 from benchbench.errors import Interrupted
 from benchbench.execution.interrupts import Interrupts
 
@@ -27,7 +29,7 @@ source = ["glyphs"]
 target = ["digits"]
 protocol = ["5way-1shot"]
 [budget]
-steps = 100000
+steps = 20000
 [episodes]
 meta_batch = 2
 queries = 2
@@ -40,51 +42,53 @@ episodes = 5
 """
 
 
-def running(matrix: Path, store: Path) -> subprocess.Popen[str]:
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The command in a session of its own, as a terminal starts it, once both trainings take steps."""
+    matrix, store = tmp_path / "long.toml", tmp_path / "runs"
+    matrix.write_text(LONG)
     command = [sys.executable, "-m", "benchbench", "run", "--matrix", matrix, "--results", store, "--jobs", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    wait_for(lambda: sum("steps" in p.read_text() for p in store.glob("progress/*.json")) == 2)
-    return process
+    try:
+        wait_for(lambda: sum("steps" in p.read_text() for p in store.glob("progress/*.json")) == 2)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize(
     "name", ["SIGINT", *(pytest.param(name, marks=pytest.mark.full) for name in ("SIGTERM", "SIGHUP"))]
 )
-def test_a_signal_leaves_checkpoints_behind(tmp_path, name):
-    matrix = tmp_path / "long.toml"
-    matrix.write_text(LONG)
-    process = running(matrix, tmp_path / "runs")
+def test_a_signal_leaves_checkpoints_behind(running, tmp_path, name):
     # As a terminal does: to the whole group of processes.
-    os.killpg(process.pid, signal.Signals[name])
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.Signals[name]
+    os.killpg(running.pid, signal.Signals[name])
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.Signals[name]
     assert "interrupted; what is finished is kept, run again to go on" in err
     assert "stopped, to be resumed" in err
     assert "Traceback" not in err
-    # Far from the first regular checkpoint.
-    assert len(list((tmp_path / "runs" / "checkpoints").glob("*/resume.safetensors"))) == 2
+    steps = [read_state(p)["step"] for p in (tmp_path / "runs" / "checkpoints").glob("*/resume.safetensors")]
+    assert len(steps) == 2
+    assert any(step % 1000 for step in steps), "not the regular ones"
     assert lines(tmp_path / "runs") == []
     assert not list((tmp_path / "runs" / "leases").iterdir())
     assert not list((tmp_path / "runs" / "progress").iterdir())
 
 
 @pytest.mark.full
-def test_a_second_ctrl_c_ends_at_once_and_no_process_stays(tmp_path):
-    matrix = tmp_path / "long.toml"
-    matrix.write_text(LONG)
-    process = running(matrix, tmp_path / "runs")
-    trainings = workers(process)
+def test_a_second_ctrl_c_ends_at_once_and_no_process_stays(running):
+    trainings = workers(running)
     for worker in trainings:
         # It can write no checkpoint.
         worker.suspend()
-    process.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGINT)
     time.sleep(1)
-    assert process.poll() is None, "it waits for them"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert running.poll() is None, "it waits for them"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
     assert not [w for w in trainings if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
 
 
