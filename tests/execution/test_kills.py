@@ -66,4 +66,3 @@ def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(quiet, ma
     assert stable(store) == stable(quiet)
     assert {r["status"] for r in lines(store)} == {"ok"}
     assert leaderboard(store) == leaderboard(quiet)
-    assert not list(store.rglob(".*")), "nothing half written is left"
