@@ -1,8 +1,7 @@
 """What the command does, from Python."""
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from torch import Tensor
 from benchbench.checkpoints import save_checkpoint
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
-from benchbench.execution.job import Event, Job, settled
+from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
+from benchbench.execution.overview import read_briefs, write_plan
 from benchbench.execution.progress import ProgressFiles
 from benchbench.execution.recording import current_sources
+from benchbench.execution.schedule import costs, ordered
 from benchbench.hooks import Hooks
 from benchbench.matrix import Matrix, load_matrix, parse_matrix
 from benchbench.plan import Plan
@@ -25,8 +26,9 @@ from benchbench.protocols import load_protocol
 from benchbench.records import Metric, Record, Summary
 from benchbench.registry import find, resolve_component
 from benchbench.rng import Rng
-from benchbench.stages import Training
-from benchbench.store import Store, atomic_write
+from benchbench.settings import build_settings, resolve_settings
+from benchbench.stages import Cell, Training
+from benchbench.store import Store
 
 
 @dataclass
@@ -49,6 +51,8 @@ def run(
     only: Mapping[str, list[str]] | None = None,
     jobs: int | None = None,
     executor: str = "local",
+    limits: Mapping[str, float] | None = None,
+    shard: tuple[int, int] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
@@ -57,8 +61,10 @@ def run(
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
     A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made
-    by other code of the same revisions are reused unless `rerun_changed`. Raises BenchbenchError for bad input before
-    anything is computed.
+    by other code of the same revisions are reused unless `rerun_changed`. `limits` are further settings of the
+    executor: ``{"timeout": seconds, "memory": GiB}`` of `local`. `shard` (i, n) runs the i-th of n parts, i from 1.
+    Raises BenchbenchError for bad input before anything is computed, StorageError where the store cannot be written
+    any more, Interrupted after a signal.
     """
     if not isinstance(matrix, Matrix):
         matrix = load_matrix(matrix)
@@ -70,6 +76,8 @@ def run(
         results,
         jobs=jobs,
         executor=executor,
+        limits=limits,
+        shard=shard,
         device=device,
         retry_failed=retry_failed,
         rerun_changed=rerun_changed,
@@ -83,72 +91,89 @@ def run_plan(
     *,
     jobs: int | None = None,
     executor: str = "local",
+    limits: Mapping[str, float] | None = None,
+    shard: tuple[int, int] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Run a plan into a store; see `run`."""
-    runner = find("executor", executor).load()
+    cls = find("executor", executor).load()
+    jobs = jobs or default_jobs(device)
+    settings = resolve_settings(f"executor {executor}", cls, {"jobs": jobs, **(limits or {})})
     store = Store(results).open()
     outcome = Outcome(failed=list(todo.broken))
+    trainings = sharded(todo.trainings, shard)
     work: list[Job] = []
-    for training in todo.trainings:
-        cells = missing_cells(training, store, retry_failed)
-        changed = changed_sources(training, store)
+    for training in trainings:
+        held = store.records(training.key)
+        cells = _missing(training, held, retry_failed)
+        changed = changed_sources(training, held.values())
         if changed and rerun_changed:
             cells = training.cells
         elif changed:
             outcome.changed.append((training.label, changed))
         if cells:
-            work.append(Job(training, cells, store.root.resolve(), device, rerun_changed))
+            replaces = frozenset(digest(held[c.key]) for c in cells if c.key in held)
+            work.append(Job(training, cells, store.root.resolve(), device, rerun_changed, replaces))
         else:
             outcome.reused += 1
-    _save_plan(todo, store)
+    write_plan(todo, store)
     hooks, note = Hooks.installed(), ProgressFiles(store)
 
     def hear(event: Event) -> None:
         note(event)
         _tell(hooks, event)
-        if event.kind == "finished":
-            outcome.trained += 1
-        elif event.kind == "failed":
+        outcome.trained += event.kind == "finished"
+        outcome.reused += event.kind == "elsewhere"
+        if event.kind == "failed":
             outcome.failed.append((event.training.label, event.data))
         if report:
             report(event)
 
     try:
         if work:
-            runner(jobs=jobs or os.cpu_count() or 1).run(work, hear)
+            known = costs(read_briefs(store.root)[0])
+            cls(**build_settings(cls, settings)).run(ordered(work, known), hear)
     finally:
         note.clear()
-    for training in todo.trainings:
+    for training in trainings:
         held = store.records(training.key)
         outcome.records += [held[c.key] for c in training.cells if c.key in held]
     return outcome
 
 
-def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Any, ...]:
+def default_jobs(device: str) -> int:
+    """Trainings at a time: one a core that this process may use, or one a GPU."""
+    if device == "cuda":
+        return max(1, torch.cuda.device_count())
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def sharded(trainings: Sequence[Training], shard: tuple[int, int] | None) -> list[Training]:
+    """The i-th of n parts of `trainings`, i from 1, by their keys alone: the parts are the same on every machine."""
+    if shard is None:
+        return list(trainings)
+    index, count = shard
+    return [t for t in trainings if int(t.key[:16], 16) % count == index - 1]
+
+
+def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Cell, ...]:
     """The cells of a training that have no record, or with `retry_failed` none that is ok."""
-    held = store.records(training.key)
+    return _missing(training, store.records(training.key), retry_failed)
+
+
+def _missing(training: Training, held: Mapping[str, Record], retry_failed: bool) -> tuple[Cell, ...]:
     done = {key for key, r in held.items() if r.status == "ok" or not retry_failed}
     return tuple(c for c in training.cells if c.key not in done)
 
 
-def changed_sources(training: Training, store: Store) -> list[str]:
+def changed_sources(training: Training, records: Iterable[Record]) -> list[str]:
     """The components of a training whose code is not the one that its records were made with."""
     now = current_sources(training)
-    then = [r.environment.get("source_hashes", {}) for r in store.records(training.key).values() if r.status == "ok"]
+    then = [r.environment.get("source_hashes", {}) for r in records if r.status == "ok"]
     return sorted({name for held in then for name, made_with in held.items() if now.get(name) != made_with})
-
-
-def _save_plan(todo: Plan, store: Store) -> None:
-    """For `benchbench status`, which imports no plugin."""
-    content = {
-        "matrix": todo.matrix.name,
-        "trainings": [{"key": t.key, "label": t.label, "cells": [c.key for c in t.cells]} for t in todo.trainings],
-    }
-    atomic_write(store.root / "plans" / f"{todo.matrix.name}.json", json.dumps(content, indent=1).encode())
 
 
 def _tell(hooks: Hooks, event: Event) -> None:

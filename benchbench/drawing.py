@@ -9,7 +9,7 @@ from benchbench.episodes import Episodes, EpisodeShape
 from benchbench.rng import Rng
 from benchbench.sampling.meta_dataset import VariableShape
 
-#: Tasks of a meta-batch whose graphs are in memory at once.
+#: Tasks of a meta-batch whose graphs are in memory at once; fewer where a GPU has no memory for them.
 CHUNK = 4
 
 
@@ -26,15 +26,15 @@ class TrainingEpisodes:
         self.variable = VariableShape() if asked.get("sampler") == "meta-dataset" else None
         self.ways = None if self.variable else self.shape.ways
 
-    def draw(self, rng: Rng) -> Iterator[tuple[Episodes, float]]:
-        """The meta-batch of a step in pieces, each with its share of the whole."""
+    def draw(self, rng: Rng, chunk: int = CHUNK) -> Iterator[tuple[Episodes, float]]:
+        """The meta-batch of a step in pieces of at most `chunk` tasks, each with its share of the whole."""
         if self.variable:
             for task in range(self.meta_batch):
                 yield self.pool.variable_episode(self.variable, rng.child("task", task)), 1 / self.meta_batch
         else:
             episodes = self.pretext.episodes(self.pool, self.shape, self.meta_batch, rng)
-            for chunk in episodes.chunks(CHUNK):
-                yield chunk, len(chunk) / len(episodes)
+            for part in episodes.chunks(chunk):
+                yield part, len(part) / len(episodes)
 
     def samples(self, rng: Rng) -> int:
         """How many samples the meta-batch of the same stream holds."""

@@ -20,6 +20,23 @@ class TrainingFailed(Exception):
     """A training ended without a usable result (a non-finite loss, say); it is recorded and the run goes on."""
 
 
+class StorageError(BenchbenchError):
+    """The results folder cannot be written: a full disk, a quota, no permission. It is no training's failure: the run
+    ends, and goes on from there when it is started again."""
+
+
+class Stopped(Exception):
+    """A training was asked to stop; its checkpoint is written, and it resumes from there."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run ended early because of a signal, whose number is `signum`; what is finished is kept."""
+
+    def __init__(self, signum: int):
+        super().__init__(f"interrupted by signal {signum}")
+        self.signum = signum
+
+
 def suggest(name: str, options: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the nearest of `options`, else the list of them; to end a message with."""
     options = sorted(options)

@@ -1,6 +1,6 @@
 """Records and checkpoints on disk: replaced atomically, never edited.
 
-Correctness rests on atomic replacement and deterministic content; locks only avoid doing work twice.
+Correctness rests on atomic replacement and deterministic content; leases only avoid doing work twice.
 """
 
 import json
@@ -11,16 +11,30 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from filelock import FileLock
+from filelock import SoftFileLease
 
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, StorageError
 from benchbench.keys import canonical
 from benchbench.records import CIRCUMSTANCES, Record, parse_record
+
+#: Seconds without a heartbeat after which a lease of another machine is nobody's. One of this machine is, as soon as
+#: its process is gone.
+LEASE = 60.0
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` by `content` so that a reader, or a crash at any point, sees the old or the new whole. What need
-    not outlive a power cut is not `durable`, and costs no wait for the disk."""
+    not outlive a power cut is not `durable`, and costs no wait for the disk. Raises StorageError, and leaves the old
+    whole, where it cannot be written."""
+    try:
+        _replace(path, content, durable)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}; what is finished is kept, run again to go on"
+        ) from error
+
+
+def _replace(path: Path, content: bytes, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
@@ -75,11 +89,11 @@ class Store:
         """Where a run says how far a training is."""
         return self.root / "progress" / f"{training_key[:16]}.json"
 
-    def lock(self, name: str, *, wait: bool = True) -> FileLock:
-        """A lock that the operating system releases when its holder dies."""
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name[:16]}.lock", timeout=-1 if wait else 0)
+    def lease(self, key: str) -> SoftFileLease:
+        """The right to work at a stage or training: a file that names its holder (host, process, start, nonce) and is
+        touched as long as he lives. Works where `flock` does not, and watchers age it by their own steady clock, so
+        that no clock that jumps can take it away. Not acquired yet."""
+        return SoftFileLease(self.root / "leases" / f"{key[:16]}.lease", lease_duration=LEASE)
 
     def records(self, training_key: str) -> dict[str, Record]:
         """The readable records of a training by cell key."""

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.drawing import CHUNK, TrainingEpisodes
 from benchbench.episodes import EpisodeShape
-from benchbench.errors import TrainingFailed
+from benchbench.errors import Stopped, TrainingFailed
 from benchbench.functional import class_means, encode, similarity
 from benchbench.rng import Rng, seeded_globals
 from benchbench.stages import Stage
@@ -42,30 +42,39 @@ class StageResult:
     best: float | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    chunk: int = CHUNK
 
 
 Report = Callable[[dict[str, Any]], None]
+#: Whether a training shall stop at the next step.
+Stop = Callable[[], bool]
 
 
-def run_stage(run: "StageRun", store: Store | None, report: Report, *, rerun: bool = False) -> StageResult:
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def run_stage(
+    run: "StageRun", store: Store | None, report: Report, *, rerun: bool = False, stop: Stop = never
+) -> StageResult:
     """Train in place, or load what was trained before; with `rerun`, not what other code trained.
 
-    Raises TrainingFailed with step and metrics where the loss or a weight is not finite.
+    Raises TrainingFailed with step and metrics where the loss or a weight is not finite; Stopped after a step where
+    `stop` says so, its checkpoint written.
     """
     if store is None:
         return run.train(None, report)
     final, resume = (store.checkpoint(run.stage.key, name) for name in ("final", "resume"))
-    # Another process may be training the same stage for a training that shares it.
-    with store.lock(f"s{run.stage.key}"):
-        if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
-            return StageResult(**load_checkpoint(final, run.trained))
-        if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
-            # Half of it was trained by other code.
-            resume.unlink()
-        result = run.train(store, report)
-        save_checkpoint(final, run.trained, None, vars(result))
-        resume.unlink(missing_ok=True)
-        store.checkpoint(run.stage.key, "best").unlink(missing_ok=True)
+    if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
+        return StageResult(**load_checkpoint(final, run.trained))
+    if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
+        # Half of it was trained by other code.
+        resume.unlink()
+    result = run.train(store, report, stop)
+    save_checkpoint(final, run.trained, None, vars(result))
+    resume.unlink(missing_ok=True)
+    store.checkpoint(run.stage.key, "best").unlink(missing_ok=True)
     return result
 
 
@@ -89,6 +98,8 @@ class StageRun:
         self.rng = Rng(seed, "stage", number)
         self.recipe, self.settings, self.selection = recipe, recipe["training"], recipe["selection"]
         self.data, self.sources = data, sources
+        #: Tasks at once.
+        self.chunk: int = CHUNK
         #: What the stage leaves behind, by its name in checkpoints.
         self.trained: dict[str, nn.Module] = {"encoder": encoder}
         if learner is not None:
@@ -187,7 +198,7 @@ class StageRun:
     def _meta(self, rng: Rng) -> dict[str, float]:
         assert self.learner is not None
         loss = accuracy = 0.0
-        for i, (chunk, share) in enumerate(self.episodes.draw(rng)):
+        for i, (chunk, share) in enumerate(self.episodes.draw(rng, self.chunk)):
             part, logits = self.learner.backward(chunk, rng.child("learner", i), share)
             loss += float(part) * share
             accuracy += float((logits.argmax(-1) == chunk.labels()).double().mean()) * share
@@ -204,7 +215,22 @@ class StageRun:
                 metrics["auxiliary_loss"] = extra["loss"]
             return metrics
 
-    def train(self, store: Store | None, report: Report) -> StageResult:
+    def _fitting_step(self, step: int, result: StageResult, modules: dict[str, nn.Module]) -> dict[str, float]:
+        """A step, again with fewer tasks at once as long as the device has no memory for it. Only the task axis is
+        split: a self-supervised batch is one loss."""
+        while True:
+            try:
+                with self._measured(result) if step == 0 else nullcontext():
+                    return self._step(step)
+            except torch.OutOfMemoryError:
+                if self.stage.objective == "plain" or self.chunk == 1:
+                    raise
+            self.chunk = result.chunk = self.chunk // 2
+            for module in modules.values():
+                module.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+
+    def train(self, store: Store | None, report: Report, stop: Stop = never) -> StageResult:
         """Run the stage, from its last checkpoint where there is one."""
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
@@ -216,6 +242,7 @@ class StageRun:
         if resume is not None and resume.exists():
             state = load_checkpoint(resume, modules, optimiser)
             first, result = state["step"], StageResult(**state["result"])
+        self.chunk = result.chunk
         started = time.monotonic()
         every, log_every = max(1, self.steps // CHECKPOINTS), max(1, self.steps // POINTS)
         validate_every = max(1, self.steps // self.settings["validate_times"])
@@ -224,11 +251,7 @@ class StageRun:
                 module.train()
             self._schedule(optimiser, step)
             optimiser.zero_grad(set_to_none=True)
-            if step == 0:
-                with self._measured(result):
-                    metrics = self._step(step)
-            else:
-                metrics = self._step(step)
+            metrics = self._fitting_step(step, result, modules)
             if not all(math.isfinite(v) for v in metrics.values()):
                 shown = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items())
                 raise TrainingFailed(f"non-finite loss at step {step + 1} of {self.steps} ({shown})")
@@ -245,10 +268,13 @@ class StageRun:
                 report({"step": done, "steps": self.steps, **metrics, "seconds_left": left})
             if self.selection != "last" and (done % validate_every == 0 or done == self.steps):
                 self._select(done, result, modules, store)
-            if resume is not None and done % every == 0 and done < self.steps:
+            asked = resume is not None and done < self.steps and stop()
+            if resume is not None and done < self.steps and (done % every == 0 or asked):
                 spent = result.seconds + time.monotonic() - started
                 state = {"step": done, "result": {**vars(result), "seconds": spent}}
                 save_checkpoint(resume, modules, optimiser, state)
+            if asked:
+                raise Stopped
         if self.selection != "last":
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):

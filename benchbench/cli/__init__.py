@@ -1,6 +1,7 @@
 """The command. Every subcommand is a module of its own, imported when it is used: ``--help`` imports no torch."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -13,7 +14,9 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
     "data": "List, prepare, check and show datasets.",
+    "gc": "Remove checkpoints that no plan or record needs.",
     "leaderboard": "Render the leaderboard of a results folder.",
+    "logs": "Print what a training printed, and why it failed.",
     "plugins": "List the components that are installed.",
     "reproduce": "Set published numbers beside ours.",
     "results": "Submit, merge, export, prune and audit records.",
@@ -72,7 +75,8 @@ def _warn_of_namesake() -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command and exit: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
+    """Run the command and exit: 0 done, 1 something failed, 2 bad input or a store that cannot be
+    written, 128 and a signal's number after a signal (130 after Ctrl-C)."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given or bool(os.environ.get("BENCHBENCH_DEBUG"))
     given = [a for a in given if a != "--debug"]
@@ -89,9 +93,10 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("interrupted; what is finished is kept, run again to go on", err=True)
-        sys.exit(130)
+        # click makes an Abort of every KeyboardInterrupt.
+        sys.exit(128 + getattr(error.__cause__ or error, "signum", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except BenchbenchError as error:

@@ -50,13 +50,23 @@ class Reporter:
                 self.tasks[key] = self.bars.add_task(label, total=None, detail="")
         elif event.kind == "progress":
             self._progress(key, label, event.data)
-        elif event.kind in ("finished", "failed"):
-            self.done += 1
-            if self.live:
-                self.bars.remove_task(self.tasks.pop(key))
-                self.bars.advance(self.total)
-            what = f"{event.data:.0f} s" if event.kind == "finished" else f"FAILED: {event.data}"
-            self._say(f"[{self.done}/{self.trainings}] {label}: {what}")
+        elif event.kind in ("finished", "failed", "stopped", "elsewhere"):
+            self._end(event)
+
+    def _end(self, event: "Event") -> None:
+        counts = event.kind != "stopped"
+        self.done += counts
+        if self.live:
+            if task := self.tasks.pop(event.training.key, None):
+                self.bars.remove_task(task)
+            self.bars.advance(self.total, counts)
+        what = {
+            "finished": lambda: f"{event.data:.0f} s",
+            "failed": lambda: f"FAILED: {event.data}",
+            "stopped": lambda: "stopped, to be resumed",
+            "elsewhere": lambda: "done by another run",
+        }[event.kind]()
+        self._say(f"[{self.done}/{self.trainings}] {event.training.label}: {what}")
 
     def _progress(self, key: str, label: str, data: dict[str, object]) -> None:
         if "scoring" in data:

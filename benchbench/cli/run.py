@@ -9,6 +9,8 @@ from benchbench.errors import BenchbenchError
 
 if TYPE_CHECKING:
     from benchbench.plan import Plan
+    from benchbench.records import Record
+    from benchbench.stages import Training
     from benchbench.store import Store
 
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 @click.option("--seeds", help="Training seeds, such as 0,1,2.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
 @click.option("--executor", default="local", help="How trainings run: local or inline.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Kill longer trainings.")
+@click.option("--memory", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Kill larger trainings.")
+@click.option("--shard", metavar="I/N", help="Run the I-th of N parts of the matrix, for job arrays.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
 @click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
@@ -33,6 +38,9 @@ def command(
     seeds: str | None,
     jobs: int | None,
     executor: str,
+    timeout: float | None,
+    memory: float | None,
+    shard: str | None,
     device: str,
     retry_failed: bool,
     rerun_changed: bool,
@@ -56,6 +64,7 @@ def command(
         except ValueError:
             raise BenchbenchError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
     content = load_matrix(matrix, overrides)
+    part = _parse_shard(shard)
     if device not in ("auto", "cpu") and not (device.startswith("cuda") and api.default_device() == "cuda"):
         raise BenchbenchError(f"--device {device}: expected auto, cpu or, where there is one, cuda")
     if not dry_run:
@@ -65,18 +74,21 @@ def command(
         click.echo(f"warning: {label} is left out: {reason}", err=True)
     for name, reason in todo.missing:
         click.echo(f"data missing, left out: {name}: {reason}", err=True)
+    trainings = api.sharded(todo.trainings, part)
     if dry_run:
-        _describe(todo, Store(results), retry_failed)
+        _describe(todo, trainings, Store(results), retry_failed)
         return
     if todo.dropped and not quiet:
         click.echo(f"{len(todo.dropped)} pairs without meaning are left out (--dry-run names them)", err=True)
-    missing = sum(bool(api.missing_cells(t, Store(results), retry_failed)) for t in todo.trainings)
+    missing = sum(bool(api.missing_cells(t, Store(results), retry_failed)) for t in trainings)
     with Reporter(missing, quiet=quiet) as report:
         outcome = api.run_plan(
             todo,
             results,
             jobs=jobs,
             executor=executor,
+            limits={k: v for k, v in {"timeout": timeout, "memory": memory}.items() if v is not None},
+            shard=part,
             device=api.default_device() if device == "auto" else device,
             retry_failed=retry_failed,
             rerun_changed=rerun_changed,
@@ -91,17 +103,37 @@ def command(
     for path in write_leaderboard(outcome.records, results, columns):
         click.echo(f"wrote {path}")
     click.echo(f"records are under {results / 'records'}")
-    failed = [r for r in outcome.records if r.status == "failed"]
-    if outcome.failed or failed:
-        click.echo("some trainings failed; --retry-failed trains them again", err=True)
+    if outcome.failed or any(r.status == "failed" for r in outcome.records):
+        _say_failures(outcome.records, outcome.failed)
         sys.exit(1)
 
 
-def _describe(todo: "Plan", store: "Store", retry_failed: bool) -> None:
+def _say_failures(records: "list[Record]", now: list[tuple[str, str]]) -> None:
+    """What failed, now and in earlier runs, and what to do about it."""
+    for label, reason in now:
+        click.echo(f"failed: {label}: {reason}", err=True)
+    keys = dict.fromkeys(r.training_key[:12] for r in records if r.status == "failed")
+    if (earlier := len(keys) - len(now)) > 0:
+        click.echo(f"{earlier} more failed in earlier runs", err=True)
+    if keys:
+        click.echo(f"`benchbench logs {next(iter(keys))}` shows what the first of them printed", err=True)
+    click.echo("some trainings failed; --retry-failed trains them again", err=True)
+
+
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise BenchbenchError(f"--shard {text}: expected I/N with I from 1 to N, such as 1/8")
+    return int(index), int(count)
+
+
+def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_failed: bool) -> None:
     from benchbench.api import missing_cells
 
     cells = 0
-    for training in todo.trainings:
+    for training in trainings:
         left = missing_cells(training, store, retry_failed)
         cells += len(training.cells)
         targets = ", ".join(f"{c.target.name.split(':')[-1]} {c.protocol}" for c in training.cells)
@@ -111,4 +143,4 @@ def _describe(todo: "Plan", store: "Store", retry_failed: bool) -> None:
         click.echo(f"    left out  {label}: {reason}")
     for name in todo.unprepared:
         click.echo(f"not prepared  dataset {name}")
-    click.echo(f"{len(todo.trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")
+    click.echo(f"{len(trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")

@@ -1,66 +1,113 @@
-import json
-import time
+from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tabulate import tabulate
 
-from benchbench.errors import BenchbenchError
-from benchbench.store import read_records
+from benchbench.errors import BenchbenchError, suggest
 
-#: Seconds after which a progress file that nobody wrote again belongs to a run that was killed.
-STALE = 60.0
+if TYPE_CHECKING:
+    from benchbench.execution.overview import PlanFile
+
+#: What `--by` counts cells by.
+AXES = ("pretext", "meta", "backbone", "regime", "source", "seed", "target", "protocol")
 
 
 @click.command("status")
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
-def command(results: Path) -> None:
-    """Say for each matrix that was run into RESULTS (default: runs) which cells are done, failed and waiting, and what
-    runs now."""
-    plans = sorted((results / "plans").glob("*.json"))
-    if not plans:
-        raise BenchbenchError(f"no run was started in {results}: `benchbench run` starts one")
-    records, problems = read_records(results) if (results / "records").exists() else ([], [])
-    for problem in problems:
+@click.option("--by", metavar="AXIS", help=f"Count the cells of each value of an axis: {', '.join(AXES)}.")
+def command(results: Path, by: str | None) -> None:
+    """Say for each matrix that was run into RESULTS (default: runs) which cells are done, failed and waiting, how long
+    the rest will take, and what runs now."""
+    from benchbench.execution.overview import progress_files, read_briefs, read_plans, seconds_of
+
+    if by is not None and by not in AXES:
+        raise BenchbenchError(f"--by {by}: unknown axis{suggest(by, AXES)}")
+    plans, problems = read_plans(results)
+    briefs, unreadable = read_briefs(results)
+    for problem in problems + unreadable:
         click.echo(f"warning: {problem}", err=True)
-    state: dict[str, str] = {r.key: r.status for r in records}
-    rows = [row for path in plans if (row := _row(path, state))]
-    click.echo(tabulate(rows, ["matrix", "trainings", "cells", "done", "failed", "waiting"], disable_numparse=True))
-    for path in sorted((results / "progress").glob("*.json")):
-        if line := _running(path):
-            click.echo(f"running: {line}")
+    running = list(progress_files(results))
+    keys = {p["key"] for p in running}
+    state = {r.key: r.status for r in briefs}
+    headers = ["matrix", *([by] if by else ["trainings"]), "cells", "done", "failed", "running", "waiting"]
+    rows = [row for plan in plans for row in (_by_axis(plan, state, keys, by) if by else [_total(plan, state, keys)])]
+    click.echo(tabulate(rows, headers, disable_numparse=True))
+    for about in running:
+        click.echo(f"running: {_line(about)}")
+    if running and (left := _seconds_left(plans, state, seconds_of(briefs), running)):
+        click.echo(f"about {_duration(left)} left, with {len(running)} at a time")
 
 
-def _row(path: Path, state: dict[str, str]) -> list[Any] | None:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        name, trainings = content["matrix"], content["trainings"]
-        cells = {cell for training in trainings for cell in training["cells"]}
-    except (ValueError, KeyError, TypeError):
-        click.echo(f"warning: {path}: not a plan, left out; running the matrix again writes it anew", err=True)
-        return None
-    counts = [sum(state.get(c) == s for c in cells) for s in ("ok", "failed")]
-    return [name, len(trainings), len(cells), *counts, len(cells) - sum(counts)]
+def _counts(cells: list[str], state: dict[str, str], running: int) -> list[int]:
+    done, failed = (sum(state.get(c) == s for c in cells) for s in ("ok", "failed"))
+    return [len(cells), done, failed, running, len(cells) - done - failed - running]
 
 
-def _running(path: Path) -> str | None:
-    """One line on a training, or None where its file is stale, or is gone since the folder was listed."""
-    try:
-        if time.time() - path.stat().st_mtime >= STALE:
-            return None
-        p = json.loads(path.read_text("utf-8"))
-        where = (
-            f"step {p['step']}/{p['steps']}"
-            if "step" in p
-            else f"scoring {p['scoring']}"
-            if "scoring" in p
-            else "starts"
-        )
-        parts = [f"{p['label']}: {where}"]
-        parts += [f"{name} {p[name]:.3g}" for name in ("loss", "accuracy") if p.get(name) is not None]
-        if p.get("seconds_left") is not None:
-            parts.append(f"{p['seconds_left']:.0f} s left")
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _total(plan: "PlanFile", state: dict[str, str], keys: set[str]) -> list[Any]:
+    cells = list(dict.fromkeys(c.key for t in plan.trainings for c in t.cells))
+    running = {c.key for t in plan.trainings if t.key[:16] in keys for c in t.cells if c.key not in state}
+    return [plan.matrix, len(plan.trainings), *_counts(cells, state, len(running))]
+
+
+def _by_axis(plan: "PlanFile", state: dict[str, str], keys: set[str], axis: str) -> list[list[Any]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    running: dict[str, int] = defaultdict(int)
+    for t in plan.trainings:
+        of_training = {"source": t.source, "seed": t.seed} | {
+            n: getattr(t.method, n) for n in t.method.__struct_fields__
+        }
+        for c in t.cells:
+            value = str(of_training.get(axis) if axis in of_training else getattr(c, axis))
+            grouped[value].append(c.key)
+            running[value] += t.key[:16] in keys and c.key not in state
+    return [[plan.matrix, value, *_counts(grouped[value], state, running[value])] for value in sorted(grouped)]
+
+
+def _line(p: dict[str, Any]) -> str:
+    """How far a training is, in a line."""
+    where = (
+        f"step {p['step']}/{p['steps']}"
+        if {"step", "steps"} <= p.keys()
+        else f"scoring {p['scoring']}"
+        if "scoring" in p
+        else "starts"
+    )
+    parts = [f"{p.get('label')}: {where}"]
+    parts += [f"{name} {p[name]:.3g}" for name in ("loss", "accuracy") if isinstance(p.get(name), (int, float))]
+    if isinstance(p.get("seconds_left"), (int, float)):
+        parts.append(f"{p['seconds_left']:.0f} s left")
     return ", ".join(parts)
+
+
+def _seconds_left(
+    plans: "list[PlanFile]", state: dict[str, str], spent: dict[str, float], running: list[dict[str, Any]]
+) -> float:
+    """From what trainings of the same method and source took, else the average of all; 0 where none is known."""
+    if not spent:
+        return 0.0
+    kinds: dict[Any, list[float]] = defaultdict(list)
+    trainings = {t.key: t for plan in plans for t in plan.trainings}
+    for key, t in trainings.items():
+        if key in spent:
+            kinds[t.method, t.source].append(spent[key])
+    average = sum(spent.values()) / len(spent)
+    now = {p["key"]: p.get("seconds_left") for p in running}
+    left = 0.0
+    for key, t in trainings.items():
+        missing = sum(c.key not in state for c in t.cells)
+        if not missing:
+            continue
+        known = kinds.get((t.method, t.source))
+        expected = (sum(known) / len(known) if known else average) * missing / len(t.cells)
+        seconds = now.get(key[:16])
+        left += expected if seconds is None else min(expected, float(seconds))
+    return left / len(running)
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,18 +1,25 @@
+import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from benchbench.components import Executor
+from benchbench.execution.claims import PAUSE, Queue
+from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import Event, Job, run_job
 
 
 class Inline(Executor):
-    """One job after another in this process: for debugging."""
+    """One job after another in this process: for debugging. `jobs` is taken and not used."""
 
     def __init__(self, *, jobs: int = 1):
         self.jobs = jobs
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
-        """Run every job; an unexpected error is a failed job, and the next one runs."""
-        for job in jobs:
-            with suppress(Exception):
-                run_job(job, report)
+        """Run every job; an error is a failed job, and the next one runs. Signals end it as they end `Local`."""
+        with Interrupts() as interrupts, Queue(jobs, report) as queue:
+            while queue.waiting and not interrupts:
+                if job := queue.next():
+                    run_job(job, report, lambda: bool(interrupts))
+                    queue.done(job)
+                elif queue.waiting:
+                    time.sleep(PAUSE)
+        interrupts.check()

@@ -2,6 +2,7 @@
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,33 +13,50 @@ import torch
 
 from benchbench.components import Backbone, MetaLearner, SampleSpec
 from benchbench.data.prepare import Prepared, prepare
-from benchbench.errors import BenchbenchError, TrainingFailed
+from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
 from benchbench.evaluation import Trained
 from benchbench.execution.recording import failed, scored
+from benchbench.keys import content_key
 from benchbench.nn import convert_norm
+from benchbench.records import Record
 from benchbench.rng import Rng, seeded_globals
 from benchbench.sources import component_hash
 from benchbench.stages import Cell, Training
 from benchbench.store import Store
-from benchbench.training import Report, StageResult, StageRun, run_stage
+from benchbench.training import Report, StageResult, StageRun, Stop, never, run_stage
+
+#: Characters of a traceback, and of what a process printed, that a failed record keeps.
+TAIL = 2000
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training and the cells of it that have no record yet. With `rerun`, stages whose code changed since they
-    were trained are trained again."""
+    """A training and the cells of it that have no record yet, or one that is to be made anew: `replaces` holds the
+    digests of those. With `rerun`, stages whose code changed since they were trained are trained again."""
 
     training: Training
     cells: tuple[Cell, ...]
     store: Path
     device: str = "cpu"
     rerun: bool = False
+    replaces: frozenset[str] = frozenset()
+
+    def left(self) -> tuple[Cell, ...]:
+        """The cells that nobody has scored since the job was made."""
+        held = Store(self.store).records(self.training.key)
+        return tuple(c for c in self.cells if c.key not in held or digest(held[c.key]) in self.replaces)
+
+
+def digest(record: Record) -> str:
+    """What tells two records of one key apart."""
+    return content_key(record.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a job says: ``started``, ``progress`` (data: metrics), ``record`` (data: a record), ``finished`` or
-    ``failed`` (data: the reason)."""
+    """What a job says: ``started``, ``progress`` (data: metrics), ``record`` (data: a record), and at its end
+    ``finished`` (data: seconds), ``failed`` (data: the reason), ``stopped`` (it resumes in another run) or
+    ``elsewhere`` (another run did it)."""
 
     kind: str
     training: Training
@@ -57,9 +75,16 @@ def build(training: Training, sample: SampleSpec, device: str) -> tuple[Backbone
 
 
 def train(
-    training: Training, data: Prepared, store: Store | None, device: str, report: Report, *, rerun: bool = False
+    training: Training,
+    data: Prepared,
+    store: Store | None,
+    device: str,
+    report: Report,
+    *,
+    rerun: bool = False,
+    stop: Stop = never,
 ) -> tuple[Trained, list[StageResult]]:
-    """Run the chain of stages. Raises TrainingFailed."""
+    """Run the chain of stages. Raises TrainingFailed, and Stopped where `stop` says so."""
     sample = SampleSpec(data.dataset.modality, data.table.shape)
     encoder, learner = build(training, sample, device)
     results = []
@@ -68,7 +93,7 @@ def train(
         say = _numbered(report, number, len(training.stages))
         sources = {ref.name: component_hash(ref) for ref in [training.backbone, *stage.components]}
         run = StageRun(stage, number, encoder, used, data, training.seed, training.recipe, device, sources)
-        results.append(run_stage(run, store, say, rerun=rerun))
+        results.append(run_stage(run, store, say, rerun=rerun, stop=stop))
     return Trained(encoder, learner, sample, device), results
 
 
@@ -90,34 +115,63 @@ def settled(threads: int, device: str) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1])
 
 
-def run_job(job: Job, report: Callable[[Event], None]) -> None:
-    """Do a job in this process and write its records; an error becomes `failed` records, never an exception."""
+def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
+    """Do a job in this process and write its records. Raises what goes wrong, Stopped where `stop` says so."""
     training, store = job.training, Store(job.store)
     started = time.monotonic()
     report(Event("started", training))
+    with settled(training.recipe["threads"], job.device):
+        data = prepare(training.source)
+
+        def say(metrics: dict[str, Any]) -> None:
+            report(Event("progress", training, metrics))
+
+        trained, stages = train(training, data, store, job.device, say, rerun=job.rerun, stop=stop)
+        for cell in job.cells:
+            if stop():
+                raise Stopped
+            say({"scoring": cell.target.name.split(":")[-1]})
+            record = scored(training, cell, trained, stages, data, job.device)
+            store.add(training.key, [record])
+            report(Event("record", training, record))
+    report(Event("finished", training, time.monotonic() - started))
+
+
+def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
+    """Do a job in this process and write its records; an error, or a plugin's ``sys.exit``, becomes `failed` records.
+
+    Raises StorageError alone: the store cannot be written, so the run cannot go on.
+    """
     try:
-        with settled(training.recipe["threads"], job.device):
-            data = prepare(training.source)
-            trained, stages = train(
-                training, data, store, job.device, lambda m: report(Event("progress", training, m)), rerun=job.rerun
-            )
-            for cell in job.cells:
-                report(Event("progress", training, {"scoring": cell.target.name.split(":")[-1]}))
-                record = scored(training, cell, trained, stages, data, job.device)
-                store.add(training.key, [record])
-                report(Event("record", training, record))
-    except (TrainingFailed, BenchbenchError) as error:
-        fail(job, str(error), report)
-    except Exception as error:
-        fail(job, f"{type(error).__name__}: {error}", report)
+        attempt(job, report, stop)
+    except Stopped:
+        report(Event("stopped", job.training))
+    except StorageError:
         raise
-    else:
-        report(Event("finished", training, time.monotonic() - started))
+    except (Exception, SystemExit) as error:
+        reason, trace = explain(error)
+        fail(job, reason, report, {"traceback": trace} if trace else {})
 
 
-def fail(job: Job, reason: str, report: Callable[[Event], None]) -> None:
-    """Record that a job's remaining cells failed."""
+def explain(error: BaseException) -> tuple[str, str]:
+    """(reason in a line, end of the traceback) of an error; what is no defect of code has no traceback."""
+    if isinstance(error, (TrainingFailed, BenchbenchError)):
+        return str(error), ""
+    text = "".join(traceback.format_exception(error))[-TAIL:]
+    if isinstance(error, SystemExit):
+        return f"a plugin ended its process: sys.exit({error.code!r})", text
+    return f"{type(error).__name__}: {error}", text
+
+
+def fail(
+    job: Job, reason: str, report: Callable[[Event], None], evidence: dict[str, str] | None = None, seconds: float = 0.0
+) -> None:
+    """Record that a job's remaining cells failed. `evidence` is what helps to find out why: ``traceback``, ``output``
+    (the end of what its process printed), ``log`` (a path below the store)."""
     training, store = job.training, Store(job.store)
-    missing = [c for c in job.cells if c.key not in store.records(training.key)]
-    store.add(training.key, [failed(training, cell, reason, job.device) for cell in missing])
+    held = store.records(training.key)
+    missing = [c for c in job.cells if c.key not in held or held[c.key].status == "failed"]
+    records = [failed(training, cell, reason, job.device, evidence or {}, seconds) for cell in missing]
+    if records:
+        store.add(training.key, records)
     report(Event("failed", training, reason))

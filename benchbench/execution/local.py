@@ -1,104 +1,163 @@
+import logging
 import multiprocessing
 import os
-import sys
+import signal
 import threading
-import traceback
+from collections import Counter
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing import forkserver
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
 from typing import Annotated
 
+import torch
 from pydantic import Field
 
 from benchbench.components import Executor
-from benchbench.execution.job import Event, Job, fail, run_job
-from benchbench.store import Store
+from benchbench.errors import StorageError
+from benchbench.execution.claims import Queue
+from benchbench.execution.interrupts import SIGNALS, Interrupts
+from benchbench.execution.job import Event, Job, explain, fail
+from benchbench.execution.process import Running
+from benchbench.registry import find
 
+log = logging.getLogger("benchbench.execution")
 #: Freed memory is kept for the next step instead of going back to the kernel: a step of Conv-4 takes a quarter less.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+#: Seconds between two looks at limits, signals and other runs.
+TICK = 0.25
 
 
 class Local(Executor):
-    """One process a training, `jobs` at a time. A crash, or a kill for want of memory, is one failed record.
+    """One process a training, `jobs` at a time. A crash, a hang or a want of memory is one failed record a cell.
 
-    Processes are forked from a server that has torch imported and has computed nothing, so a start costs little.
+    Processes are forked from a server that has torch imported and has computed nothing, so a start costs little. A
+    training that takes longer than `timeout` seconds, or holds more than `memory` GiB, is killed. With several GPUs
+    each process sees one of them.
     """
 
-    def __init__(self, *, jobs: Annotated[int, Field(ge=1)] = 1):
-        self.jobs = jobs
+    def __init__(
+        self,
+        *,
+        jobs: Annotated[int, Field(ge=1)] = 1,
+        timeout: Annotated[float, Field(gt=0)] | None = None,
+        memory: Annotated[float, Field(gt=0)] | None = None,
+    ):
+        self.jobs, self.timeout, self.memory = jobs, timeout, memory
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
-        """Run every job; jobs that share an unfinished stage run one after another."""
-        for name, value in ALLOCATOR.items():
-            os.environ.setdefault(name, value)
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["benchbench.execution.job"])
-        waiting, running = list(jobs), dict[Connection, tuple[BaseProcess, Job, Connection]]()
-        try:
-            while waiting or running:
-                while len(running) < self.jobs and (job := self._next(waiting, running)):
-                    waiting.remove(job)
-                    ours, theirs = context.Pipe()
-                    process: BaseProcess = context.Process(target=_work, args=(job, theirs), daemon=False)
-                    process.start()
-                    theirs.close()
-                    running[ours] = (process, job, theirs)
-                for ready in wait(list(running)):
-                    assert isinstance(ready, Connection)
-                    self._receive(ready, running, report)
-        finally:
-            for process, _, _ in running.values():
-                process.terminate()
-            for process, _, _ in running.values():
-                process.join()
+        """Run every job, beside other runs on the store.
 
-    def _next(self, waiting: list[Job], running: dict[Connection, tuple[BaseProcess, Job, Connection]]) -> Job | None:
-        busy = {s.key for _, job, _ in running.values() for s in job.training.stages}
-        return next((j for j in waiting if not busy & {s.key for s in j.training.stages}), None)
+        The first signal (`Interrupts`) lets the trainings that run write their checkpoints; then, or at once after a
+        second Ctrl-C, Interrupted is raised. Raises StorageError where the store cannot be written any more.
+        """
+        context = _server(jobs)
+        running: list[Running] = []
+        broken = ""
+        with Interrupts() as interrupts, Queue(jobs, report) as queue:
+            try:
+                while running or (queue.waiting and not interrupts and not broken):
+                    ends = bool(interrupts or broken)
+                    while not ends and len(running) < self.jobs and (job := queue.next()):
+                        self._start(context, job, running, queue, report)
+                    wait([handle for r in running for handle in r.handles], TICK)
+                    for r in list(running):
+                        broken = self._attend(r, running, queue, report) or broken
+                    if running and (interrupts or broken) and not ends:
+                        log.warning("stopping: what runs writes its checkpoint; Ctrl-C (again) ends it at once")
+                        for r in running:
+                            r.ask_to_stop()
+            finally:
+                for r in running:
+                    r.kill()
+                for r in running:
+                    r.close()
+        if broken:
+            raise StorageError(broken)
+        interrupts.check()
 
-    def _receive(
+    def _start(
         self,
-        connection: Connection,
-        running: dict[Connection, tuple[BaseProcess, Job, Connection]],
+        context: ForkServerContext,
+        job: Job,
+        running: list[Running],
+        queue: Queue,
         report: Callable[[Event], None],
     ) -> None:
-        process, job, _ = running[connection]
         try:
-            event: Event = connection.recv()
-        except (EOFError, OSError):
-            process.join()
-            del running[connection]
-            connection.close()
-            if process.exitcode != 0:
-                code = process.exitcode or 0
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                log = Store(job.store).log(job.training.key)
-                fail(job, f"its process ended with {how}; see {log.name} under logs", report)
-            return
-        report(event)
+            running.append(Running(context, job, _gpu(job, running), self.timeout, self.memory))
+        except Exception as error:
+            # What cannot be sent to a process: a plugin's settings that do not pickle.
+            reason, trace = explain(error)
+            report(Event("started", job.training))
+            fail(job, reason, report, {"traceback": trace})
+            queue.done(job)
+
+    def _attend(self, r: Running, running: list[Running], queue: Queue, report: Callable[[Event], None]) -> str:
+        """Hear what a process says and see whether it ended; returns why the store cannot be written, if so."""
+        ended = r.ended
+        messages = r.receive()
+        if ended:
+            running.remove(r)
+            messages += r.close()
+        else:
+            r.watch()
+        for kind, data in messages:
+            report(Event(kind, r.job.training, data))
+        if not ended:
+            return ""
+        kind, data = r.ending or ("crashed", None)
+        if kind == "stopped":
+            report(Event("stopped", r.job.training))
+            queue.again(r.job)
+        elif kind == "unwritable":
+            report(Event("stopped", r.job.training))
+            queue.again(r.job)
+            return str(data)
+        elif kind == "finished":
+            queue.done(r.job)
+            report(Event(kind, r.job.training, data))
+        else:
+            reason, evidence = r.failure()
+            fail(r.job, reason, report, evidence, r.seconds)
+            queue.done(r.job)
+        return ""
 
 
-def _work(job: Job, connection: Connection) -> None:
-    """The body of a process: its messages go to the training's log, its events to the driver."""
-    log = Store(job.store).log(job.training.key)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
+def _server(jobs: list[Job]) -> ForkServerContext:
+    """The context whose server forks the processes of trainings."""
+    for name, value in ALLOCATOR.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchbench.execution.warm"])
+    os.environ["BENCHBENCH_WARM_MODULES"] = ",".join(sorted(_modules(jobs)))
+    if threading.current_thread() is not threading.main_thread():
+        return context
+    # What ends a terminal's or a scheduler's processes reaches the server too, and without its server nobody would
+    # know how a training ended. It inherits what is ignored as it starts.
+    before = {s: signal.signal(s, signal.SIG_IGN) for s in SIGNALS}
     try:
-        run_job(job, connection.send)
-    except Exception:
-        # The failure is recorded; only its traceback belongs in the log.
-        traceback.print_exc(file=sys.stderr)
+        forkserver.ensure_running()
     finally:
-        sys.stderr.flush()
-        os._exit(0)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    return context
 
 
-def _end_with_driver(connection: Connection) -> None:
-    """A worker dies with its driver, which never sends: the pipe only ever ends."""
-    try:
-        connection.recv()
-    except (EOFError, OSError):
-        os._exit(1)
+def _modules(jobs: list[Job]) -> set[str]:
+    """Where the components of jobs are defined."""
+    trainings = [job.training for job in jobs]
+    refs = [ref for t in trainings for ref in (t.backbone, t.learner, t.source)]
+    refs += [ref for t in trainings for stage in t.stages for ref in stage.components]
+    refs += [ref for job in jobs for cell in job.cells for ref in (cell.target, cell.component)]
+    return {find(*named).load().__module__ for named in {(ref.kind, ref.name) for ref in refs}}
+
+
+def _gpu(job: Job, running: list[Running]) -> str | None:
+    """The GPU that fewest processes see, where there are several to choose from."""
+    if job.device != "cuda" or torch.cuda.device_count() < 2:
+        return None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    gpus = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+    used = Counter(r.gpu for r in running)
+    return min(gpus, key=lambda gpu: used[gpu])

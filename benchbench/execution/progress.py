@@ -3,9 +3,13 @@
 import json
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from benchbench.execution.job import Event
+from benchbench.errors import StorageError
 from benchbench.store import Store, atomic_write
+
+if TYPE_CHECKING:
+    from benchbench.execution.job import Event
 
 #: Seconds between two writings of one file.
 PAUSE = 1.0
@@ -18,12 +22,12 @@ class ProgressFiles:
         self.store = store
         self.written: dict[str, float] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: "Event") -> None:
         """Note one event."""
         key, now = event.training.key, time.monotonic()
         path = self.store.progress(key)
-        with suppress(OSError):
-            if event.kind in ("finished", "failed"):
+        with suppress(OSError, StorageError):
+            if event.kind in ("finished", "failed", "stopped"):
                 path.unlink(missing_ok=True)
             elif event.kind in ("started", "progress") and now - self.written.get(key, -PAUSE) >= PAUSE:
                 self.written[key] = now

@@ -16,7 +16,7 @@ from benchbench.rng import Rng
 from benchbench.settings import nested
 from benchbench.sources import component_hash
 from benchbench.stages import Cell, Training
-from benchbench.training import StageResult
+from benchbench.training import CHUNK, StageResult
 
 
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
@@ -82,20 +82,25 @@ def scored(
     )
 
 
-def failed(training: Training, cell: Cell, reason: str, device: str) -> Record:
-    """The record of a cell that could not be scored."""
+def failed(
+    training: Training, cell: Cell, reason: str, device: str, evidence: dict[str, str], seconds: float
+) -> Record:
+    """The record of a cell that could not be scored; `evidence` and `seconds`, what it took to fail, are volatile."""
     flags = Flags(transductive=False, labels="none", selection=training.recipe["selection"], floor=training.floor)
+    about = environment(training, device, [])
     return Record(
         **_identity(training, cell),
         status="failed",
         reason=reason,
         flags=flags,
-        environment=environment(training, device, []),
+        timing={"failed_seconds": seconds},
+        environment={**about, "failure": evidence} if evidence else about,
     )
 
 
 def environment(training: Training, device: str, stages: list[StageResult]) -> dict[str, Any]:
-    """What a result was made with. The code of a stage is the one that it was trained with, which may be older."""
+    """What a result was made with. The code of a stage is the one that it was trained with, which may be older.
+    ``tasks_at_once`` says that meta-batches were split further, for want of a GPU's memory."""
     refs = {training.backbone.name: training.backbone, training.learner.name: training.learner}
     refs |= {s.pretext.name: s.pretext for s in training.stages}
     versions = {find(r.kind, r.name).distribution: find(r.kind, r.name).version for r in refs.values()}
@@ -106,6 +111,7 @@ def environment(training: Training, device: str, stages: list[StageResult]) -> d
         "machine": platform.machine(),
         "distributions": versions,
         "source_hashes": current_sources(training) | {k: v for s in stages for k, v in s.sources.items()},
+        **({"tasks_at_once": min(s.chunk for s in stages)} if any(s.chunk < CHUNK for s in stages) else {}),
     }
 
 

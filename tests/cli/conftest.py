@@ -35,8 +35,18 @@ def results(tmp_path: Path) -> Path:
     records = [record("rotation"), record("jigsaw", "failed")]
     for r in records:
         store.add(r.training_key, [r])
-    trainings = [{"key": r.training_key, "label": r.method.label, "cells": [r.key]} for r in records]
-    trainings.append({"key": "c", "label": "waiting", "cells": ["waiting"]})
+    trainings = [
+        {
+            "key": r.training_key,
+            "label": r.method.label,
+            "method": r.method.model_dump(),
+            "source": r.source,
+            "seed": r.seed,
+            "stages": [content_key(r.method.label)],
+            "cells": [{"key": r.key, "target": r.target, "protocol": r.protocol}],
+        }
+        for r in [*records, record("waiting")]
+    ]
     (store.root / "plans").mkdir()
     (store.root / "plans" / "tiny.json").write_text(json.dumps({"matrix": "tiny", "trainings": trainings}))
     return store.root

@@ -1,0 +1,116 @@
+"""The jobs that are left to do, shared with other runs on the same store: nobody starts what somebody else is doing."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+
+from filelock import SoftFileLease, Timeout
+
+from benchbench.errors import StorageError
+from benchbench.execution.job import Event, Job
+from benchbench.store import Store
+
+log = logging.getLogger("benchbench.execution")
+#: Seconds between two looks at what others hold.
+PAUSE = 0.5
+
+
+class Queue:
+    """Hands out jobs one by one, each under the leases of its training and of its stages that are not trained yet.
+
+    All leases of a job are taken or none, and none is waited for, so runs never wait for each other in a circle. What
+    another run holds is tried again later: when its lease is free it is done, and is reported as ``elsewhere``, or it
+    was abandoned, and is handed out. A context manager: in the end it gives back what it holds.
+    """
+
+    def __init__(self, jobs: list[Job], report: Callable[[Event], None]):
+        self.waiting = list(jobs)
+        self.report = report
+        self.held: dict[str, dict[str, SoftFileLease]] = {}
+        #: Leases that others held when they were tried: kept, for a lease is aged by who watches it.
+        self.foreign: dict[str, SoftFileLease] = {}
+        self.trained: set[str] = set()
+        self.named: set[tuple[str, int]] = set()
+        self.rests_until = 0.0
+
+    def __enter__(self) -> "Queue":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for key in list(self.held):
+            self._release(key)
+
+    def next(self) -> Job | None:
+        """A job that is now ours, or None where there is none at the moment. Raises StorageError."""
+        if time.monotonic() < self.rests_until:
+            return None
+        busy = {key for leases in self.held.values() for key in leases}
+        for job in list(self.waiting):
+            keys = self._keys(job)
+            if busy.intersection(keys):
+                continue
+            if taken := self._take(job, keys):
+                busy.add(taken)
+                continue
+            self.waiting.remove(job)
+            # Others may have been at it since the job was made.
+            if cells := job.left():
+                return replace(job, cells=cells)
+            self._release(job.training.key)
+            self.report(Event("elsewhere", job.training))
+        self.rests_until = time.monotonic() + PAUSE
+        if not self.held:
+            self._name_holders()
+        return None
+
+    def done(self, job: Job) -> None:
+        """Give back a job that ended."""
+        self._release(job.training.key)
+        self.rests_until = 0.0
+
+    def again(self, job: Job) -> None:
+        """Give back a job that is still to be done."""
+        self.done(job)
+        self.waiting.append(job)
+
+    def _keys(self, job: Job) -> list[str]:
+        """What must be held to do a job: a stage that is trained is only read."""
+        store, keys = Store(job.store), [job.training.key]
+        for stage in job.training.stages:
+            if stage.key not in self.trained and not job.rerun and store.checkpoint(stage.key, "final").exists():
+                self.trained.add(stage.key)
+            if stage.key not in self.trained:
+                keys.append(stage.key)
+        return keys
+
+    def _take(self, job: Job, keys: list[str]) -> str:
+        """Take the leases of `keys`, and return nothing; or none of them, and return the one that another holds."""
+        store = Store(job.store)
+        taken: dict[str, SoftFileLease] = {}
+        self.held[job.training.key] = taken
+        for key in keys:
+            lease = self.foreign.pop(key, None) or store.lease(key)
+            try:
+                lease.acquire(timeout=0)
+            except Timeout:
+                self._release(job.training.key)
+                self.foreign[key] = lease
+                return key
+            except OSError as error:
+                self._release(job.training.key)
+                raise StorageError(f"{lease.lock_file} cannot be written: {error.strerror}") from error
+            taken[key] = lease
+        return ""
+
+    def _release(self, training_key: str) -> None:
+        for lease in self.held.pop(training_key).values():
+            lease.release()
+
+    def _name_holders(self) -> None:
+        for lease in self.foreign.values():
+            owner = lease.owner
+            if owner and (owner.hostname, owner.pid) not in self.named:
+                self.named.add((owner.hostname, owner.pid))
+                log.warning("waiting for trainings of another run: process %d on %s", owner.pid, owner.hostname)

@@ -1,0 +1,132 @@
+"""What a store says of its runs, read without torch and without scores: plans, the state of cells, what runs."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from benchbench.errors import BenchbenchError
+from benchbench.store import Store, atomic_write, read_lines
+
+if TYPE_CHECKING:
+    from benchbench.plan import Plan
+
+#: Seconds after which a progress file that nobody wrote again belongs to a run that was killed.
+STALE = 60.0
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """The method of a training."""
+
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
+
+
+class Brief(msgspec.Struct):
+    """A record without its scores: all that is decoded of its line."""
+
+    key: str
+    training_key: str
+    status: str
+    method: Kind
+    source: str
+    timing: dict[str, float] = {}
+    reason: str | None = None
+
+
+class PlannedCell(msgspec.Struct):
+    """A cell of a plan."""
+
+    key: str
+    target: str
+    protocol: str
+
+
+class PlannedTraining(msgspec.Struct):
+    """A training of a plan; `stages` are the keys of its stages."""
+
+    key: str
+    label: str
+    method: Kind
+    source: str
+    seed: int
+    stages: list[str]
+    cells: list[PlannedCell]
+
+
+class PlanFile(msgspec.Struct):
+    """What a run into a store set out to do: a file in ``plans/``, one a matrix."""
+
+    matrix: str
+    trainings: list[PlannedTraining]
+
+
+def write_plan(plan: "Plan", store: Store) -> None:
+    """Leave a plan for the commands that import no plugin."""
+    trainings = [
+        PlannedTraining(
+            t.key,
+            t.label,
+            Kind(**t.method.model_dump()),
+            t.source_name,
+            t.seed,
+            [s.key for s in t.stages],
+            [PlannedCell(c.key, c.target.name.split(":")[-1], c.protocol) for c in t.cells],
+        )
+        for t in plan.trainings
+    ]
+    content = msgspec.json.encode(PlanFile(plan.matrix.name, trainings))
+    atomic_write(store.root / "plans" / f"{plan.matrix.name}.json", content)
+
+
+def read_plans(results: Path) -> tuple[list[PlanFile], list[str]]:
+    """The plans of a results folder, by name of their matrix, and one message for each file that is none.
+
+    Raises BenchbenchError where no run was started in it.
+    """
+    paths = sorted((results / "plans").glob("*.json"))
+    if not paths:
+        raise BenchbenchError(f"no run was started in {results}: `benchbench run` starts one")
+    decoder = msgspec.json.Decoder(PlanFile)
+    plans, problems = [], []
+    for path in paths:
+        try:
+            plans.append(decoder.decode(path.read_bytes()))
+        except ValueError:
+            problems.append(f"{path}: not a plan, left out; running the matrix again writes it anew")
+    return plans, problems
+
+
+def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:
+    """The records of a results folder, one a key, and one message for each unreadable line."""
+    if not (results / "records").is_dir():
+        return [], []
+    return read_lines(results, msgspec.json.Decoder(Brief).decode)
+
+
+def seconds_of(briefs: list[Brief]) -> dict[str, float]:
+    """Training key -> seconds that it and its evaluations took, of trainings that are scored."""
+    found: dict[str, float] = {}
+    for r in briefs:
+        if r.status == "ok":
+            # Every record of a training holds the seconds of its whole training.
+            spent = found.get(r.training_key, r.timing.get("train_seconds", 0.0))
+            found[r.training_key] = spent + r.timing.get("evaluation_seconds", 0.0)
+    return found
+
+
+def progress_files(results: Path) -> Iterator[dict[str, Any]]:
+    """What each training that runs now says of itself; files that are stale, gone or half written are left out."""
+    for path in sorted((results / "progress").glob("*.json")):
+        try:
+            about = json.loads(path.read_text("utf-8"))
+            fresh = time.time() - path.stat().st_mtime < STALE
+        except (OSError, ValueError):
+            continue
+        if fresh and isinstance(about, dict):
+            yield {"key": path.stem, **about}

@@ -1,0 +1,98 @@
+"""A plugin that misbehaves costs its own cells and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .conftest import lines, outcome, wait_for
+
+MATRIX = """
+name = "faulty"
+floors = false
+[axes]
+pretext = {pretexts}
+meta = {metas}
+backbone = ["mlp"]
+source = ["glyphs"]
+target = ["digits", "symbols"]
+protocol = ["5way-1shot"]
+[budget]
+steps = 2
+[training]
+batch_size = 8
+[settings.backbone.mlp]
+width = 8
+[settings.protocol.episodic]
+episodes = 2
+"""
+
+REASONS = {
+    "construct": "OSError: no such licence server",
+    "raise": "LocalError: ",
+    "segfault": "its process was killed by SIGSEGV",
+    "nan": "non-finite loss at step 1 of 2",
+    "print": "RuntimeError: after many words",
+    "exit": "a plugin ended its process: sys.exit(0)",
+    "end": "its process ended before its training, with exit code 0",
+    "kill": "its process was killed by SIGKILL, as the kernel does where memory is short",
+}
+
+
+def run(
+    start: Callable[..., Any], folder: Path, pretexts: list[str], metas: list[str], **options: Any
+) -> tuple[dict[str, Any], dict[tuple[str, str, str], dict[str, Any]]]:
+    """(what the run says, records by pretext, meta-algorithm and target)."""
+    matrix = folder / "matrix.toml"
+    matrix.write_text(MATRIX.format(pretexts=pretexts, metas=metas).replace("'", '"'))
+    done = outcome(start(matrix, folder / "runs", jobs=2, **options))
+    found = {(r["method"]["pretext"], r["method"]["meta"], r["target"]): r for r in lines(folder / "runs")}
+    assert len(found) == 2 * len(pretexts) * len(metas), "one record a cell"
+    return done, found
+
+
+def test_each_failure_is_one_record_a_cell_with_its_reason_and_the_rest_goes_on(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAULTY_CHILDREN", str(tmp_path / "children"))
+    pretexts = [*(f"faulty-{name}" for name in REASONS), "faulty-fork", "rotation"]
+    done, found = run(start, tmp_path, pretexts, ["nearest-centroid", "faulty-evaluate"])
+    assert (done["trained"], len(done["failed"])) == (2, 18)
+    for name, reason in REASONS.items():
+        for target in ("digits", "symbols"):
+            record = found[f"faulty-{name}", "nearest-centroid", target]
+            assert record["status"] == "failed"
+            assert record["reason"].startswith(reason)
+    assert found["rotation", "nearest-centroid", "digits"]["status"] == "ok"
+    assert found["rotation", "faulty-evaluate", "digits"]["reason"] == "ZeroDivisionError: nothing to divide"
+
+    def failure(pretext: str, meta: str = "nearest-centroid") -> dict[str, str]:
+        return found[pretext, meta, "digits"]["environment"]["failure"]
+
+    assert 'raise OSError("no such licence server")' in failure("faulty-construct")["traceback"]
+    assert "nothing to divide" in failure("rotation", "faulty-evaluate")["traceback"]
+    # faulthandler says where.
+    assert "benchbench_faulty.py" in failure("faulty-segfault")["output"]
+    assert "in harm" in failure("faulty-segfault")["output"]
+    # Of 100 MB the beginning and the end.
+    assert "the last line" in failure("faulty-print")["output"]
+    log = (tmp_path / "runs" / failure("faulty-print")["log"]).read_bytes()
+    assert log.startswith(b"the first line\n")
+    assert b"is left out" in log
+    assert log.rstrip().endswith(b"RuntimeError: after many words")
+    assert 2 * 2**20 < len(log) < 3 * 2**20 + 200
+    # Children that a plugin forked died with it.
+    assert found["faulty-fork", "nearest-centroid", "digits"]["status"] == "ok"
+    children = [int(n) for n in (tmp_path / "children").read_text().split()]
+    assert len(children) == 2
+    wait_for(lambda: not any(map(psutil.pid_exists, children)), 10)
+    assert not list((tmp_path / "runs" / "leases").iterdir())
+
+
+def test_what_hangs_or_leaks_is_ended(start, tmp_path):
+    limits = {"timeout": 15, "memory": 1}
+    done, found = run(start, tmp_path, ["faulty-hang", "faulty-leak"], ["nearest-centroid"], limits=limits)
+    reasons = {pretext: r["reason"] for (pretext, _, _), r in found.items()}
+    assert reasons["faulty-hang"] == "it took longer than the timeout of 15 s"
+    assert "more than the limit of 1 GiB of memory" in reasons["faulty-leak"]
+    assert found["faulty-hang", "nearest-centroid", "digits"]["timing"]["failed_seconds"] >= 15
+    assert (done["trained"], len(done["failed"])) == (0, 2)

@@ -1,0 +1,122 @@
+"""A disk that is full or cannot be written: a clear message, exit code 2, nothing half written, and it goes on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchbench
+from benchbench.errors import StorageError
+from benchbench.execution.logs import HEAD, MARK, TAIL, BoundedLog
+from benchbench.store import Store, atomic_write
+
+from .conftest import lines, outcome, stable
+
+#: Run the command as if the disk were full beyond files of this many bytes.
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from benchbench.cli import main
+main(sys.argv[2:])
+"""
+
+
+def limited(matrix: Path, store: Path, size: int) -> subprocess.CompletedProcess[str]:
+    arguments = [str(size), "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, env=environment, timeout=300
+    )
+
+
+def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, start, tmp_path):
+    store = tmp_path / "full"
+    # The plan fits, a checkpoint does not.
+    done = limited(matrix, store, 12_000)
+    assert done.returncode == 2, done.stderr
+    assert "safetensors cannot be written: File too large; what is finished is kept, run again to go on" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert lines(store) == [], "no training failed"
+    assert not [p for p in store.rglob("*") if p.name.startswith(".") or p.suffix == ".lease"]
+    later = outcome(start(matrix, store, jobs=2, seeds=[0]))
+    assert (later["trained"], later["failed"]) == (5, [])
+
+
+@pytest.mark.full
+def test_a_full_tmpfs(matrix, start, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        arguments = ["run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0"]
+        command = [sys.executable, "-m", "benchbench", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 2, done.stderr
+        assert "No space left on device; what is finished is kept, run again to go on" in done.stderr
+        held = stable(disk / "runs")
+        assert all(r["status"] == "ok" for r in held.values())
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        later = outcome(start(matrix, disk / "runs", jobs=2, seeds=[0]))
+        assert later["failed"] == []
+        assert len(stable(disk / "runs")) == 10
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_folder_that_cannot_be_written(command, tmp_path, below):
+    folder = Path("/proc") if below else tmp_path / "runs"
+    if not below:
+        folder.mkdir()
+        folder.chmod(0o500)
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+    code, _, err = command("run", "--matrix", "ci", "--results", folder / "nowhere" if below else folder)
+    assert (code, err.count("error: results folder ")) == (2, 1)
+    assert "cannot be written" in err
+
+
+def test_what_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    atomic_write(path, b"old")
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="file cannot be written: No space left on device"):
+        atomic_write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_cut_in_half_is_no_record_and_its_cell_is_done_again(matrix, tmp_path):
+    def run() -> dict:
+        only = {"pretext": ["labels"], "meta": ["nearest-centroid"]}
+        benchbench.run(matrix, tmp_path, seeds=[0], only=only, executor="inline")
+        return stable(tmp_path)
+
+    whole = run()
+    (path,) = (tmp_path / "records").glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-100])
+    assert len(Store(tmp_path).records(next(iter(whole.values()))["training_key"])) == 1
+    assert run() == whole
+
+
+def test_a_log_keeps_its_beginning_and_its_end(tmp_path):
+    log = BoundedLog(tmp_path / "logs" / "a.log")
+    numbers = [b"%09d\n" % i for i in range(500_000)]
+    for i in range(0, len(numbers), 5_000):
+        log.write(b"".join(numbers[i : i + 5_000]))
+    content = log.path.read_bytes()
+    head, tail = content.split(MARK)
+    assert head == b"".join(numbers)[:HEAD]
+    assert TAIL <= len(tail) <= 2 * TAIL
+    assert b"".join(numbers).endswith(tail)
+    assert log.tail().endswith("000499999\n")
