@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
-from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
+from benchbench.components import Backbone, Batch, Encode, MetaLearner, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.episodes import EpisodeShape
@@ -98,12 +98,10 @@ class StageRun:
     def _start(self) -> None:
         """Make the pretext and what it needs. Not done where a checkpoint is loaded instead."""
         sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
-        auxiliary = self.stage.objective == "auxiliary"
-        source = self.stage.helper if auxiliary else self.stage.pretext
-        assert source is not None
+        source = self.stage.helper or self.stage.pretext
         with seeded_globals(self.rng.child("pretext"), self.device):
             self.pretext: Pretext = source.build(self.encoder, sample).to(self.device)
-        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if auxiliary else None
+        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if self.stage.helper else None
         episodic = self.labels or self.pretext
         self.pool = self._pool("train", self.pretext)
         self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
@@ -112,6 +110,7 @@ class StageRun:
         self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
         self.meta_batch: int = asked["meta_batch"]
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
+        self.embedded = 0
         with seeded_globals(self.rng.child("prepare"), self.device):
             self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
         self.pretext.to(self.device)
@@ -132,20 +131,27 @@ class StageRun:
         training = self.encoder.training
         self.encoder.eval()
         features = torch.cat([self.encoder(part) for part in x.split(256)])
+        self.embedded += len(x)
         self.encoder.train(training)
         return features
 
     @property
     def views(self) -> int:
         """Views that enter the loss of one step: what the budget counts."""
-        plain = self.batch_size * self.pretext.views
+        plain, episodes = self.batch_size * self.pretext.views, self.meta_batch * self.shape.samples
+        support = self.meta_batch * self.shape.ways * self.shape.shots
+        # A task's samples enter its loss as views of the pretext, those of labelled episodes as they are.
+        outer = episodes - support if self.labels else (episodes - support) * self.pretext.views
         return {
             "plain": plain,
-            "meta": self.meta_batch * self.shape.samples,
-            "auxiliary": plain + self.meta_batch * self.shape.samples,
+            "meta": episodes,
+            "auxiliary": plain + episodes,
+            "task": support * self.pretext.views + outer,
         }[self.stage.objective]
 
     def _steps(self, budget: dict[str, int]) -> int:
+        if self.pretext.closed_form and self.stage.objective == "plain":
+            return 0
         if "steps" in budget:
             return max(1, round(budget["steps"] * self.stage.share))
         return max(1, int(budget["samples"] * self.stage.share) // self.views)
@@ -156,7 +162,7 @@ class StageRun:
         else:
             assert self.learner is not None
             groups = self.learner.parameter_groups()
-            if self.stage.objective == "auxiliary":
+            if self.stage.objective in ("auxiliary", "task"):
                 groups.append({"params": list(self.pretext.parameters())})
         groups = [g for g in groups if g["params"]]
         lr, decay = self.settings["lr"], self.settings["weight_decay"]
@@ -196,11 +202,44 @@ class StageRun:
             correct += float((logits.argmax(-1) == chunk.labels()).sum())
         return {"loss": loss, "accuracy": correct / (len(episodes) * episodes.labels().shape[1])}
 
+    def _task(self, rng: Rng) -> dict[str, float]:
+        """The gradient of the outer losses of a meta-batch, one task after the other."""
+        total = 0.0
+        for b in range(self.meta_batch):
+            loss = self._labelled_task(rng.child(b)) if self.labels else self._own_task(self.pool, rng.child(b))
+            (loss / self.meta_batch).backward()
+            total += float(loss.detach()) / self.meta_batch
+        return {"loss": total}
+
+    def _own_task(self, pool: Pool, rng: Rng) -> Tensor:
+        """Adapt to the pretext's loss of a task's support: its loss of the task's other samples, a scalar."""
+        x = pool.draw(1, self.shape.samples, rng)[0]
+        shots = self.shape.ways * self.shape.shots
+        encode = self._adapted(x[:shots], rng)
+        return self.pretext.task_loss(encode, x[shots:], rng.child("task"))
+
+    def _labelled_task(self, rng: Rng) -> Tensor:
+        """Adapt to the pretext's loss of an episode's support without its labels: the labelled loss of its queries,
+        cross-entropy of their squared distances to the means of the support's classes (Snell et al. 2017, eq. 2)."""
+        assert self.labels is not None
+        episode = self.labels.episodes(self.episode_pool, self.shape, 1, rng)
+        features = self._adapted(episode.support_x[0], rng)(episode.all_x[0]).unsqueeze(0)
+        means = class_means(features[:, : episode.shots], episode.support_y, episode.ways)
+        logits = similarity(features[:, episode.shots :], means)
+        return F.cross_entropy(logits.flatten(0, 1), episode.labels().flatten())
+
+    def _adapted(self, support: Tensor, rng: Rng) -> Encode:
+        assert self.learner is not None
+        # A stream goes on where it was left: the same task at every step begins with a new one.
+        return self.learner.adapt_to(lambda encode: self.pretext.task_loss(encode, support, rng.child("task")))
+
     def _step(self, step: int) -> dict[str, float]:
         rng = self.rng.child(step)
         with seeded_globals(rng.child("globals"), self.device):
             if self.stage.objective == "plain":
                 return self._plain(rng.child("batch"))
+            if self.stage.objective == "task":
+                return self._task(rng.child("tasks"))
             metrics = self._meta(rng.child("episodes"))
             if self.stage.objective == "auxiliary":
                 extra = self._plain(rng.child("batch"), self.settings["auxiliary_weight"])
@@ -252,11 +291,11 @@ class StageRun:
                 spent = result.seconds + time.monotonic() - started
                 state = {"step": done, "result": {**vars(result), "seconds": spent}}
                 save_checkpoint(resume, modules, optimiser, state)
-        if self.selection != "last":
+        if self.selection != "last" and self.steps:
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
-        result.encoder_passes *= self.steps
+        result.encoder_passes = result.encoder_passes * self.steps + self.embedded
         result.flops *= self.steps
         result.seconds += time.monotonic() - started
         return result
@@ -303,6 +342,8 @@ class StageRun:
                     logits = self.learner.logits(episodes, rng.child(i, "learner"))
                     losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
                 return -sum(losses) / len(losses)
+            if self.stage.objective == "task":
+                return -sum(float(self._own_task(pool, rng.child(i))) for i in range(10)) / 10
             index = rng.choices(len(pool), min(256, len(pool)))[0]
             return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
 
@@ -330,7 +371,9 @@ class StageRun:
             nonlocal passes
             passes += len(inputs[0])
 
-        hook = self.encoder.register_forward_pre_hook(count)
+        # A pretext may have an encoder of its own, such as a moving average.
+        encoders = [self.encoder, *(m for m in self.pretext.modules() if isinstance(m, Backbone))]
+        hooks = [encoder.register_forward_pre_hook(count) for encoder in encoders]
         grouped = getattr(self.encoder, "encode_tasks", None)
         if grouped is not None:
 
@@ -345,6 +388,7 @@ class StageRun:
             with flops:
                 yield
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
             self.encoder.__dict__.pop("encode_tasks", None)
         result.flops, result.encoder_passes = flops.get_total_flops(), passes

@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, NormMode, Rng
+from benchbench import Backbone, BenchbenchError, Encode, Episodes, MetaLearner, NormMode, Rng
 
 
 class MAML(MetaLearner):
@@ -14,6 +16,8 @@ class MAML(MetaLearner):
     `head_ways` gives it that many rows of its own, as in the paper. Batch statistics are those of each call by
     default, as in the official code: that is transductive, and ``support`` is the inductive form.
     """
+
+    adapts_to_any_loss = True
 
     def __init__(
         self,
@@ -49,24 +53,42 @@ class MAML(MetaLearner):
         features = self.encode(x, params=body, support=support)
         return features @ weights["head.weight"].mT + weights["head.bias"].unsqueeze(1)
 
-    def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
-        """Gradient descent on each support set: the adapted weights of every task."""
-        weights = {k: w.expand(len(episodes), *w.shape) for k, w in self.initial(episodes.ways).items()}
+    def descend(self, weights: dict[str, Tensor], loss: Callable[[dict[str, Tensor]], Tensor]) -> dict[str, Tensor]:
+        """The inner loop: gradient descent of every task's `weights` on a scalar loss of them."""
         rates, second_order = self.rates(), self.training and not self.first_order
-        # Under `episode` statistics the queries' images, never their labels, shape every step.
-        x = episodes.all_x if self.norm == "episode" else episodes.support_x
         for _ in range(self.train_steps if self.training else self.test_steps):
             if not self.training:
                 weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
-            scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
-            # A sum over tasks of their means: the tasks are independent, so each gets its own gradient.
-            loss = F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum") / episodes.shots
             gradients = torch.autograd.grad(
-                loss, [*weights.values()], create_graph=second_order, materialize_grads=True
+                loss(weights), [*weights.values()], create_graph=second_order, materialize_grads=True
             )
             steps = zip(weights.items(), gradients, strict=True)
             weights = {name: w - rates.get(name, self.inner_lr) * g for (name, w), g in steps}
         return weights
+
+    def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
+        """Gradient descent on each support set: the adapted weights of every task."""
+        # Under `episode` statistics the queries' images, never their labels, shape every step.
+        x = episodes.all_x if self.norm == "episode" else episodes.support_x
+
+        def loss(weights: dict[str, Tensor]) -> Tensor:
+            scores = self.score(weights, x, episodes.shots)[:, : episodes.shots]
+            # A sum over tasks of their means: the tasks are independent, so each gets its own gradient.
+            return F.cross_entropy(scores.flatten(0, 1), episodes.support_y.flatten(), reduction="sum") / episodes.shots
+
+        initial = {k: w.expand(len(episodes), *w.shape) for k, w in self.initial(episodes.ways).items()}
+        return self.descend(initial, loss)
+
+    def adapt_to(self, loss: Callable[[Encode], Tensor]) -> Encode:
+        """Gradient descent of the encoder alone on any loss of it; the head has no part in that."""
+
+        def under(weights: dict[str, Tensor]) -> Encode:
+            body = {name.removeprefix("encoder."): w for name, w in weights.items()}
+            return lambda x: self.encode(x.unsqueeze(0), params=body, support=len(x)).squeeze(0)
+
+        with torch.enable_grad():
+            initial = {f"encoder.{name}": w.unsqueeze(0) for name, w in self.encoder.named_parameters()}
+            return under(self.descend(initial, lambda weights: loss(under(weights))))
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Scores of the adapted weights: (B, Q, ways)."""

@@ -5,7 +5,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Batch, BenchbenchError, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
+from benchbench import Backbone, BenchbenchError, Encode, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
 from benchbench_standard.pretexts.augment import Augment
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,6 +32,7 @@ class Contrastive(Pretext):
     2019, arXiv 1811.11819).
     """
 
+    objectives = frozenset({"plain", "task", "episodes"})
     views = 2
 
     def __init__(
@@ -60,9 +61,9 @@ class Contrastive(Pretext):
         self.augment = Augment(min_scale, max_scale, flips, rotation, shear, erasing, dropout, colour, grey)
         self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection))
 
-    def loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """NT-Xent between two views of each image: batch.x (N, C, H, W) -> a scalar."""
-        return nt_xent(self.head(self.encoder(self.augment(batch.x.repeat(2, 1, 1, 1), rng))), self.temperature)
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar."""
+        return nt_xent(self.head(encode(self.augment(x.repeat(2, 1, 1, 1), rng))), self.temperature)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Tasks of `ways` different images, each a class of its own; images come in random order."""

@@ -10,6 +10,7 @@ from benchbench import (
     Backbone,
     Batch,
     BenchbenchError,
+    Encode,
     Episodes,
     EpisodeShape,
     Pool,
@@ -43,6 +44,11 @@ class Mixture(Pretext):
             raise BenchbenchError(f"pretext mixture: {len(given)} weights for {len(parts)} parts: give each part one")
         if not all(0 < weight < inf for weight in given):
             raise BenchbenchError(f"pretext mixture: weights must be positive and finite, got {given}")
+        for part in parts:
+            if "embedding" in part.settings:
+                raise BenchbenchError(
+                    f"pretext mixture: {part.name} follows the training of another and can be no part"
+                )
         self.weights = [weight / sum(given) for weight in given]
         made: list[Pretext] = [part.build(encoder, sample) for part in parts]
         self.members = nn.ModuleList(made)
@@ -72,6 +78,11 @@ class Mixture(Pretext):
             for i, (weight, part) in enumerate(zip(self.weights, self.parts, strict=True))
         ]
         return torch.stack(losses).sum()
+
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """The loss of a part drawn from p(t): a scalar."""
+        t = int(torch.multinomial(torch.tensor(self.weights), 1, generator=rng.cpu))
+        return self.parts[t].task_loss(encode, x, rng.child(t))
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """`count` tasks, each of one part drawn from p(t)."""
