@@ -122,8 +122,8 @@ class Pretext(_OnEncoder):
     uses_labels: bool = False
     #: `prepare` trains the encoder in closed form: a plain stage takes no steps, and no view enters a loss.
     closed_form: ClassVar[bool] = False
-    #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops the
-    #: others with a reason.
+    #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops
+    #: the others with a reason.
     objectives: ClassVar[frozenset[str]] = frozenset({"plain", "episodes"})
     #: The most classes an episode of it can have: training ways are the smaller of this and what is asked.
     max_ways: int | None = None

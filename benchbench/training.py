@@ -141,12 +141,12 @@ class StageRun:
         plain, episodes = self.batch_size * self.pretext.views, self.meta_batch * self.shape.samples
         support = self.meta_batch * self.shape.ways * self.shape.shots
         # A task's samples enter its loss as views of the pretext, those of labelled episodes as they are.
-        outer = episodes - support if self.labels else (episodes - support) * self.pretext.views
+        outer = episodes - support if self.labels else (episodes - support) * self.pretext.task_views
         return {
             "plain": plain,
             "meta": episodes,
             "auxiliary": plain + episodes,
-            "task": support * self.pretext.views + outer,
+            "task": support * self.pretext.task_views + outer,
         }[self.stage.objective]
 
     def _steps(self, budget: dict[str, int]) -> int:

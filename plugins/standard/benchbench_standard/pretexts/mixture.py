@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 from typing import cast
 
 import torch
@@ -46,9 +46,7 @@ class Mixture(Pretext):
             raise BenchbenchError(f"pretext mixture: weights must be positive and finite, got {given}")
         for part in parts:
             if "embedding" in part.settings:
-                raise BenchbenchError(
-                    f"pretext mixture: {part.name} follows the training of another and can be no part"
-                )
+                raise BenchbenchError(f"pretext mixture: {part.name} follows another's training and can be no part")
         self.weights = [weight / sum(given) for weight in given]
         made: list[Pretext] = [part.build(encoder, sample) for part in parts]
         self.members = nn.ModuleList(made)
@@ -59,6 +57,11 @@ class Mixture(Pretext):
         self.uses_labels = any(part.uses_labels for part in made)
         self.max_ways = min((part.max_ways for part in made if part.max_ways is not None), default=None)
         self.views = sum(part.views for part in made)
+
+    @property
+    def task_views(self) -> int:
+        """The expected number, rounded up: a task is of one part."""
+        return ceil(sum(weight * part.task_views for weight, part in zip(self.weights, self.parts, strict=True)))
 
     @property
     def parts(self) -> list[Pretext]:
