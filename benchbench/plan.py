@@ -283,29 +283,32 @@ class _Planner:
         key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
         if key in self.misfits:
             return self.misfits[key]
-        parts = [pretext, *(part for part in nested(pretext) if part.kind == "pretext")]
+        self.misfits[key] = None
+        parts = [part for part in [pretext, *nested(pretext)] if part.kind == "pretext"]
         for part in parts:
             if reason := part.load().misfit(sample):
                 self.misfits[key] = f"pretext {part.name.split(':')[-1]} {reason}"
                 return self.misfits[key]
+        lacks = f"backbone {point['backbone']} does not provide "
         try:
             with seeded_globals(Rng("plan")):
                 if place not in self.encoders:
                     self.encoders[place] = backbone.build(sample)
                 encoder = self.encoders[place]
+                if missing := frozenset[str]().union(*(part.load().requires for part in parts)) - encoder.provides:
+                    self.misfits[key] = lacks + ", ".join(sorted(missing))
+                    return self.misfits[key]
                 task: Pretext = pretext.build(encoder, sample)
                 learner: MetaLearner = meta.build(encoder)
         except BenchbenchError as error:
             raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
         except Exception:
             # A defect of a plugin is its trainings' failure and nobody else's: it is recorded when they run.
-            self.misfits[key] = None
             return None
-        self.misfits[key] = None
         if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
             self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
-        elif missing := learner.requires.union(task.requires, *(p.load().requires for p in parts)) - encoder.provides:
-            self.misfits[key] = f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
+        elif missing := (task.requires | learner.requires) - encoder.provides:
+            self.misfits[key] = lacks + ", ".join(sorted(missing))
         return self.misfits[key]
 
     def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:

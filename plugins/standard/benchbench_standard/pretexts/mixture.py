@@ -29,6 +29,8 @@ class Mixture(Pretext):
     Its training ways are those that every part can make.
     """
 
+    objectives = frozenset({"plain", "task", "episodes"})
+
     def __init__(
         self,
         encoder: Backbone,
