@@ -106,7 +106,9 @@ class StageRun:
         self.pool = self._pool("train", self.pretext)
         self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
         asked = self.recipe["episodes"]
-        ways = min(asked["ways"], episodic.max_ways or asked["ways"])
+        # A task of its own loss has no classes: then ways and shots only say how many samples it has.
+        self.episodic = self.stage.objective != "task" or self.labels is not None
+        ways = min(asked["ways"], episodic.max_ways or asked["ways"]) if self.episodic else asked["ways"]
         self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
         self.meta_batch: int = asked["meta_batch"]
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
@@ -251,7 +253,7 @@ class StageRun:
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        ways = None if self.stage.objective == "plain" else self.shape.ways
+        ways = self.shape.ways if self.stage.objective != "plain" and self.episodic else None
         result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
         resume = store.checkpoint(self.stage.key, "resume") if store else None
