@@ -120,6 +120,8 @@ class Pretext(_OnEncoder):
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     requires: ClassVar[frozenset[str]] = frozenset()
     uses_labels: bool = False
+    #: Its episodes are the pool's true classes, which the core may also draw in varying ways and shots.
+    true_classes: ClassVar[bool] = False
     #: `prepare` trains the encoder in closed form: a plain stage takes no steps, and no view enters a loss.
     closed_form: ClassVar[bool] = False
     #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops

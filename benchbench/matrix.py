@@ -42,8 +42,13 @@ class Budget(_Section):
 
 
 class EpisodeSettings(_Section):
-    """Training episodes: `ways`, `shots` and `queries` a class, `meta_batch` of them a step."""
+    """Training episodes: `ways`, `shots` and `queries` a class, `meta_batch` of them a step.
 
+    With `sampler` ``meta-dataset`` labelled episodes vary as Meta-Dataset's do (`benchbench.VariableShape` with its
+    defaults); the fixed numbers then serve validation alone.
+    """
+
+    sampler: Literal["fixed", "meta-dataset"] = "fixed"
     ways: Annotated[int, Field(ge=2)] = 5
     shots: Count = 1
     queries: Count = 5
@@ -98,12 +103,17 @@ class Matrix(_Section):
                 training |= rule.get("training", {})
         return {
             "budget": self.budget.model_dump(exclude_none=True),
-            "episodes": EpisodeSettings.model_validate(episodes).model_dump(),
+            "episodes": _neutral(EpisodeSettings.model_validate(episodes).model_dump()),
             "training": TrainingSettings.model_validate(training).model_dump(),
             "selection": self.selection,
             "threads": self.threads,
             "precision": "float32",
         }
+
+
+def _neutral(episodes: dict[str, Any]) -> dict[str, Any]:
+    """Without a setting that came later, where it has the value that changes nothing: keys of before hold."""
+    return {k: v for k, v in episodes.items() if (k, v) != ("sampler", "fixed")}
 
 
 def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:

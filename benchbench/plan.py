@@ -17,6 +17,7 @@ from benchbench.protocols import load_protocol
 from benchbench.records import Method
 from benchbench.registry import find, key_content, resolve_component
 from benchbench.rng import Rng, seeded_globals
+from benchbench.sampling.meta_dataset import VariableShape
 from benchbench.settings import ComponentRef, nested
 from benchbench.stages import LABELLED_REGIMES, Cell, Regime, Training, chain, embedding
 
@@ -241,6 +242,13 @@ class _Planner:
         }
         stages = chain(regime, pretext, meta, labels, base) if trains else ()
         labelled = regime in LABELLED_REGIMES or uses_labels(pretext)
+        if "sampler" in recipe["episodes"] and regime == "pseudo" and not pretext.load().true_classes:
+            raise BenchbenchError(
+                f"{_label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
+                "them from labelled classes: set it in a [[when]] rule for pretexts that use those"
+            )
+        if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
+            raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
         if source and trains:
             self._check_source(source, recipe, labelled=labelled)
         shape = list(source.table.shape) if source else []
@@ -320,8 +328,10 @@ class _Planner:
                 f"dataset {source.name} has no validation classes, which selection {self.matrix.selection!r} needs"
             )
         if labelled:
-            shape = EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"])
-            Target(source, SampleSpec("image", source.table.shape), part="train").check(shape)
+            held = Target(source, SampleSpec("image", source.table.shape), part="train")
+            held.check(EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"]))
+            if "sampler" in episodes:
+                held.check(VariableShape())
 
     def _cell(self, point: Point, training_key: str, source: Prepared | None) -> Cell:
         target_ref = self._ref("dataset", point["target"])

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchbench.adapting import PretextTasks
 from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
-from benchbench.components import Backbone, Batch, Encode, MetaLearner, Pretext, Progress, SampleSpec
+from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
+from benchbench.drawing import CHUNK, TrainingEpisodes
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import TrainingFailed
 from benchbench.functional import class_means, encode, similarity
@@ -23,8 +25,6 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.stages import Stage
 from benchbench.store import Store
 
-#: Tasks of a meta-batch whose graphs are in memory at once.
-CHUNK = 4
 #: Points of a training curve, and checkpoints of a stage.
 POINTS = 50
 CHECKPOINTS = 20
@@ -104,19 +104,20 @@ class StageRun:
         self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if self.stage.helper else None
         episodic = self.labels or self.pretext
         self.pool = self._pool("train", self.pretext)
-        self.episode_pool = self._pool("train", episodic) if self.labels else self.pool
-        asked = self.recipe["episodes"]
-        # A task of its own loss has no classes: then ways and shots only say how many samples it has.
-        self.episodic = self.stage.objective != "task" or self.labels is not None
-        ways = min(asked["ways"], episodic.max_ways or asked["ways"]) if self.episodic else asked["ways"]
-        self.shape = EpisodeShape(ways, asked["shots"], asked["queries"])
-        self.meta_batch: int = asked["meta_batch"]
+        pool = self._pool("train", episodic) if self.labels else self.pool
+        self.episodes = TrainingEpisodes(episodic, pool, self.recipe["episodes"])
+        self.tasks: PretextTasks | None = None
+        if self.stage.objective == "task":
+            assert self.learner is not None
+            labelled = self.episodes if self.labels else None
+            self.tasks = PretextTasks(self.pretext, self.learner, self.pool, labelled, self.recipe["episodes"])
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
         self.embedded = 0
         with seeded_globals(self.rng.child("prepare"), self.device):
             self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
         self.pretext.to(self.device)
-        self.steps = self._steps(self.recipe["budget"])
+        self.used = self._samples(self.recipe["budget"])
+        self.steps = len(self.used)
 
     def _pool(self, part: str, pretext: Pretext) -> Pool:
         return Pool.of(
@@ -137,26 +138,25 @@ class StageRun:
         self.encoder.train(training)
         return features
 
-    @property
-    def views(self) -> int:
-        """Views that enter the loss of one step: what the budget counts."""
-        plain, episodes = self.batch_size * self.pretext.views, self.meta_batch * self.shape.samples
-        support = self.meta_batch * self.shape.ways * self.shape.shots
-        # A task's samples enter its loss as views of the pretext, those of labelled episodes as they are.
-        outer = episodes - support if self.labels else (episodes - support) * self.pretext.task_views
-        return {
-            "plain": plain,
-            "meta": episodes,
-            "auxiliary": plain + episodes,
-            "task": support * self.pretext.task_views + outer,
-        }[self.stage.objective]
+    def _views(self, step: int) -> int:
+        """Views that enter the loss of a step: what the budget counts."""
+        if self.tasks:
+            return self.tasks.views
+        views = self.batch_size * self.pretext.views if self.stage.objective != "meta" else 0
+        if self.stage.objective != "plain":
+            views += self.episodes.samples(self.rng.child(step).child("episodes"))
+        return views
 
-    def _steps(self, budget: dict[str, int]) -> int:
+    def _samples(self, budget: dict[str, int]) -> list[int]:
+        """The samples used after each step of the budget, which is never exceeded but by a first step."""
         if self.pretext.closed_form and self.stage.objective == "plain":
-            return 0
-        if "steps" in budget:
-            return max(1, round(budget["steps"] * self.stage.share))
-        return max(1, int(budget["samples"] * self.stage.share) // self.views)
+            return []
+        steps = round(budget["steps"] * self.stage.share) if "steps" in budget else math.inf
+        samples = int(budget["samples"] * self.stage.share) if "samples" in budget else math.inf
+        used = [self._views(0)]
+        while len(used) < steps and (total := used[-1] + self._views(len(used))) <= samples:
+            used.append(total)
+        return used
 
     def _optimiser(self) -> torch.optim.Optimizer:
         if self.stage.objective == "plain":
@@ -196,52 +196,20 @@ class StageRun:
 
     def _meta(self, rng: Rng) -> dict[str, float]:
         assert self.learner is not None
-        episodes = (self.labels or self.pretext).episodes(self.episode_pool, self.shape, self.meta_batch, rng)
-        loss = correct = 0.0
-        for i, chunk in enumerate(episodes.chunks(CHUNK)):
-            part, logits = self.learner.backward(chunk, rng.child("learner", i), len(chunk) / len(episodes))
-            loss += float(part) * len(chunk) / len(episodes)
-            correct += float((logits.argmax(-1) == chunk.labels()).sum())
-        return {"loss": loss, "accuracy": correct / (len(episodes) * episodes.labels().shape[1])}
-
-    def _task(self, rng: Rng) -> dict[str, float]:
-        """The gradient of the outer losses of a meta-batch, one task after the other."""
-        total = 0.0
-        for b in range(self.meta_batch):
-            loss = self._labelled_task(rng.child(b)) if self.labels else self._own_task(self.pool, rng.child(b))
-            (loss / self.meta_batch).backward()
-            total += float(loss.detach()) / self.meta_batch
-        return {"loss": total}
-
-    def _own_task(self, pool: Pool, rng: Rng) -> Tensor:
-        """Adapt to the pretext's loss of a task's support: its loss of the task's other samples, a scalar."""
-        x = pool.draw(1, self.shape.samples, rng)[0]
-        shots = self.shape.ways * self.shape.shots
-        encode = self._adapted(x[:shots], rng)
-        return self.pretext.task_loss(encode, x[shots:], rng.child("task"))
-
-    def _labelled_task(self, rng: Rng) -> Tensor:
-        """Adapt to the pretext's loss of an episode's support without its labels: the labelled loss of its queries,
-        cross-entropy of their squared distances to the means of the support's classes (Snell et al. 2017, eq. 2)."""
-        assert self.labels is not None
-        episode = self.labels.episodes(self.episode_pool, self.shape, 1, rng)
-        features = self._adapted(episode.support_x[0], rng)(episode.all_x[0]).unsqueeze(0)
-        means = class_means(features[:, : episode.shots], episode.support_y, episode.ways)
-        logits = similarity(features[:, episode.shots :], means)
-        return F.cross_entropy(logits.flatten(0, 1), episode.labels().flatten())
-
-    def _adapted(self, support: Tensor, rng: Rng) -> Encode:
-        assert self.learner is not None
-        # A stream goes on where it was left: the same task at every step begins with a new one.
-        return self.learner.adapt_to(lambda encode: self.pretext.task_loss(encode, support, rng.child("task")))
+        loss = accuracy = 0.0
+        for i, (chunk, share) in enumerate(self.episodes.draw(rng)):
+            part, logits = self.learner.backward(chunk, rng.child("learner", i), share)
+            loss += float(part) * share
+            accuracy += float((logits.argmax(-1) == chunk.labels()).double().mean()) * share
+        return {"loss": loss, "accuracy": accuracy}
 
     def _step(self, step: int) -> dict[str, float]:
         rng = self.rng.child(step)
         with seeded_globals(rng.child("globals"), self.device):
             if self.stage.objective == "plain":
                 return self._plain(rng.child("batch"))
-            if self.stage.objective == "task":
-                return self._task(rng.child("tasks"))
+            if self.tasks:
+                return self.tasks.backward(rng.child("tasks"))
             metrics = self._meta(rng.child("episodes"))
             if self.stage.objective == "auxiliary":
                 extra = self._plain(rng.child("batch"), self.settings["auxiliary_weight"])
@@ -253,7 +221,8 @@ class StageRun:
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        ways = self.shape.ways if self.stage.objective != "plain" and self.episodic else None
+        # Plain stages and tasks of a pretext's own have no classes.
+        ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
         result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
         resume = store.checkpoint(self.stage.key, "resume") if store else None
@@ -278,7 +247,7 @@ class StageRun:
                 raise TrainingFailed(f"non-finite loss at step {step + 1} of {self.steps} ({shown})")
             optimiser.step()
             done = step + 1
-            progress = Progress(done, self.steps, done * self.views)
+            progress = Progress(done, self.steps, self.used[step])
             for part in (self.pretext, self.learner):
                 if part is not None:
                     part.after_step(progress)
@@ -297,8 +266,10 @@ class StageRun:
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
-        result.encoder_passes = result.encoder_passes * self.steps + self.embedded
-        result.flops *= self.steps
+        # One step was measured, and its cost goes with its samples.
+        times = self.used[-1] / self.used[0] if self.used else 0
+        result.encoder_passes = round(result.encoder_passes * times) + self.embedded
+        result.flops = round(result.flops * times)
         result.seconds += time.monotonic() - started
         return result
 
@@ -340,17 +311,18 @@ class StageRun:
                 assert self.learner is not None
                 losses = []
                 for i in range(10):
-                    episodes = self.pretext.episodes(pool, self.shape, CHUNK, rng.child(i))
+                    episodes = self.pretext.episodes(pool, self.episodes.shape, CHUNK, rng.child(i))
                     logits = self.learner.logits(episodes, rng.child(i, "learner"))
                     losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
                 return -sum(losses) / len(losses)
-            if self.stage.objective == "task":
-                return -sum(float(self._own_task(pool, rng.child(i))) for i in range(10)) / 10
+            if self.tasks:
+                return -sum(float(self.tasks.own_loss(pool, rng.child(i))) for i in range(10)) / 10
             index = rng.choices(len(pool), min(256, len(pool)))[0]
             return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
 
     def _episode_accuracy(self, pool: Pool, rng: Rng) -> float:
-        shape = EpisodeShape(min(5, pool.classes), self.shape.shots, self.shape.queries)
+        asked = self.episodes.shape
+        shape = EpisodeShape(min(5, pool.classes), asked.shots, asked.queries)
         correct = total = 0
         for i in range(25):
             episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i))
@@ -366,7 +338,7 @@ class StageRun:
 
     @contextmanager
     def _measured(self, result: StageResult) -> Iterator[None]:
-        """Count the operations and encoder passes of one step; every step of a stage costs the same."""
+        """Count the operations and encoder passes of one step."""
         passes = 0
 
         def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -1,6 +1,11 @@
 """What tests of several subjects share."""
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes tells of the machine's load, not of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -60,22 +61,26 @@ class Overlap:
     classes: tuple[str, ...]
     images: int
 
-    def __str__(self) -> str:
-        said = [f"{len(self.classes)} classes of the same name"] if self.classes else []
-        said += [f"{self.images} identical images"] if self.images else []
-        return " and ".join(said) or "nothing"
-
 
 def overlap(source: Prepared, target: Prepared) -> Overlap:
     """What a training on `source` may have seen of the test part of `target`. Images are compared where both tables
-    have one shape, class names without case, numbers and punctuation (``001.Black_footed_Albatross``)."""
-    known = {_plain(source.table.class_names[c]) for c in source.split.train}
-    named = tuple(n for c in target.split.test if _plain(n := target.table.class_names[c]) in known - {""})
+    have one shape, class names without case, numbers and punctuation (``001.Black_footed_Albatross``); a name that
+    several classes of one dataset share (``character01``, ``character02``) tells nothing."""
+    known = _names(source, source.split.train)
+    named = tuple(
+        target.table.class_names[c] for plain, c in _names(target, target.split.test).items() if plain in known
+    )
     shared = 0
     if source.table.shape == target.table.shape:
         seen = set(_digests(source.table, _rows(source, "train")))
         shared = sum(digest in seen for digest in _digests(target.table, _rows(target, "test")))
     return Overlap(named, shared)
+
+
+def _names(data: Prepared, classes: Sequence[int]) -> dict[str, int]:
+    plain = [_plain(name) for name in data.table.class_names]
+    often = Counter(plain)
+    return {plain[c]: c for c in classes if plain[c] and often[plain[c]] == 1}
 
 
 def _plain(name: str) -> str:

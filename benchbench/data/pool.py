@@ -12,6 +12,7 @@ from benchbench.episodes import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng
 from benchbench.sampling.fixed import check_shape, draw_classes
+from benchbench.sampling.meta_dataset import VariableShape, describe, next_episode
 from benchbench.sampling.sources import Source, sources_of
 
 
@@ -93,15 +94,36 @@ class Pool:
     def labelled_episodes(self, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Episodes over the pool's true classes, labels in random order; each of one source where several are joined,
         every source equally likely."""
-        _ = self.labels
-        assert self._sources is not None
-        for source in self._sources:
+        for source in self._joined():
             check_shape(shape, source.index, self.name, source.variants)
         state = rng.numpy
         rows = np.empty((count, shape.ways, shape.per_class), np.int64)
         for b in range(count):
-            source = self._sources[state.randint(len(self._sources))] if len(self._sources) > 1 else self._sources[0]
+            source = self._source(state)
             for w, c in enumerate(draw_classes(state, shape.ways, len(source.index), source.variants)):
                 members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
         return Episodes.from_classes(self.images(torch.from_numpy(rows)), shape)
+
+    def variable_episode(self, shape: VariableShape, rng: Rng) -> Episodes:
+        """One episode of varying ways and shots over the pool's true classes, of one source as above: B = 1."""
+        drawn = next_episode(rng.numpy, shape, self._source(rng.numpy))
+        x, y = (
+            torch.from_numpy(np.concatenate(pair))
+            for pair in ((drawn.support, drawn.query), (drawn.support_y, drawn.query_y))
+        )
+        x, y, s = self.images(x).unsqueeze(0), y.to(self.device).unsqueeze(0), len(drawn.support)
+        return Episodes(x[:, :s], y[:, :s], x[:, s:], y[:, s:], len(drawn.classes))
+
+    def variable_size(self, shape: VariableShape, rng: Rng) -> int:
+        """The samples of the `variable_episode` of the same stream, of which no image is read."""
+        return describe(rng.numpy, shape, self._source(rng.numpy)).samples
+
+    def _joined(self) -> list[Source]:
+        _ = self.labels
+        assert self._sources is not None
+        return self._sources
+
+    def _source(self, state: np.random.RandomState) -> Source:
+        sources = self._joined()
+        return sources[state.randint(len(sources))] if len(sources) > 1 else sources[0]

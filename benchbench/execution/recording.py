@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.evaluation import Target, Trained
 from benchbench.records import Cost, Flags, Metric, Record, Summary
@@ -46,6 +47,8 @@ def scored(
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
     identity["content"]["source_pixels"] = data.table.pixel_hash
+    if not training.floor and (shared := overlap(data, target_data)) != Overlap((), 0):
+        identity["content"]["overlap"] = {"classes": list(shared.classes), "images": shared.images}
     identity["content"]["training_ways"] = [s.ways for s in stages]
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}

@@ -19,14 +19,15 @@ from benchbench.records import SCHEMA, Record, Summary, parse_record
 from benchbench.store import preferred, read_lines
 
 #: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
-VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm"}
+VOLATILE = {"seed", "stages", "target", "protocol", "source_pixels", "training_ways", "norm", "overlap"}
 
 
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
     `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
-    settings, and of the method's settings. `record` is the whole record where one was read.
+    settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
+    share: names of classes and a number of images. `record` is the whole record where one was read.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Cell(NamedTuple):
     torch: str
     device: str
     external: bool
+    overlap: tuple[tuple[str, ...], int]
     record: Record | None
 
     @property
@@ -139,6 +141,11 @@ class _Flags(msgspec.Struct):
     labels: str
     selection: str
     floor: bool
+
+
+class _Overlap(msgspec.Struct):
+    classes: tuple[str, ...] = ()
+    images: int = 0
 
 
 class _Environment(msgspec.Struct):
@@ -232,6 +239,7 @@ def _cell(
         torch,
         device,
         r.external,
+        _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         record,
     )
 
@@ -246,6 +254,12 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
         where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
     return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
+
+
+@lru_cache(maxsize=4096)
+def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
+    shared = msgspec.json.decode(found, type=_Overlap)
+    return shared.classes, shared.images
 
 
 @lru_cache(maxsize=65536)

@@ -42,7 +42,7 @@ def notes(found: Grid) -> list[str]:
         texts += [f"{text[row]}: its columns come from trainings with different settings." for row in mixed]
     if any(c.external for c in cells):
         texts.append("(external): a third party's records; their scores were checked for plausibility, not repeated.")
-    return texts + _mixtures(found, good) + found.conflicts + _failures(cells)
+    return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 
 def claims(found: Grid) -> list[str]:
@@ -77,6 +77,21 @@ def _mixtures(found: Grid, good: list[Cell]) -> list[str]:
     if selections and selections != ["last"]:
         texts.append(f"Checkpoint selection: {', '.join(selections)}.")
     return texts
+
+
+def _overlaps(good: list[Cell]) -> list[str]:
+    """What trainings may have seen of what they are scored on."""
+    found = {(c.source, c.target): c.overlap for c in good if any(c.overlap)}
+    texts = []
+    for (source, target), (classes, images) in sorted(found.items()):
+        said = [f"{len(classes)} classes by name ({_few(classes)})"] if classes else []
+        said += [f"{images} identical images"] if images else []
+        texts.append(f"Trained on {source}, scored on {target}: training and test share {' and '.join(said)}.")
+    return texts
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _failures(cells: list[Cell]) -> list[str]:

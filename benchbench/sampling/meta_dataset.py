@@ -61,6 +61,11 @@ class Composition:
     shots: np.ndarray
     queries: int
 
+    @property
+    def samples(self) -> int:
+        """Support and query samples together."""
+        return int(self.shots.sum()) + len(self.classes) * self.queries
+
 
 def check_variable(shape: VariableShape, source: Source, where: str) -> None:
     """Raise BenchbenchError where classes or samples are too few for any episode of `shape`."""
@@ -96,9 +101,13 @@ def describe(state: np.random.RandomState, shape: VariableShape, source: Source)
 
 
 def variable_episode(key: str, number: int, shape: VariableShape, source: Source) -> EpisodeIndex:
-    """Episode `number` of the stream named `key`. Support and query are disjoint; labels are 0..ways - 1 in the order
-    in which the classes were drawn."""
-    state = stream(key, number)
+    """Episode `number` of the stream named `key`: see `next_episode`."""
+    return next_episode(stream(key, number), shape, source)
+
+
+def next_episode(state: np.random.RandomState, shape: VariableShape, source: Source) -> EpisodeIndex:
+    """The next episode of the stream `state`. Support and query are disjoint; labels are 0..ways - 1 in the order in
+    which the classes were drawn."""
     drawn = describe(state, shape, source)
     rows = [
         source.index[c][_distinct(state, len(source.index[c]), shots + drawn.queries)]

@@ -7,7 +7,7 @@ import torch
 
 from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
 from benchbench.data.prepare import prepare
-from benchbench.errors import TrainingFailed
+from benchbench.errors import BenchbenchError, TrainingFailed
 from benchbench.execution import job
 from benchbench.matrix import parse_matrix
 from benchbench.plan import plan
@@ -91,3 +91,29 @@ def test_weights_that_are_not_finite_at_the_end_are_no_result(monkeypatch):
     training = trainings(budget={"steps": 1}, training={"optimiser": "sgd"})[1]
     with pytest.raises(TrainingFailed, match="a weight is not finite after step 1 of 1"):
         job.train(training, prepare(training.source), None, "cpu", lambda _: None)
+
+
+def test_varying_episodes_use_their_budget_and_no_more(tmp_path: Path):
+    varied = {"sampler": "meta-dataset", "meta_batch": 1}
+    axes = {"pretext": ["labels"], "meta": ["protonet"], "backbone": ["conv4"], "source": ["glyphs"]}
+    axes |= {"target": ["digits"], "protocol": ["5way-1shot"]}
+    (training,) = trainings(axes=axes, episodes=varied, budget={"samples": 4000})
+    _, (result,) = job.train(training, prepare(training.source), None, "cpu", lambda _: None)
+    used = [point["samples"] for point in result.curve]
+    assert len(used) == result.steps > 3
+    sizes = {b - a for a, b in zip([0, *used], used, strict=False)}
+    assert len(sizes) > 3
+    assert max(sizes) <= 1000
+    assert 4000 - 1000 < result.samples == used[-1] <= 4000
+    assert result.encoder_passes == result.samples
+    assert result.ways is None
+    (fixed,) = trainings(axes=axes, episodes={"meta_batch": 1}, budget={"samples": 4000})
+    (same,) = trainings(axes=axes, episodes={"meta_batch": 1, "sampler": "fixed"}, budget={"samples": 4000})
+    assert fixed.key == same.key != training.key
+
+
+def test_varying_episodes_need_true_classes():
+    axes = {"pretext": ["rotation"], "meta": ["protonet"], "backbone": ["conv4"], "source": ["glyphs"]}
+    axes |= {"target": ["digits"], "protocol": ["5way-1shot"]}
+    with pytest.raises(BenchbenchError, match="rotation makes its own episodes, but sampler 'meta-dataset' draws"):
+        trainings(axes=axes, episodes={"sampler": "meta-dataset"})

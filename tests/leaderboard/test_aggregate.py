@@ -116,6 +116,17 @@ def test_other_test_episodes_are_announced(make):
     assert not any("not every row" in n for n in aggregate(records[:1]).notes)
 
 
+def test_what_source_and_target_share_is_announced(make):
+    record, other = make(source="cub", target="birds"), make(source="cub")
+    shared = {"classes": ["Blue Jay", "Ovenbird"], "images": 3}
+    record.content["overlap"] = shared
+    said = "Trained on cub, scored on birds: training and test share 2 classes by name (Blue Jay, Ovenbird) and 3 "
+    assert f"{said}identical images." in aggregate([record, other]).notes
+    # It belongs to a cell, not to the settings that tell methods apart.
+    assert len(aggregate([record, other]).rows) == 1
+    assert not any("share" in n for n in aggregate([other]).notes)
+
+
 def test_further_columns_come_from_hooks(make):
     table = aggregate([make()], lambda records: {"cells": str(len(records))})
     assert cell(table, column="cells") == "1"

@@ -184,6 +184,11 @@ def test_significance_groups_over_enough_targets(place):
     # CD = 2.3437 * sqrt(3 * 4 / 48) = 1.172: neighbours, one rank apart, are not told apart.
     assert {r["pretext"]: r["groups"] for r in plain_rows(table)} == {"labels": "a", "rotation": "ab", "jigsaw": "b"}
     assert any("1.172" in n for n in table.notes)
+    p = {r["pretext"]: (r["nemenyi_p"], r["wilcoxon_p"]) for r in plain_rows(table)}
+    assert p["labels"] == (None, None)
+    # Ranks are one and two apart, studentised 2 sqrt(2) and 4 sqrt(2); all eight signs agree: 3 * 2 / 2^8.
+    assert p["rotation"] == (pytest.approx(0.1119, abs=5e-4), pytest.approx(3 * 2 / 2**8))
+    assert p["jigsaw"] == (pytest.approx(0.00018, abs=5e-5), pytest.approx(3 * 2 / 2**8))
 
 
 def test_robust_aggregates(place):

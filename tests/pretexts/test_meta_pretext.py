@@ -96,7 +96,7 @@ def planned(
 def test_meta_gradient_against_finite_differences(pretext, regime):
     run = stage(pretext, regime=regime, inner_lr=0.1, train_steps=2)
     weights = [*run.encoder.parameters(), *run.pretext.parameters()]
-    run._task(Rng(5))
+    run.tasks.backward(Rng(5))
     generator = Rng(6).cpu
     direction = [torch.randn(w.shape, generator=generator) for w in weights]
     exact = sum(float((w.grad * d).sum()) for w, d in zip(weights, direction, strict=True) if w.grad is not None)
@@ -106,7 +106,7 @@ def test_meta_gradient_against_finite_differences(pretext, regime):
         with torch.no_grad():
             for w, d in zip(weights, direction, strict=True):
                 w += by * d
-        return run._task(Rng(5))["loss"]
+        return run.tasks.backward(Rng(5))["loss"]
 
     # So small a step that no kink of a ReLU lies within: the inner gradient jumps there.
     numeric = (moved(1e-8) - moved(-2e-8)) / 2e-8
@@ -158,7 +158,7 @@ def test_a_task_of_a_mixture_is_of_one_part_throughout(monkeypatch):
 
         monkeypatch.setattr(part, "task_loss", spy)
     for step in range(8):
-        run._task(Rng(step))
+        run.tasks.backward(Rng(step))
     calls = torch.tensor(drawn).view(16, -1)  # every inner step and the outer loss of 16 tasks
     assert (calls == calls[:, :1]).all()
     assert calls[:, 0].unique().numel() == 3
@@ -166,8 +166,8 @@ def test_a_task_of_a_mixture_is_of_one_part_throughout(monkeypatch):
 
 def test_views_of_a_task():
     """5 ways, 1 shot and 2 queries are 5 support and 10 query samples, 2 tasks a step."""
-    assert stage("rotation").views == 2 * (5 + 10) * 4  # its four classes have no part in that
-    assert stage("rotation", regime="meta-pretext-labels").views == 2 * (5 * 4 + 10)
+    assert stage("rotation").tasks.views == 2 * (5 + 10) * 4  # its four classes have no part in that
+    assert stage("rotation", regime="meta-pretext-labels").tasks.views == 2 * (5 * 4 + 10)
 
 
 def test_which_pairs_have_a_meaning():

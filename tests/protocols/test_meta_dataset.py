@@ -190,6 +190,28 @@ def test_labelled_episodes_never_mix_sources(folders: list[dict[str, Any]]) -> N
     assert abs(sum(sources) - 40) < 18
 
 
+def test_training_episodes_may_vary_within_one_source(folders: list[dict[str, Any]]) -> None:
+    data = union(*folders)
+    pool = Pool.of(data.table, data.split, "train", name="union", labelled=True)
+    ways, trees = set(), set()
+    for i in range(30):
+        episode = pool.variable_episode(VariableShape(), Rng(i))
+        assert len(episode) == 1
+        assert episode.samples == pool.variable_size(VariableShape(), Rng(i))
+        # A class has four images: two at most are queries, and none is in both sets. The first pixel names the image.
+        images = (episode.all_x[0, :, 0, 0, 0] * 255).round().int().tolist()
+        assert len(set(images)) == len(images)
+        labels = torch.cat([episode.support_y, episode.labels()], 1)[0].tolist()
+        classes = {label: image // 10 for label, image in zip(labels, images, strict=True)}
+        assert [classes[label] for label in labels] == [image // 10 for image in images]
+        assert sorted(classes) == list(range(episode.ways))
+        ways.add(episode.ways)
+        trees |= {image // 100 for image in images}
+        assert len({image // 100 for image in images}) == 1
+    assert trees == {0, 1}
+    assert ways == {5, 6, 7, 8}
+
+
 def test_test_episodes_never_mix_sources(folders: list[dict[str, Any]]) -> None:
     data = union(*folders)
     target = Target(data, SampleSpec("image", (3, 8, 8)), part="train")

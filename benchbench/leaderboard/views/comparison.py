@@ -10,7 +10,7 @@ from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.episodes import Average, difference, shared
 from benchbench.leaderboard.grid import MISSING, Grid, Row, average_ranks, names, ordered, places
 from benchbench.leaderboard.notes import claims
-from benchbench.leaderboard.statistics.across import Across, friedman
+from benchbench.leaderboard.statistics.across import Across, friedman, nemenyi, wilcoxon_holm
 from benchbench.leaderboard.statistics.paired import LEVEL, compare_all, holm
 from benchbench.leaderboard.statistics.robust import Estimate, improvement, iqm_interval
 from benchbench.leaderboard.views.cost import paid
@@ -38,11 +38,13 @@ def significance(found: Grid) -> Table:
             counts[keys[a]][first] += 1
             counts[keys[b]][{"wins": "losses", "losses": "wins"}.get(first, first)] += 1
     across = over_targets(found, compared)
+    from_first = _from_first(across, *target_scores(found, compared)) if across and across.targets else {}
     ranks = dict(zip(compared, across.mean_ranks, strict=True)) if across else {}
     numbers = [
         {"method": text[row], **vars(row), **{what: counts[row][what] for what in ("wins", "ties", "losses")}}
         | {"mean_rank": float(ranks[row]) if row in ranks and not math.isnan(ranks[row]) else None}
         | {"groups": _groups(across, text[row])}
+        | from_first.get(text[row], {"nemenyi_p": None, "wilcoxon_p": None})
         for row in compared
     ]
     columns = {
@@ -52,6 +54,8 @@ def significance(found: Grid) -> Table:
         "losses": lambda r: str(r["losses"]),
         "mean rank": lambda r: number(r["mean_rank"]),
         "groups": lambda r: r["groups"] or MISSING,
+        "p (Nemenyi)": lambda r: number(r["nemenyi_p"], 3),
+        "p (Wilcoxon)": lambda r: number(r["wilcoxon_p"], 3),
     }
     notes = [
         f"wins, ties, losses: against each other method in each of {len(found.columns)} columns; paired on the same "
@@ -67,10 +71,13 @@ def significance(found: Grid) -> Table:
 
 
 def over_targets(found: Grid, rows: list[Row]) -> Across | None:
-    """Friedman's test and Nemenyi's critical difference over targets; a target's score is the mean of its protocols.
-    None for a single method."""
-    if len(rows) < 2:
-        return None
+    """Friedman's test and Nemenyi's critical difference over targets. None for a single method."""
+    return friedman(*target_scores(found, rows)) if len(rows) > 1 else None
+
+
+def target_scores(found: Grid, rows: list[Row]) -> tuple[np.ndarray, list[str], list[str]]:
+    """Scores (methods, targets), nan where missing, the methods and the targets; a target's score is the mean of its
+    protocols."""
     targets: dict[str, list[str]] = {}
     for column, cell in places(found).items():
         targets.setdefault(cell.target, []).append(column)
@@ -81,7 +88,24 @@ def over_targets(found: Grid, rows: list[Row]) -> Across | None:
             if len(scores) == len(columns):
                 table[i, j] = math.fsum(scores) / len(scores)
     text = names(found)
-    return friedman(table, [text[row] for row in rows], list(targets))
+    return table, [text[row] for row in rows], list(targets)
+
+
+def _from_first(
+    across: Across, table: np.ndarray, methods: list[str], targets: list[str]
+) -> dict[str, dict[str, float | None]]:
+    """Each method's p against the best mean rank; None where no claim can be made."""
+    best = int(np.argmin(across.mean_ranks))
+    by_rank, signed = nemenyi(across)[best], wilcoxon_holm(table, methods, targets)
+    found: dict[str, dict[str, float | None]] = {}
+    for i, method in enumerate(methods):
+        if i != best:
+            pair = (methods[min(i, best)], methods[max(i, best)])
+            found[method] = {
+                "nemenyi_p": float(by_rank[i]) if across.claim else None,
+                "wilcoxon_p": signed.p[pair] if signed.reason is None else None,
+            }
+    return found
 
 
 def _groups(across: Across | None, method: str) -> str:
@@ -100,6 +124,8 @@ def _about(across: Across) -> list[str]:
         return [*notes, f"No claim can be made across targets: {across.reason}."]
     return [
         *notes,
+        "p: against the best mean rank; Nemenyi's test, and Wilcoxon's signed ranks with Holm's correction over all "
+        "pairs (– where no pair of so many could reach p < .05).",
         f"groups: methods that share a letter are not told apart: mean ranks within the critical difference "
         f"{across.critical_difference:.3f} (Nemenyi, 5%; Friedman p = {across.p:.2g}).",
     ]

@@ -14,6 +14,7 @@ class Labels(Pretext):
     """
 
     uses_labels = True
+    true_classes = True
     classifier: nn.Linear
 
     def prepare(self, pool: Pool, embed: Callable[[Tensor], Tensor], rng: Rng) -> None:
