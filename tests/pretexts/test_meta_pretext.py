@@ -238,3 +238,17 @@ def test_a_closed_form_takes_no_steps_and_an_embedding_is_trained_first():
     wrong = {"pretext": {"cactus": {"embedding": "umtra"}}}
     with pytest.raises(Exception, match="its embedding umtra has no plain objective"):
         planned(["cactus"], ["protonet"], ["pseudo"], wrong)
+
+
+def test_a_record_tells_the_stages_of_every_chain():
+    from types import SimpleNamespace
+
+    from benchbench.results.content import stage_keys
+
+    clusters = {"pretext": {"cactus": {"embedding": {"name": "rotation"}}}}
+    found = planned(["cactus", "rotation"], ["maml"], ["pseudo", "meta-pretext", "meta-pretext-labels"], clusters)
+    assert [len(t.stages) for t in found.trainings] == [2, 1, 1, 1]
+    for training in found.trainings:
+        content = {**training.content, "recipe": training.recipe}
+        record = SimpleNamespace(content=content, method=training.method, flags=SimpleNamespace(floor=False))
+        assert stage_keys(record) == [s.key for s in training.stages]
