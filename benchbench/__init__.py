@@ -18,6 +18,7 @@ _HOME = {
     "DataMissing": "errors",
     "Dataset": "components",
     "DatasetSpec": "data.official.spec",
+    "Encode": "components",
     "EpisodeShape": "episodes",
     "Episodes": "episodes",
     "Executor": "components",

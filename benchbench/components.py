@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from benchbench.evaluation import Target, Trained
 
 
+#: Samples (N, *shape) -> features (N, dim): an encoder, or an encoder under adapted weights.
+Encode = Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class SampleSpec:
     """What one sample looks like to an encoder: its modality and shape, (C, H, W) for images in [0, 1]."""
@@ -77,6 +81,10 @@ class Backbone(nn.Module, Component, ABC):
     A subclass sets `dim` and takes the sample's specification first: ``__init__(self, sample, *, width=64)``. Use
     torch's batch norms as usual: the core replaces them by `benchbench.nn.TaskNorm`. It may offer
     ``encode_tasks(x, params, *, running, support)``, a faster form of a loop over tasks with their own weights.
+
+    `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
+    (N, T, dim), one token for each square of `patch` pixels in reading order (a ragged edge padded below and to the
+    right), of which `keep` (N, K) leaves only some in; ``linear``, one `nn.Linear` named ``map`` of the flat sample.
     """
 
     dim: int
@@ -114,7 +122,10 @@ class Pretext(_OnEncoder):
     uses_labels: bool = False
     #: Its episodes are the pool's true classes, which the core may also draw in varying ways and shots.
     true_classes: ClassVar[bool] = False
-    #: Which objectives make sense for it: the planner drops the others with a reason.
+    #: `prepare` trains the encoder in closed form: a plain stage takes no steps, and no view enters a loss.
+    closed_form: ClassVar[bool] = False
+    #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops
+    #: the others with a reason.
     objectives: ClassVar[frozenset[str]] = frozenset({"plain", "episodes"})
     #: The most classes an episode of it can have: training ways are the smaller of this and what is asked.
     max_ways: int | None = None
@@ -125,12 +136,31 @@ class Pretext(_OnEncoder):
         super().__init__(encoder)
         self.sample = sample
 
-    def prepare(self, pool: "Pool", embed: Callable[[Tensor], Tensor], rng: Rng) -> None:
+    @property
+    def task_views(self) -> int:
+        """How many views of each sample enter `task_loss`: by default as many as enter `loss`."""
+        return self.views
+
+    @classmethod
+    def misfit(cls, sample: SampleSpec) -> str | None:
+        """Why it has no meaning on such samples, or None: the planner drops the pair with this reason."""
+        return None
+
+    def prepare(self, pool: "Pool", embed: Encode, rng: Rng) -> None:
         """Called once before training: clusters, queues, a head of the pool's size. `embed` maps (N, *shape) to
-        features (N, dim) by the encoder as it stands."""
+        features (N, dim) by the encoder as it stands: after the training of the pretext that a setting called
+        `embedding` names, where there is one."""
 
     def loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """The plain objective on a batch: a scalar."""
+        """The plain objective on a batch: a scalar, by default the task loss of its samples."""
+        return self.task_loss(self.encoder, batch.x, rng)
+
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """L_t of the task of some samples (N, *shape), as a function of the encoder: a differentiable scalar.
+
+        The same samples and the same `rng` are the same task. Parameters of its own, such as a head, are shared by
+        all tasks.
+        """
         raise TypeError(f"{type(self).__name__} has no plain objective")
 
     def episodes(self, pool: "Pool", shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
@@ -153,6 +183,8 @@ class MetaLearner(_OnEncoder):
     #: Gradient steps on each support set at test, or passes over it where it is taken in mini-batches; 0 where nothing
     #: is descended. It stands in the record.
     adaptation_steps: int = 0
+    #: It offers `adapt_to`: what the regimes ``meta-pretext`` need.
+    adapts_to_any_loss: ClassVar[bool] = False
 
     def __init__(self, encoder: Backbone, *, train_norm: NormMode = "episode", test_norm: NormMode = "running"):
         super().__init__(encoder)
@@ -182,6 +214,13 @@ class MetaLearner(_OnEncoder):
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Adapt to each support set and score its queries: (B, Q, ways). Leaves the learner's own state untouched."""
+        raise NotImplementedError
+
+    def adapt_to(self, loss: Callable[[Encode], Tensor]) -> Encode:
+        """The encoder adapted to one task, given as its loss: a function of the encoder that returns a scalar.
+
+        In training the result is differentiable through the adaptation. Leaves the learner's own state untouched.
+        """
         raise NotImplementedError
 
     def loss(self, episodes: Episodes, rng: Rng) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from benchbench.registry import find, key_content, resolve_component
 from benchbench.rng import Rng, seeded_globals
 from benchbench.sampling.meta_dataset import VariableShape
 from benchbench.settings import ComponentRef, nested
-from benchbench.stages import Cell, Regime, Training, chain
+from benchbench.stages import LABELLED_REGIMES, Cell, Regime, Training, chain, embedding
 
 #: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
 FLOORS = (
@@ -33,6 +33,8 @@ NEEDS = {
     "pseudo": frozenset({"episodes"}),
     "pipeline": frozenset({"plain"}),
     "auxiliary": frozenset({"plain"}),
+    "meta-pretext": frozenset({"task"}),
+    "meta-pretext-labels": frozenset({"task"}),
 }
 
 Point = dict[str, str]
@@ -200,7 +202,12 @@ class _Planner:
             return f"backbone {point['backbone']} has nothing to train"
         if not NEEDS[regime] <= pretext.objectives:
             return f"pretext {point['pretext']} has no {' or '.join(NEEDS[regime])} objective"
-        if regime in ("pipeline", "auxiliary") and uses_labels(refs["pretext"]):
+        before = embedding(refs["pretext"])  # type: ignore[arg-type]
+        if before and "plain" not in before.load().objectives:
+            return f"its embedding {before.name.split(':')[-1]} has no plain objective"
+        if regime.startswith("meta-pretext") and not meta.adapts_to_any_loss:
+            return f"{point['meta']} adapts to labelled samples only, not to a pretext's own loss"
+        if regime in LABELLED_REGIMES and uses_labels(refs["pretext"]):
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
         if regime == "joint" and self.matrix.selection == "pretext-valid" and uses_labels(refs["pretext"]):
             return "selection pretext-valid cannot judge a classifier of training classes by other classes"
@@ -226,7 +233,7 @@ class _Planner:
             return
         recipe = self.matrix.recipe(point)
         trains = bool(pretext.load().objectives)
-        labels = resolve_component("pretext", "labels") if regime in ("pipeline", "auxiliary") else None
+        labels = resolve_component("pretext", "labels") if regime in LABELLED_REGIMES else None
         base = {
             "backbone": key_content(backbone),
             "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
@@ -234,12 +241,14 @@ class _Planner:
             "recipe": recipe,
         }
         stages = chain(regime, pretext, meta, labels, base) if trains else ()
-        labelled = regime in ("pipeline", "auxiliary") or uses_labels(pretext)
+        labelled = regime in LABELLED_REGIMES or uses_labels(pretext)
         if "sampler" in recipe["episodes"] and regime == "pseudo" and not pretext.load().true_classes:
             raise BenchbenchError(
                 f"{_label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
                 "them from labelled classes: set it in a [[when]] rule for pretexts that use those"
             )
+        if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
+            raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
         if source and trains:
             self._check_source(source, recipe, labelled=labelled)
         shape = list(source.table.shape) if source else []
@@ -282,24 +291,32 @@ class _Planner:
         key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
         if key in self.misfits:
             return self.misfits[key]
+        self.misfits[key] = None
+        parts = [part for part in [pretext, *nested(pretext)] if part.kind == "pretext"]
+        for part in parts:
+            if reason := part.load().misfit(sample):
+                self.misfits[key] = f"pretext {part.name.split(':')[-1]} {reason}"
+                return self.misfits[key]
+        lacks = f"backbone {point['backbone']} does not provide "
         try:
             with seeded_globals(Rng("plan")):
                 if place not in self.encoders:
                     self.encoders[place] = backbone.build(sample)
                 encoder = self.encoders[place]
+                if missing := frozenset[str]().union(*(part.load().requires for part in parts)) - encoder.provides:
+                    self.misfits[key] = lacks + ", ".join(sorted(missing))
+                    return self.misfits[key]
                 task: Pretext = pretext.build(encoder, sample)
                 learner: MetaLearner = meta.build(encoder)
         except BenchbenchError as error:
             raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
         except Exception:
             # A defect of a plugin is its trainings' failure and nobody else's: it is recorded when they run.
-            self.misfits[key] = None
             return None
-        self.misfits[key] = None
         if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
             self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
         elif missing := (task.requires | learner.requires) - encoder.provides:
-            self.misfits[key] = f"backbone {point['backbone']} does not provide {', '.join(sorted(missing))}"
+            self.misfits[key] = lacks + ", ".join(sorted(missing))
         return self.misfits[key]
 
     def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:

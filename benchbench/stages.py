@@ -1,7 +1,7 @@
 """A training as a chain of stages: what is optimised, on what, from where. Pure content, no computation."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from benchbench.keys import content_key
 from benchbench.records import Method
@@ -11,9 +11,11 @@ from benchbench.settings import ComponentRef, nested
 #: Raised when the core's own training changes results: it enters every key.
 ENGINE_REVISION = 1
 
-Objective = Literal["plain", "meta", "auxiliary"]
-Regime = Literal["joint", "pseudo", "pipeline", "auxiliary"]
-REGIMES: tuple[Regime, ...] = ("joint", "pseudo", "pipeline", "auxiliary")
+Objective = Literal["plain", "meta", "auxiliary", "task"]
+Regime = Literal["joint", "pseudo", "pipeline", "auxiliary", "meta-pretext", "meta-pretext-labels"]
+REGIMES: tuple[Regime, ...] = get_args(Regime)
+#: Those that learn from labelled episodes besides the pretext.
+LABELLED_REGIMES: tuple[Regime, ...] = ("pipeline", "auxiliary", "meta-pretext-labels")
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,9 @@ class Stage:
     """One optimisation: trained once, checkpointed once, shared by every training that begins with it.
 
     ``plain`` minimises the pretext's objective; ``meta`` trains `meta` on the pretext's episodes; ``auxiliary`` adds
-    the plain objective of `helper` to that. `share` is its part of the training's budget.
+    the plain objective of `helper` to that. ``task`` adapts by `meta` to the pretext's task loss and minimises the same
+    loss of other samples; where there is a `helper`, it adapts to the helper's and minimises the loss of the pretext's
+    episodes. `share` is its part of the training's budget.
     """
 
     objective: Objective
@@ -86,19 +90,24 @@ def chain(
 ) -> tuple[Stage, ...]:
     """The stages of a regime. `base` is what all stages share: backbone, source, seed, recipe.
 
-    ``pipeline`` and ``auxiliary`` learn from labelled episodes of `labels`; the pipeline's two stages halve the budget.
+    `LABELLED_REGIMES` learn from labelled episodes of `labels`. Where there are two stages they halve the budget.
     """
     plan: list[tuple[Objective, ComponentRef, ComponentRef | None, ComponentRef | None, float]]
+    before = embedding(pretext)
     if regime == "joint":
         plan = [("plain", pretext, None, None, 1.0)]
+    elif regime == "pseudo" and before:
+        plan = [("plain", before, None, None, 0.5), ("meta", pretext, meta, None, 0.5)]
     elif regime == "pseudo":
         plan = [("meta", pretext, meta, None, 1.0)]
+    elif regime == "meta-pretext":
+        plan = [("task", pretext, meta, None, 1.0)]
     else:
         assert labels is not None
         if regime == "pipeline":
             plan = [("plain", pretext, None, None, 0.5), ("meta", labels, meta, None, 0.5)]
         else:
-            plan = [("auxiliary", labels, meta, pretext, 1.0)]
+            plan = [("auxiliary" if regime == "auxiliary" else "task", labels, meta, pretext, 1.0)]
     stages: list[Stage] = []
     for objective, source, learner, helper, share in plan:
         content = {
@@ -116,12 +125,18 @@ def chain(
     return tuple(stages)
 
 
+def embedding(pretext: ComponentRef) -> ComponentRef | None:
+    """The pretext that a setting called `embedding` names: trained first, so that its encoder embeds (CACTUs)."""
+    named = pretext.settings.get("embedding")
+    return type(pretext)(**named) if isinstance(named, dict) else None
+
+
 def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
     """What of a recipe shapes a stage: a plain one is shared by trainings whose episodes differ."""
     training = dict(recipe["training"])
     if objective != "auxiliary":
         del training["auxiliary_weight"]
-    if objective == "meta":
+    if objective in ("meta", "task"):
         del training["batch_size"]
     rest = {k: v for k, v in recipe.items() if k != "episodes" or objective != "plain"}
     return {**rest, "training": training}

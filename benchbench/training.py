@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchbench.adapting import PretextTasks
 from benchbench.checkpoints import load_checkpoint, read_state, save_checkpoint
 from benchbench.components import Backbone, Batch, MetaLearner, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
@@ -108,17 +109,21 @@ class StageRun:
     def _start(self) -> None:
         """Make the pretext and what it needs. Not done where a checkpoint is loaded instead."""
         sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
-        auxiliary = self.stage.objective == "auxiliary"
-        source = self.stage.helper if auxiliary else self.stage.pretext
-        assert source is not None
+        source = self.stage.helper or self.stage.pretext
         with seeded_globals(self.rng.child("pretext"), self.device):
             self.pretext: Pretext = source.build(self.encoder, sample).to(self.device)
-        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if auxiliary else None
+        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if self.stage.helper else None
         episodic = self.labels or self.pretext
         self.pool = self._pool("train", self.pretext)
         pool = self._pool("train", episodic) if self.labels else self.pool
         self.episodes = TrainingEpisodes(episodic, pool, self.recipe["episodes"])
+        self.tasks: PretextTasks | None = None
+        if self.stage.objective == "task":
+            assert self.learner is not None
+            labelled = self.episodes if self.labels else None
+            self.tasks = PretextTasks(self.pretext, self.learner, self.pool, labelled, self.recipe["episodes"])
         self.batch_size = min(self.settings["batch_size"], len(self.pool))
+        self.embedded = 0
         with seeded_globals(self.rng.child("prepare"), self.device):
             self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
         self.pretext.to(self.device)
@@ -140,11 +145,14 @@ class StageRun:
         training = self.encoder.training
         self.encoder.eval()
         features = torch.cat([self.encoder(part) for part in x.split(256)])
+        self.embedded += len(x)
         self.encoder.train(training)
         return features
 
     def _views(self, step: int) -> int:
         """Views that enter the loss of a step: what the budget counts."""
+        if self.tasks:
+            return self.tasks.views
         views = self.batch_size * self.pretext.views if self.stage.objective != "meta" else 0
         if self.stage.objective != "plain":
             views += self.episodes.samples(self.rng.child(step).child("episodes"))
@@ -152,6 +160,8 @@ class StageRun:
 
     def _samples(self, budget: dict[str, int]) -> list[int]:
         """The samples used after each step of the budget, which is never exceeded but by a first step."""
+        if self.pretext.closed_form and self.stage.objective == "plain":
+            return []
         steps = round(budget["steps"] * self.stage.share) if "steps" in budget else math.inf
         samples = int(budget["samples"] * self.stage.share) if "samples" in budget else math.inf
         used = [self._views(0)]
@@ -165,7 +175,7 @@ class StageRun:
         else:
             assert self.learner is not None
             groups = self.learner.parameter_groups()
-            if self.stage.objective == "auxiliary":
+            if self.stage.objective in ("auxiliary", "task"):
                 groups.append({"params": list(self.pretext.parameters())})
         groups = [g for g in groups if g["params"]]
         lr, decay = self.settings["lr"], self.settings["weight_decay"]
@@ -209,6 +219,8 @@ class StageRun:
         with seeded_globals(rng.child("globals"), self.device):
             if self.stage.objective == "plain":
                 return self._plain(rng.child("batch"))
+            if self.tasks:
+                return self.tasks.backward(rng.child("tasks"))
             metrics = self._meta(rng.child("episodes"))
             if self.stage.objective == "auxiliary":
                 extra = self._plain(rng.child("batch"), self.settings["auxiliary_weight"])
@@ -235,7 +247,8 @@ class StageRun:
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        ways = None if self.stage.objective == "plain" else self.episodes.ways
+        # Plain stages and tasks of a pretext's own have no classes.
+        ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
         result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
         resume = store.checkpoint(self.stage.key, "resume") if store else None
@@ -275,13 +288,14 @@ class StageRun:
                 save_checkpoint(resume, modules, optimiser, state)
             if asked:
                 raise Stopped
-        if self.selection != "last":
+        if self.selection != "last" and self.steps:
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
         # One step was measured, and its cost goes with its samples.
-        result.encoder_passes = round(result.encoder_passes * (self.used[-1] / self.used[0]))
-        result.flops = round(result.flops * (self.used[-1] / self.used[0]))
+        times = self.used[-1] / self.used[0] if self.used else 0
+        result.encoder_passes = round(result.encoder_passes * times) + self.embedded
+        result.flops = round(result.flops * times)
         result.seconds += time.monotonic() - started
         return result
 
@@ -327,6 +341,8 @@ class StageRun:
                     logits = self.learner.logits(episodes, rng.child(i, "learner"))
                     losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
                 return -sum(losses) / len(losses)
+            if self.tasks:
+                return -sum(float(self.tasks.own_loss(pool, rng.child(i))) for i in range(10)) / 10
             index = rng.choices(len(pool), min(256, len(pool)))[0]
             return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
 
@@ -355,7 +371,9 @@ class StageRun:
             nonlocal passes
             passes += len(inputs[0])
 
-        hook = self.encoder.register_forward_pre_hook(count)
+        # A pretext may have an encoder of its own, such as a moving average.
+        encoders = [self.encoder, *(m for m in self.pretext.modules() if isinstance(m, Backbone))]
+        hooks = [encoder.register_forward_pre_hook(count) for encoder in encoders]
         grouped = getattr(self.encoder, "encode_tasks", None)
         if grouped is not None:
 
@@ -370,6 +388,7 @@ class StageRun:
             with flops:
                 yield
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
             self.encoder.__dict__.pop("encode_tasks", None)
         result.flops, result.encoder_passes = flops.get_total_flops(), passes

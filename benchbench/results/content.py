@@ -14,7 +14,7 @@ from benchbench.matrix import TrainingSettings
 from benchbench.records import Record
 from benchbench.registry import key_content, resolve_component
 from benchbench.settings import ComponentRef
-from benchbench.stages import REGIMES, chain
+from benchbench.stages import LABELLED_REGIMES, REGIMES, chain
 
 #: Of a content, what follows from the rest, or is only known once it was scored.
 DERIVED = {"stages", "source_pixels", "training_ways", "norm", "adaptation_steps"}
@@ -151,7 +151,7 @@ def stage_keys(record: Record) -> list[str]:
     base = {name: content[name] for name in ("backbone", "source", "seed", "recipe")}
     pretext = _AsWritten(kind="pretext", **content["pretext"])
     meta = _AsWritten(kind="meta", **content["learner"])
-    labels = resolve_component("pretext", "labels") if regime in ("pipeline", "auxiliary") else None
+    labels = resolve_component("pretext", "labels") if regime in LABELLED_REGIMES else None
     return [stage.key for stage in chain(regime, pretext, meta, labels, base)]  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from benchbench.records import Record
 from benchbench.registry import find
 from benchbench.rng import Rng
 from benchbench.settings import ComponentRef
+from benchbench.stages import LABELLED_REGIMES
 
 
 class _Blank:
@@ -49,7 +50,7 @@ class Recomputed:
         if record.flags.floor or record.status == "failed":
             return []
         pretext = _installed("pretext", record.content["pretext"])
-        labelled = record.method.regime in ("pipeline", "auxiliary") or record.flags.selection == "labelled-valid"
+        labelled = record.method.regime in LABELLED_REGIMES or record.flags.selection == "labelled-valid"
         expected = "source" if labelled or uses_labels(pretext) else "none"
         return [] if record.flags.labels == expected else [f"flags.labels is not {expected!r}, what its method reads"]
 

@@ -17,7 +17,7 @@ STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 LAYERS = (
     {"errors", "keys", "rng", "tasks"},
     {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
-    {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "training", "evaluation"},
+    {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
     {"api"},
     {"results"},

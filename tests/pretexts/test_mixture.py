@@ -18,7 +18,8 @@ def test_the_default_parts_resolve_and_their_limits_combine(encoder):
     made = mixture(encoder)
     assert [type(p) for p in made.parts] == [Rotation, Jigsaw, Contrastive]
     assert (made.max_ways, made.views, made.uses_labels) == (4, 7, False)
-    assert made.objectives == {"plain", "episodes"}
+    assert made.objectives == {"plain", "task", "episodes"}
+    assert made.task_views == 3  # of 4, 1 and 2, one in each task
     assert not any(name.startswith("encoder") for name in made.state_dict())
     assert mixture(encoder, parts=["contrastive", "labels"]).uses_labels
     assert mixture(encoder, parts=["contrastive", "labels"]).max_ways is None

@@ -13,6 +13,8 @@ class ANIL(MAML):
     Settings are MAML's, batch statistics too: those of each call, which is transductive.
     """
 
+    adapts_to_any_loss = False
+
     frozen_features = True
 
     def initial(self, ways: int) -> dict[str, Tensor]:

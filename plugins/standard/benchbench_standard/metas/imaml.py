@@ -19,6 +19,8 @@ class IMAML(MAML):
     numbers use a Hessian-free one. Defaults are its Omniglot settings.
     """
 
+    adapts_to_any_loss = False
+
     def __init__(
         self,
         encoder: Backbone,

@@ -1,9 +1,14 @@
+from collections.abc import Callable
+
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, NormMode, Rng
+from benchbench import Backbone, BenchbenchError, Encode, Episodes, MetaLearner, NormMode, Rng
 from benchbench_standard.metas.heads import linear, task_losses
+
+#: Weights by name, (B, *shape): a set a task.
+Weights = dict[str, Tensor]
 
 
 class MAML(MetaLearner):
@@ -14,6 +19,8 @@ class MAML(MetaLearner):
     `head_ways` gives it that many rows of its own, as in the paper. Batch statistics are those of each call by
     default, as in the official code: that is transductive, and ``support`` is the inductive form.
     """
+
+    adapts_to_any_loss = True
 
     def __init__(
         self,
@@ -37,7 +44,7 @@ class MAML(MetaLearner):
         """Inner steps in the mode in force."""
         return self.train_steps if self.training else self.adaptation_steps
 
-    def initial(self, ways: int) -> dict[str, Tensor]:
+    def initial(self, ways: int) -> Weights:
         """What adapts: every weight of the encoder, its norms' too, and of the head, whose one row all ways share."""
         if self.head_ways not in (None, ways):
             name = type(self).__name__
@@ -45,23 +52,21 @@ class MAML(MetaLearner):
         body = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
         return body | {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
 
-    def begin(self, episodes: Episodes) -> dict[str, Tensor]:
+    def begin(self, episodes: Episodes) -> Weights:
         """The weights that each task starts from: name -> (B, *shape)."""
         return {name: w.expand(len(episodes), *w.shape) for name, w in self.initial(episodes.ways).items()}
 
-    def rates(self) -> dict[str, Tensor]:
+    def rates(self) -> Weights:
         """The step size of each weight, broadcast over tasks."""
         return {}
 
-    def score(self, weights: dict[str, Tensor], x: Tensor, support: int) -> Tensor:
+    def score(self, weights: Weights, x: Tensor, support: int) -> Tensor:
         """x (B, n, *shape) under each task's weights -> (B, n, ways)."""
         body = {name.removeprefix("encoder."): w for name, w in weights.items() if name.startswith("encoder.")}
         features = self.encode(x, params=body, support=support)
         return linear(features, weights["head.weight"], weights["head.bias"])
 
-    def slopes(
-        self, weights: dict[str, Tensor], episodes: Episodes, *, create_graph: bool = False
-    ) -> dict[str, Tensor]:
+    def slopes(self, weights: Weights, episodes: Episodes, *, create_graph: bool = False) -> Weights:
         """The gradient of each task's support loss at its weights, shaped as they are."""
         # Under `episode` statistics the queries' images, never their labels, shape every step.
         x = episodes.all_x if self.norm == "episode" else episodes.support_x
@@ -70,17 +75,44 @@ class MAML(MetaLearner):
         gradients = torch.autograd.grad(loss, [*weights.values()], create_graph=create_graph, materialize_grads=True)
         return dict(zip(weights, gradients, strict=True))
 
-    def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
-        """Gradient descent on each support set: the adapted weights of every task."""
-        weights, rates = self.begin(episodes), self.rates()
+    def descend(self, weights: Weights, slopes: Callable[[Weights], Weights]) -> Weights:
+        """The inner loop: gradient descent of every task's `weights`, `slopes` giving the gradient at some."""
+        rates = self.rates()
         for _ in range(self.steps):
             if not self.training:
                 weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
-            slopes = self.slopes(weights, episodes, create_graph=self.training and not self.first_order)
-            weights = {name: w - rates.get(name, self.inner_lr) * slopes[name] for name, w in weights.items()}
+            found = slopes(weights)
+            weights = {name: w - rates.get(name, self.inner_lr) * found[name] for name, w in weights.items()}
         return weights
 
-    def query_scores(self, weights: dict[str, Tensor], episodes: Episodes) -> Tensor:
+    @property
+    def _second_order(self) -> bool:
+        return self.training and not self.first_order
+
+    def adapt(self, episodes: Episodes) -> Weights:
+        """Gradient descent on each support set: the adapted weights of every task."""
+        return self.descend(
+            self.begin(episodes), lambda weights: self.slopes(weights, episodes, create_graph=self._second_order)
+        )
+
+    def adapt_to(self, loss: Callable[[Encode], Tensor]) -> Encode:
+        """Gradient descent of the encoder alone on any loss of it; the head has no part in that."""
+
+        def under(weights: Weights) -> Encode:
+            body = {name.removeprefix("encoder."): w for name, w in weights.items()}
+            return lambda x: self.encode(x.unsqueeze(0), params=body, support=len(x)).squeeze(0)
+
+        def slopes(weights: Weights) -> Weights:
+            found = torch.autograd.grad(
+                loss(under(weights)), [*weights.values()], create_graph=self._second_order, materialize_grads=True
+            )
+            return dict(zip(weights, found, strict=True))
+
+        with torch.enable_grad():
+            initial = {f"encoder.{name}": w.unsqueeze(0) for name, w in self.encoder.named_parameters()}
+            return under(self.descend(initial, slopes))
+
+    def query_scores(self, weights: Weights, episodes: Episodes) -> Tensor:
         """Scores of the queries under adapted weights: (B, Q, ways)."""
         # Statistics that the support has a part in need its samples in the same pass.
         x = episodes.all_x if self.norm in ("episode", "support") else episodes.query_x

@@ -26,6 +26,8 @@ class Reptile(MAML):
     moves by the mean over its ways; and a query's batch statistics are those of the support set, not also its own.
     """
 
+    adapts_to_any_loss = False
+
     def __init__(
         self,
         encoder: Backbone,

@@ -1,15 +1,12 @@
-from typing import Annotated
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Batch, BenchbenchError, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
-from benchbench_standard.pretexts.augment import Augment
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+from benchbench import Backbone, Encode, Episodes, EpisodeShape, Pool, Rng, SampleSpec
+from benchbench_standard.pretexts.views import TwoViews
 
 
 def nt_xent(z: Tensor, temperature: float) -> Tensor:
@@ -23,46 +20,34 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(scores, torch.arange(len(z), device=z.device).roll(len(z) // 2))
 
 
-class Contrastive(Pretext):
+class Contrastive(TwoViews):
     """Tell images apart under augmentation. The plain objective is SimCLR's (Chen, Kornblith, Norouzi & Hinton 2020,
     arXiv 2002.05709) between two views of each image, behind an MLP head.
 
     An episode's classes are single images: the first support sample is the image itself, every other sample an
-    augmented view (ProtoCLR, Medina, Devos & Grossglauser 2020, arXiv 2006.11325; UMTRA, Khodadadeh, Boloni & Shah
-    2019, arXiv 1811.11819).
+    augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,
+    arXiv 2006.11325).
     """
 
-    views = 2
+    objectives = frozenset({"plain", "task", "episodes"})
 
     def __init__(
         self,
         encoder: Backbone,
         sample: SampleSpec,
         *,
-        temperature: Positive = 0.5,
-        projection: Annotated[int, Field(ge=1)] = 64,
-        min_scale: Positive = 0.6,
-        max_scale: Positive = 1.4,
-        flips: bool = True,
-        rotation: Annotated[float, Field(ge=0, le=180)] = 10.0,
-        shear: Share = 0.1,
-        erasing: Share = 0.5,
-        dropout: Share = 0.3,
-        colour: Share = 0.4,
-        grey: Share = 0.2,
+        temperature: PositiveFloat = 0.5,
+        projection: PositiveInt = 64,
+        **views: Any,
     ):
-        """Besides `temperature` and the width of the `projection`, the settings of `Augment`: areas of the crop, flips,
-        degrees of rotation, and the probabilities or strengths of the rest."""
-        super().__init__(encoder, sample)
-        if min_scale > max_scale:
-            raise BenchbenchError(f"pretext contrastive: min_scale {min_scale} is above max_scale {max_scale}")
+        """`projection` is the width of the head's output; the rest are the settings of `TwoViews`."""
+        super().__init__(encoder, sample, **views)
         self.temperature = temperature
-        self.augment = Augment(min_scale, max_scale, flips, rotation, shear, erasing, dropout, colour, grey)
         self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection))
 
-    def loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """NT-Xent between two views of each image: batch.x (N, C, H, W) -> a scalar."""
-        return nt_xent(self.head(self.encoder(self.augment(batch.x.repeat(2, 1, 1, 1), rng))), self.temperature)
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar."""
+        return nt_xent(self.head(encode(self.augment(x.repeat(2, 1, 1, 1), rng))), self.temperature)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Tasks of `ways` different images, each a class of its own; images come in random order."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Batch, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
+from benchbench import Backbone, Encode, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
 
 
 def cut(x: Tensor, grid: int) -> Tensor:
@@ -51,6 +51,7 @@ class Jigsaw(Pretext):
     together again, at the encoder's own input shape. The plain objective is -log p(s | shuffle(x, permutation s)).
     """
 
+    objectives = frozenset({"plain", "task", "episodes"})
     max_ways = 24
 
     def __init__(
@@ -92,10 +93,10 @@ class Jigsaw(Pretext):
         crops = F.grid_sample(cells, where, padding_mode="border", align_corners=False)
         return join(crops.view_as(patches), self.grid)
 
-    def loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """Cross-entropy of a random permutation for each image: batch.x (N, C, H, W) -> a scalar."""
-        which = torch.randint(len(self.permutations), (len(batch.x),), generator=rng.cpu).to(batch.x.device)
-        return F.cross_entropy(self.classifier(self.encoder(self.shuffled(batch.x, which, rng))), which)
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """Cross-entropy of a random permutation for each image: x (N, C, H, W) -> a scalar."""
+        which = torch.randint(len(self.permutations), (len(x),), generator=rng.cpu).to(x.device)
+        return F.cross_entropy(self.classifier(encode(self.shuffled(x, which, rng))), which)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Tasks of `ways` distinct permutations in random order; no image stands twice in a task."""

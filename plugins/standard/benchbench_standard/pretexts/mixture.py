@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 from typing import cast
 
 import torch
@@ -10,6 +10,7 @@ from benchbench import (
     Backbone,
     Batch,
     BenchbenchError,
+    Encode,
     Episodes,
     EpisodeShape,
     Pool,
@@ -28,6 +29,8 @@ class Mixture(Pretext):
     Its training ways are those that every part can make.
     """
 
+    objectives = frozenset({"plain", "task", "episodes"})
+
     def __init__(
         self,
         encoder: Backbone,
@@ -43,6 +46,9 @@ class Mixture(Pretext):
             raise BenchbenchError(f"pretext mixture: {len(given)} weights for {len(parts)} parts: give each part one")
         if not all(0 < weight < inf for weight in given):
             raise BenchbenchError(f"pretext mixture: weights must be positive and finite, got {given}")
+        for part in parts:
+            if "embedding" in part.settings:
+                raise BenchbenchError(f"pretext mixture: {part.name} follows another's training and can be no part")
         self.weights = [weight / sum(given) for weight in given]
         made: list[Pretext] = [part.build(encoder, sample) for part in parts]
         self.members = nn.ModuleList(made)
@@ -53,6 +59,11 @@ class Mixture(Pretext):
         self.uses_labels = any(part.uses_labels for part in made)
         self.max_ways = min((part.max_ways for part in made if part.max_ways is not None), default=None)
         self.views = sum(part.views for part in made)
+
+    @property
+    def task_views(self) -> int:
+        """The expected number, rounded up: a task is of one part."""
+        return ceil(sum(weight * part.task_views for weight, part in zip(self.weights, self.parts, strict=True)))
 
     @property
     def parts(self) -> list[Pretext]:
@@ -72,6 +83,11 @@ class Mixture(Pretext):
             for i, (weight, part) in enumerate(zip(self.weights, self.parts, strict=True))
         ]
         return torch.stack(losses).sum()
+
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """The loss of a part drawn from p(t): a scalar."""
+        t = int(torch.multinomial(torch.tensor(self.weights), 1, generator=rng.cpu))
+        return self.parts[t].task_loss(encode, x, rng.child(t))
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """`count` tasks, each of one part drawn from p(t)."""

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Batch, BenchbenchError, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
+from benchbench import Backbone, BenchbenchError, Encode, Episodes, EpisodeShape, Pool, Pretext, Rng, SampleSpec
 
 
 def rotated(x: Tensor, turns: Tensor) -> Tensor:
@@ -20,6 +20,7 @@ class Rotation(Pretext):
     (Omniglot's 'vinyals' split) or things have no upright pose.
     """
 
+    objectives = frozenset({"plain", "task", "episodes"})
     max_ways = 4
     views = 4
 
@@ -29,10 +30,10 @@ class Rotation(Pretext):
             raise BenchbenchError(f"pretext rotation: images must be square to be turned, got (C, H, W) {sample.shape}")
         self.classifier = nn.Linear(encoder.dim, 4)
 
-    def loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """Cross-entropy over the four rotations of each image: batch.x (N, C, S, S) -> a scalar."""
-        turns = torch.arange(4, device=batch.x.device).repeat_interleave(len(batch.x))
-        return F.cross_entropy(self.classifier(self.encoder(rotated(batch.x.repeat(4, 1, 1, 1), turns))), turns)
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """Cross-entropy over the four rotations of each image: x (N, C, S, S) -> a scalar."""
+        turns = torch.arange(4, device=x.device).repeat_interleave(len(x))
+        return F.cross_entropy(self.classifier(encode(rotated(x.repeat(4, 1, 1, 1), turns))), turns)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Tasks of `ways` distinct rotations in random order; no image stands twice in a task."""

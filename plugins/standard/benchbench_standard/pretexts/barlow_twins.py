@@ -1,0 +1,45 @@
+from typing import Any
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbench import Backbone, Encode, Rng, SampleSpec
+from benchbench_standard.pretexts.views import TwoViews, mlp
+
+
+def barlow(a: Tensor, b: Tensor, weight: float) -> Tensor:
+    """Eq. 1: sum of (1 - C_ii)^2 plus `weight` times sum of C_ij^2, i != j, with C the correlation of the dimensions of
+    two views a and b (N, d) over the batch; a scalar."""
+    correlation = _standardised(a).T @ _standardised(b) / len(a)
+    own = correlation.diagonal()
+    return (1 - own).square().sum() + weight * (correlation.square().sum() - own.square().sum())
+
+
+def _standardised(z: Tensor) -> Tensor:
+    return F.batch_norm(z, None, None, training=True)
+
+
+class BarlowTwins(TwoViews):
+    """Make the cross-correlation of two views the identity (Zbontar, Jing, Misra, LeCun & Deny 2021, arXiv 2103.03230,
+    eq. 1-2). The projector has two layers of `projection`, the paper's three of 8,192."""
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        sample: SampleSpec,
+        *,
+        redundancy: NonNegativeFloat = 0.0051,
+        projection: PositiveInt = 256,
+        **views: Any,
+    ):
+        """`redundancy` is the paper's lambda; the rest are the settings of `TwoViews`."""
+        super().__init__(encoder, sample, **views)
+        self.redundancy = redundancy
+        self.project = mlp(encoder.dim, projection, projection)
+
+    def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
+        """x (N, C, H, W) -> a scalar."""
+        a, b = self.project(encode(self.augment(torch.cat([x, x]), rng))).chunk(2)
+        return barlow(a, b, self.redundancy)
