@@ -16,7 +16,7 @@ Regime = Literal["joint", "pseudo", "pipeline", "auxiliary"]
 REGIMES: tuple[Regime, ...] = ("joint", "pseudo", "pipeline", "auxiliary")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One optimisation: trained once, checkpointed once, shared by every training that begins with it.
 
@@ -38,7 +38,7 @@ class Stage:
         return [*own, *(part for ref in own for part in nested(ref))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One target and protocol that a training is scored on."""
 
@@ -48,7 +48,7 @@ class Cell:
     component: ComponentRef
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Training:
     """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
 
