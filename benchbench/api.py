@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from benchbench.checkpoints import save_checkpoint
+from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
 from benchbench.execution.job import Event, Job, settled
@@ -25,6 +26,7 @@ from benchbench.protocols import load_protocol
 from benchbench.records import Metric, Record, Summary
 from benchbench.registry import find, resolve_component
 from benchbench.rng import Rng
+from benchbench.settings import construct, resolve_settings, schema
 from benchbench.stages import Training
 from benchbench.store import Store, atomic_write
 
@@ -49,6 +51,7 @@ def run(
     only: Mapping[str, list[str]] | None = None,
     jobs: int | None = None,
     executor: str = "local",
+    executor_settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
@@ -56,8 +59,9 @@ def run(
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
-    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made
-    by other code of the same revisions are reused unless `rerun_changed`. Raises BenchbenchError for bad input before
+    A matrix is a name, a path or a `Matrix`. `executor_settings` are those of the executor, beside `jobs`. Failed cells
+    stay failed unless `retry_failed`; records that were made by other code of the same revisions are reused unless
+    `rerun_changed`. Raises BenchbenchError for bad input before
     anything is computed.
     """
     if not isinstance(matrix, Matrix):
@@ -70,6 +74,7 @@ def run(
         results,
         jobs=jobs,
         executor=executor,
+        executor_settings=executor_settings,
         device=device,
         retry_failed=retry_failed,
         rerun_changed=rerun_changed,
@@ -83,13 +88,14 @@ def run_plan(
     *,
     jobs: int | None = None,
     executor: str = "local",
+    executor_settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Run a plan into a store; see `run`."""
-    runner = find("executor", executor).load()
+    runner = make_executor(executor, jobs, executor_settings or {})
     store = Store(results).open()
     outcome = Outcome(failed=list(todo.broken))
     work: list[Job] = []
@@ -119,13 +125,24 @@ def run_plan(
 
     try:
         if work:
-            runner(jobs=jobs or os.cpu_count() or 1).run(work, hear)
+            runner.run(work, hear)
     finally:
         note.clear()
     for training in todo.trainings:
         held = store.records(training.key)
         outcome.records += [held[c.key] for c in training.cells if c.key in held]
     return outcome
+
+
+def make_executor(name: str, jobs: int | None, settings: Mapping[str, Any]) -> Executor:
+    """The executor `name` with its settings. `jobs` is one of them; where it is not given, this machine's cores, unless
+    the executor's own default is to decide for itself (None). Raises BenchbenchError for a setting it does not take."""
+    cls = find("executor", name).load()
+    own = schema(cls).model_fields.get("jobs")
+    if jobs is None and own is not None and own.default is not None:
+        jobs = os.cpu_count() or 1
+    given = {**({} if jobs is None else {"jobs": jobs}), **settings}
+    return construct(cls, settings=resolve_settings(f"executor {name}", cls, given))
 
 
 def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Any, ...]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
 @click.option("--seeds", help="Training seeds, such as 0,1,2.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
-@click.option("--executor", default="local", help="How trainings run: local or inline.")
+@click.option("--executor", default="local", help="How trainings run: local, inline, ray or a plugin's.")
+@click.option("--executor-option", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the executor.")
+@click.option("--ray-address", help="With --executor ray: the cluster to join.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
 @click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
@@ -33,6 +35,8 @@ def command(
     seeds: str | None,
     jobs: int | None,
     executor: str,
+    options: tuple[str, ...],
+    ray_address: str | None,
     device: str,
     retry_failed: bool,
     rerun_changed: bool,
@@ -50,6 +54,8 @@ def command(
     from benchbench.store import Store
 
     overrides = parse_settings(settings)
+    executor_settings = parse_settings(options, "--executor-option") | ({"address": ray_address} if ray_address else {})
+    api.make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
     if seeds:
         try:
             overrides["seeds"] = [int(s) for s in seeds.split(",")]
@@ -77,6 +83,7 @@ def command(
             results,
             jobs=jobs,
             executor=executor,
+            executor_settings=executor_settings,
             device=api.default_device() if device == "auto" else device,
             retry_failed=retry_failed,
             rerun_changed=rerun_changed,
