@@ -1,14 +1,18 @@
 """A cluster of several nodes, all on this machine: the same records as without one, whatever happens to a node."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import benchbench
-from benchbench.execution.job import Event
+from benchbench.errors import BenchbenchError
+from benchbench.execution.job import Event, Job
+from benchbench.execution.ray import _check, _versions
 from benchbench.keys import canonical
 from benchbench.matrix import Matrix, parse_matrix
+from benchbench.plan import plan
 from benchbench.store import read_records
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'benchbench-suite[ray]'")
@@ -88,6 +92,21 @@ def test_two_nodes_make_the_records_that_one_process_makes(nodes, tmp_path):
     assert len(finals) == 3
     again = benchbench.run(asked, tmp_path / "cluster", executor="inline")
     assert (again.trained, again.reused) == (0, 6)
+
+
+def test_a_node_with_other_code_or_data_is_refused(tmp_path):
+    training = plan(matrix(["labels"], ["nearest-centroid"], 600)).trainings[0]
+    job = Job(training, training.cells, tmp_path)
+    versions = _versions(training)
+    assert set(versions) == {"benchbench-suite", "torch"}
+    _check(job, versions)
+    with pytest.raises(BenchbenchError, match=r"node \S+ has torch \S+, the driver 0\.1: install the same versions"):
+        _check(job, {**versions, "torch": "0.1"})
+    with pytest.raises(BenchbenchError, match=r"node \S+ has benchbench-odd not installed, the driver 2\.0"):
+        _check(job, {**versions, "benchbench-odd": "2.0"})
+    content = {**training.content, "source": {**training.content["source"], "fingerprint": "another"}}
+    with pytest.raises(BenchbenchError, match="has other data for dataset glyphs than the driver"):
+        _check(replace(job, training=replace(training, content=content)), versions)
 
 
 @pytest.mark.full
