@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchbench.checkpoints import save_checkpoint
+from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
 from benchbench.execution.job import Event, Job, digest, settled
@@ -26,7 +27,7 @@ from benchbench.protocols import load_protocol
 from benchbench.records import Metric, Record, Summary
 from benchbench.registry import find, resolve_component
 from benchbench.rng import Rng
-from benchbench.settings import build_settings, resolve_settings
+from benchbench.settings import construct, resolve_settings, schema
 from benchbench.stages import Cell, Training
 from benchbench.store import Store
 
@@ -51,7 +52,7 @@ def run(
     only: Mapping[str, list[str]] | None = None,
     jobs: int | None = None,
     executor: str = "local",
-    limits: Mapping[str, float] | None = None,
+    executor_settings: Mapping[str, Any] | None = None,
     shard: tuple[int, int] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
@@ -61,8 +62,8 @@ def run(
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
     A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made
-    by other code of the same revisions are reused unless `rerun_changed`. `limits` are further settings of the
-    executor: ``{"timeout": seconds, "memory": GiB}`` of `local`. `shard` (i, n) runs the i-th of n parts, i from 1.
+    by other code of the same revisions are reused unless `rerun_changed`. `executor_settings` are those of the executor
+    beside `jobs`: ``{"timeout": seconds, "memory": GiB}`` of `local`. `shard` (i, n) runs the i-th of n parts, i from 1.
     Raises BenchbenchError for bad input before anything is computed, StorageError where the store cannot be written
     any more, Interrupted after a signal.
     """
@@ -76,7 +77,7 @@ def run(
         results,
         jobs=jobs,
         executor=executor,
-        limits=limits,
+        executor_settings=executor_settings,
         shard=shard,
         device=device,
         retry_failed=retry_failed,
@@ -91,7 +92,7 @@ def run_plan(
     *,
     jobs: int | None = None,
     executor: str = "local",
-    limits: Mapping[str, float] | None = None,
+    executor_settings: Mapping[str, Any] | None = None,
     shard: tuple[int, int] | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
@@ -99,9 +100,7 @@ def run_plan(
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Run a plan into a store; see `run`."""
-    cls = find("executor", executor).load()
-    jobs = jobs or default_jobs(device)
-    settings = resolve_settings(f"executor {executor}", cls, {"jobs": jobs, **(limits or {})})
+    runner = make_executor(executor, jobs, executor_settings or {}, device)
     store = Store(results).open()
     outcome = Outcome(failed=list(todo.broken))
     trainings = sharded(todo.trainings, shard)
@@ -134,8 +133,7 @@ def run_plan(
 
     try:
         if work:
-            known = costs(read_briefs(store.root)[0])
-            cls(**build_settings(cls, settings)).run(ordered(work, known), hear)
+            runner.run(ordered(work, costs(read_briefs(store.root)[0])), hear)
     finally:
         note.clear()
     for training in trainings:
@@ -157,6 +155,18 @@ def sharded(trainings: Sequence[Training], shard: tuple[int, int] | None) -> lis
         return list(trainings)
     index, count = shard
     return [t for t in trainings if int(t.key[:16], 16) % count == index - 1]
+
+
+def make_executor(name: str, jobs: int | None, settings: Mapping[str, Any], device: str = "cpu") -> Executor:
+    """The executor `name` with its settings. `jobs` is one of them; where it is not given, this machine decides
+    (`default_jobs`), unless the executor's own default is to decide for itself (None). Raises BenchbenchError for a
+    setting it does not take."""
+    cls = find("executor", name).load()
+    own = schema(cls).model_fields.get("jobs")
+    if jobs is None and own is not None and own.default is not None:
+        jobs = default_jobs(device)
+    given = {**({} if jobs is None else {"jobs": jobs}), **settings}
+    return construct(cls, settings=resolve_settings(f"executor {name}", cls, given))
 
 
 def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Cell, ...]:

@@ -5,11 +5,11 @@ A hook plugin is a module or object in the entry-point group ``benchbench.hooks`
 """
 
 import logging
-from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
 
+from benchbench.installed import entry_points
 from benchbench.records import Record
 
 hookspec = pluggy.HookspecMarker("benchbench")
@@ -53,10 +53,10 @@ class Hooks:
 
     @classmethod
     def installed(cls) -> "Hooks":
-        """Load every hook plugin; a broken one is logged and left out."""
+        """Load every hook plugin that may load (`benchbench.installed`); a broken one is logged and left out."""
         manager = pluggy.PluginManager("benchbench")
         manager.add_hookspecs(Specifications)
-        for entry in sorted(entry_points(group="benchbench.hooks"), key=lambda e: e.name):
+        for entry in sorted(entry_points("benchbench.hooks"), key=lambda e: e.name):
             plugin = None
             try:
                 plugin = entry.load()

@@ -4,10 +4,13 @@ import hashlib
 import json
 from typing import Any
 
+#: Made once: a large plan hashes hundreds of thousands of contents.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical(content: Any) -> str:
     """JSON with sorted keys and no spaces; raises ValueError for NaN and infinities."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(content)
 
 
 def content_key(content: Any) -> str:

@@ -75,11 +75,11 @@ class TrainingSettings(_Section):
 class Matrix(_Section):
     """A whole matrix file; see ``tasks/matrices`` for examples.
 
-    `missing` says what happens where a dataset's files are not there: an ``error``, or ``skip`` it, listing what to put
-    where.
+    Files are named after `name`, so it holds no slash and begins with no dot. `missing` says what happens where a
+    dataset's files are not there: an ``error``, or ``skip`` it, listing what to put where.
     """
 
-    name: str = "matrix"
+    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")] = "matrix"
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
     selection: Literal["last", "pretext-valid", "labelled-valid"] = "last"
     threads: Count = 1

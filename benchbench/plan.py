@@ -19,7 +19,7 @@ from benchbench.registry import find, key_content, resolve_component
 from benchbench.rng import Rng, seeded_globals
 from benchbench.sampling.meta_dataset import VariableShape
 from benchbench.settings import ComponentRef, nested
-from benchbench.stages import LABELLED_REGIMES, Cell, Regime, Training, chain, embedding
+from benchbench.stages import LABELLED_REGIMES, Cell, Regime, Stage, Training, chain, embedding
 
 #: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
 FLOORS = (
@@ -73,6 +73,7 @@ class _Planner:
         self.data: dict[str, Prepared | None] = {}
         self.encoders: dict[str, Backbone] = {}
         self.misfits: dict[str, str | None] = {}
+        self.checked: set[tuple[str, str, SampleSpec]] = set()
 
     def plan(self) -> Plan:
         self._check_names()
@@ -81,9 +82,8 @@ class _Planner:
         for point in self._points():
             method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
             grouped.setdefault(method, []).append(point)
-        for seed in self.matrix.seeds:
-            for cells in grouped.values():
-                self._add(cells, seed)
+        families = [family for points in grouped.values() if (family := self._family(points))]
+        self.result.trainings = [family.training(seed) for seed in self.matrix.seeds for family in families]
         if not self.result.trainings:
             left_out = [*self.result.broken, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)
@@ -217,10 +217,11 @@ class _Planner:
 
     # Points -> trainings
 
-    def _add(self, points: list[Point], seed: int) -> None:
+    def _family(self, points: list[Point]) -> "_Family | None":
+        """What trainings of these points, which differ in target and protocol alone, share whatever their seed; None
+        where the combination has no meaning."""
         point = points[0]
-        refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
-        pretext, meta, backbone = refs["pretext"], refs["meta"], refs["backbone"]
+        pretext, meta, backbone = (self._ref(a, point[a]) for a in ("pretext", "meta", "backbone"))
         source_ref = self._ref("dataset", point["source"])
         assert pretext
         assert meta
@@ -230,18 +231,10 @@ class _Planner:
         regime: Regime = point["regime"]  # type: ignore[assignment]
         if source and (reason := self._misfit(point, source, pretext, meta, backbone)):
             self._drop(point, reason)
-            return
+            return None
         recipe = self.matrix.recipe(point)
         trains = bool(pretext.load().objectives)
-        labels = resolve_component("pretext", "labels") if regime in LABELLED_REGIMES else None
-        base = {
-            "backbone": key_content(backbone),
-            "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
-            "seed": seed,
-            "recipe": recipe,
-        }
-        stages = chain(regime, pretext, meta, labels, base) if trains else ()
-        labelled = regime in LABELLED_REGIMES or uses_labels(pretext)
+        labelled = regime in LABELLED_REGIMES
         if "sampler" in recipe["episodes"] and regime == "pseudo" and not pretext.load().true_classes:
             raise BenchbenchError(
                 f"{_label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
@@ -250,32 +243,26 @@ class _Planner:
         if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
             raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
         if source and trains:
-            self._check_source(source, recipe, labelled=labelled)
-        shape = list(source.table.shape) if source else []
-        content = {
-            **(base if trains else {"backbone": base["backbone"], "seed": seed, "sample": shape}),
-            "learner": key_content(meta),
-            "stages": [s.key for s in stages],
-        }
-        key = content_key(content)
-        cells = [self._cell(p, key, source) for p in points]
-        names = Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime)
-        self.result.trainings.append(
-            Training(
-                key=key,
-                matrix=self.matrix.name,
-                method=names,
-                source_name=point["source"],
-                seed=seed,
-                backbone=backbone,
-                learner=meta,
-                source=source_ref,
-                stages=stages,
-                recipe=recipe,
-                content={**content, "pretext": key_content(pretext)} | ({"source": base["source"]} if trains else {}),
-                cells=tuple({c.key: c for c in cells}.values()),
-                floor=not trains,
-            )
+            self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
+        return _Family(
+            matrix=self.matrix.name,
+            method=Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime),
+            source_name=point["source"],
+            pretext=pretext,
+            meta=meta,
+            labels=resolve_component("pretext", "labels") if labelled else None,
+            backbone=backbone,
+            source=source_ref,
+            recipe=recipe,
+            trains=trains,
+            sample=list(source.table.shape) if source else [],
+            contents={
+                "pretext": key_content(pretext),
+                "learner": key_content(meta),
+                "backbone": key_content(backbone),
+                "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
+            },
+            cells=[self._cell(p, source) for p in points],
         )
 
     def _misfit(
@@ -333,20 +320,84 @@ class _Planner:
             if "sampler" in episodes:
                 held.check(VariableShape())
 
-    def _cell(self, point: Point, training_key: str, source: Prepared | None) -> Cell:
-        target_ref = self._ref("dataset", point["target"])
+    def _cell(self, point: Point, source: Prepared | None) -> "_FamilyCell":
+        target_ref, protocol = self._ref("dataset", point["target"]), self._protocol(point["protocol"])
         assert target_ref
         target = self._prepared(point["target"])
-        protocol = self._protocol(point["protocol"])
         if target and source:
-            protocol.build().check(Target(target, SampleSpec("image", source.table.shape)))
+            sample = SampleSpec("image", source.table.shape)
+            if (point["target"], point["protocol"], sample) not in self.checked:
+                protocol.build().check(Target(target, sample))
+                self.checked.add((point["target"], point["protocol"], sample))
         content = {
-            "training": training_key,
             "target": target.fingerprint if target else f"{point['target']} is not prepared",
             "protocol": key_content(protocol),
             "episodes": EPISODES_REVISION,
         }
-        return Cell(content_key(content), target_ref, point["protocol"], protocol)
+        return _FamilyCell(target_ref, point["protocol"], protocol, content)
+
+
+@dataclass(frozen=True)
+class _FamilyCell:
+    """A cell of a family, and what its key hashes beside the training's key."""
+
+    target: ComponentRef
+    protocol: str
+    component: ComponentRef
+    content: dict[str, Any]
+
+    def of(self, training_key: str) -> Cell:
+        key = content_key({"training": training_key, **self.content})
+        return Cell(key, self.target, self.protocol, self.component)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Trainings that differ in their seed alone: everything else is resolved, checked and described once, since a
+    matrix may ask for ten thousands of them. `contents` is what keys hash of the components."""
+
+    matrix: str
+    method: Method
+    source_name: str
+    pretext: ComponentRef
+    meta: ComponentRef
+    labels: ComponentRef | None
+    backbone: ComponentRef
+    source: ComponentRef
+    recipe: dict[str, Any]
+    trains: bool
+    sample: list[int]
+    contents: dict[str, dict[str, Any]]
+    cells: list[_FamilyCell]
+
+    def training(self, seed: int) -> Training:
+        """The training of a seed, with its cells."""
+        held = self.contents
+        base = {"backbone": held["backbone"], "source": held["source"], "seed": seed, "recipe": self.recipe}
+        stages: tuple[Stage, ...] = ()
+        if self.trains:
+            stages = chain(self.method.regime, self.pretext, self.meta, self.labels, base)  # type: ignore[arg-type]
+        content = {
+            **(base if self.trains else {"backbone": held["backbone"], "seed": seed, "sample": self.sample}),
+            "learner": held["learner"],
+            "stages": [s.key for s in stages],
+        }
+        key = content_key(content)
+        return Training(
+            key=key,
+            matrix=self.matrix,
+            method=self.method,
+            source_name=self.source_name,
+            seed=seed,
+            backbone=self.backbone,
+            learner=self.meta,
+            source=self.source,
+            stages=stages,
+            recipe=self.recipe,
+            content={**content, "pretext": held["pretext"]},
+            cells=tuple({c.key: c for c in (cell.of(key) for cell in self.cells)}.values()),
+            floor=not self.trains,
+        )
 
 
 def uses_labels(ref: ComponentRef | None) -> bool:

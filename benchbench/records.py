@@ -3,12 +3,16 @@
 import json
 import math
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 #: Raised when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old version.
 SCHEMA: Final = 2
+
+
+#: A SHA-256 in hexadecimal. Files are named after it, and records come from strangers: nothing else is a key.
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Model(BaseModel):
@@ -85,7 +89,7 @@ class Record(_Model):
 
     schema_version: Literal[2] = SCHEMA
     key: str
-    training_key: str
+    training_key: Key
     status: Literal["ok", "failed"]
     reason: str | None = None
     matrix: str

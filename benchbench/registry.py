@@ -1,14 +1,18 @@
-"""Entry points -> components. Nothing is imported until it is used, and a broken plugin breaks only itself."""
+"""Entry points -> components. Nothing is imported until it is used, and a broken plugin breaks only itself.
+
+``BENCHBENCH_PLUGINS`` chooses the distributions that may load: see `benchbench.installed`.
+"""
 
 import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+from benchbench.installed import VARIABLE, entry_points, left_out
 from benchbench.settings import ComponentRef, resolve_settings
 
 GROUPS = {
@@ -69,7 +73,7 @@ def offers(kind: str) -> tuple[Offer, ...]:
         (e.name, e.dist.name if e.dist else "?"): Offer(
             kind, e.name, e.dist.name if e.dist else "?", e.dist.version if e.dist else "?", e
         )
-        for e in entry_points(group=GROUPS[kind])
+        for e in entry_points(GROUPS[kind])
     }
     return tuple(found[key] for key in sorted(found) if NAME.fullmatch(key[0]))
 
@@ -78,7 +82,7 @@ def misnamed(kind: str) -> list[str]:
     """One message for each entry point whose name does not match the rule for names."""
     return [
         f"plugin {e.dist.name if e.dist else '?'}: {kind} name {e.name!r} must match {NAME.pattern}"
-        for e in entry_points(group=GROUPS[kind])
+        for e in entry_points(GROUPS[kind])
         if not NAME.fullmatch(e.name)
     ]
 
@@ -86,9 +90,12 @@ def misnamed(kind: str) -> list[str]:
 def find(kind: str, name: str) -> Offer:
     """The component called `name`, bare or ``distribution:name``.
 
-    Raises BenchbenchError for an unknown name (with the nearest), and for a bare name that two distributions offer.
+    Raises BenchbenchError for an unknown name (with the nearest), for one whose plugin may not load, and for a bare
+    name that two distributions offer.
     """
     matching = [o for o in offers(kind) if name in (o.name, o.qualified)]
+    if not matching and (owners := left_out(GROUPS[kind], name)):
+        raise BenchbenchError(f"{kind} {name!r} is offered by {' and '.join(owners)}, which {VARIABLE} leaves out")
     if not matching:
         options = {o.qualified if ":" in name else o.name for o in offers(kind)}
         raise BenchbenchError(f"unknown {kind} {name!r}{suggest(name, options)}")

@@ -18,7 +18,7 @@ REGIMES: tuple[Regime, ...] = get_args(Regime)
 LABELLED_REGIMES: tuple[Regime, ...] = ("pipeline", "auxiliary", "meta-pretext-labels")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One optimisation: trained once, checkpointed once, shared by every training that begins with it.
 
@@ -42,7 +42,7 @@ class Stage:
         return [*own, *(part for ref in own for part in nested(ref))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One target and protocol that a training is scored on."""
 
@@ -52,7 +52,7 @@ class Cell:
     component: ComponentRef
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Training:
     """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
 

@@ -4,12 +4,13 @@ import os
 import signal
 import sys
 from importlib import import_module
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from typing import Any
 
 import click
 
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+from benchbench.installed import entry_points
 
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
@@ -40,12 +41,12 @@ class Commands(click.Group):
     """Subcommands by name; help texts stand here so that listing them imports nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*COMMANDS, *(e.name for e in entry_points(group="benchbench.commands"))})
+        return sorted({*COMMANDS, *(e.name for e in entry_points("benchbench.commands"))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             return import_module(f"benchbench.cli.{cmd_name}").command
-        for entry in entry_points(group="benchbench.commands"):
+        for entry in entry_points("benchbench.commands"):
             if entry.name == cmd_name:
                 return _load(entry)
         raise click.UsageError(f"no command {cmd_name!r}{suggest(cmd_name, self.list_commands(ctx))}", ctx)

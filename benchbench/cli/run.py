@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
 @click.option("--seeds", help="Training seeds, such as 0,1,2.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
-@click.option("--executor", default="local", help="How trainings run: local or inline.")
+@click.option("--executor", default="local", help="How trainings run: local, inline, ray or a plugin's.")
+@click.option("--executor-option", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the executor.")
+@click.option("--ray-address", help="With --executor ray: the cluster to join.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Kill longer trainings.")
 @click.option("--memory", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Kill larger trainings.")
 @click.option("--shard", metavar="I/N", help="Run the I-th of N parts of the matrix, for job arrays.")
@@ -38,6 +40,8 @@ def command(
     seeds: str | None,
     jobs: int | None,
     executor: str,
+    options: tuple[str, ...],
+    ray_address: str | None,
     timeout: float | None,
     memory: float | None,
     shard: str | None,
@@ -58,6 +62,9 @@ def command(
     from benchbench.store import Store
 
     overrides = parse_settings(settings)
+    named = {"address": ray_address, "timeout": timeout, "memory": memory}
+    executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
+    api.make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
     if seeds:
         try:
             overrides["seeds"] = [int(s) for s in seeds.split(",")]
@@ -87,7 +94,7 @@ def command(
             results,
             jobs=jobs,
             executor=executor,
-            limits={k: v for k, v in {"timeout": timeout, "memory": memory}.items() if v is not None},
+            executor_settings=executor_settings,
             shard=part,
             device=api.default_device() if device == "auto" else device,
             retry_failed=retry_failed,

@@ -7,13 +7,13 @@ from typing import Any
 from benchbench.errors import BenchbenchError
 
 
-def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
-    """Values are TOML's; what is none is text. Raises BenchbenchError for a word without ``=``."""
+def parse_settings(pairs: Iterable[str], option: str = "--set") -> dict[str, Any]:
+    """Values are TOML's; what is none is text. Raises BenchbenchError for a word of `option` without ``=``."""
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise BenchbenchError(f"--set {pair}: expected KEY=VALUE")
+            raise BenchbenchError(f"{option} {pair}: expected KEY=VALUE")
         try:
             found[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

@@ -15,7 +15,7 @@ STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 
 #: From the bottom up: a part imports from its own layer and from those before it.
 LAYERS = (
-    {"errors", "keys", "rng", "tasks"},
+    {"errors", "installed", "keys", "rng", "tasks"},
     {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
@@ -85,6 +85,35 @@ def test_plugins_import_the_public_interface_only(module):
             assert all(not alias.name.startswith("benchbench.") for alias in statement.names), ast.unparse(statement)
         else:
             assert not (statement.module or "").startswith("benchbench."), ast.unparse(statement)
+
+
+#: Modules that run code, or may, when they read a file.
+EXECUTING = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "yaml"}
+
+
+def executing_calls(path: Path) -> list[str]:
+    """Calls that run what a file holds."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            name, given = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+            unpickles = name.endswith("read_pickle") or name == "torch.load" or given.get("allow_pickle") == "True"
+            if name in ("eval", "exec") or unpickles:
+                found.append(ast.unparse(node))
+    return found
+
+
+def test_calls_that_run_files_are_found(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text("torch.load(p)\nnp.load(p, allow_pickle=True)\nnp.load(p)\neval(p)\nencoder.eval()\n")
+    assert executing_calls(path) == ["torch.load(p)", "np.load(p, allow_pickle=True)", "eval(p)"]
+
+
+@pytest.mark.parametrize("module", CORE_MODULES)
+def test_results_of_strangers_are_read_without_running_anything(module):
+    tops = {name.split(".")[0] for i in anywhere(CORE_MODULES[module]) for name in names(i)}
+    assert not tops & EXECUTING
+    assert executing_calls(CORE_MODULES[module]) == []
 
 
 def test_every_name_that_plugins_import_is_public():

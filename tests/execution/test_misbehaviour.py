@@ -90,7 +90,7 @@ def test_each_failure_is_one_record_a_cell_with_its_reason_and_the_rest_goes_on(
 
 def test_what_hangs_or_leaks_is_ended(start, tmp_path):
     limits = {"timeout": 15, "memory": 1}
-    done, found = run(start, tmp_path, ["faulty-hang", "faulty-leak"], ["nearest-centroid"], limits=limits)
+    done, found = run(start, tmp_path, ["faulty-hang", "faulty-leak"], ["nearest-centroid"], executor_settings=limits)
     reasons = {pretext: r["reason"] for (pretext, _, _), r in found.items()}
     assert reasons["faulty-hang"] == "it took longer than the timeout of 15 s"
     assert "more than the limit of 1 GiB of memory" in reasons["faulty-leak"]

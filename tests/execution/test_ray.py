@@ -1,0 +1,137 @@
+"""A cluster of several nodes, all on this machine: the same records as without one, whatever happens to a node."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import benchbench
+from benchbench.errors import BenchbenchError
+from benchbench.execution.job import Event, Job
+from benchbench.execution.ray import _check, _versions
+from benchbench.keys import canonical
+from benchbench.matrix import Matrix, parse_matrix
+from benchbench.plan import plan
+from benchbench.store import read_records
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'benchbench-suite[ray]'")
+
+
+def matrix(pretexts: list[str], metas: list[str], samples: int, **more: object) -> Matrix:
+    axes = {"pretext": pretexts, "meta": metas, "backbone": ["mlp"], "source": ["glyphs"], "target": ["digits"]}
+    content = {
+        "axes": {**axes, "protocol": ["5way-1shot"]},
+        "budget": {"samples": samples},
+        "episodes": {"meta_batch": 2},
+        "floors": False,
+        "settings": {"protocol": {"episodic": {"episodes": 10}}},
+    }
+    return parse_matrix({**content, **more}, "test")
+
+
+def lasting(store: Path) -> list[str]:
+    """The records of a store, as text, without what is volatile."""
+    records, problems = read_records(store)
+    assert not problems
+    return [canonical(r.model_dump(mode="json", exclude={"timing", "environment"})) for r in records]
+
+
+class Nodes:
+    """A head without processors, and worker nodes of one each, which can be lost."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+        self.workers: list[object] = []
+
+    @property
+    def address(self) -> str:
+        return self.cluster.address
+
+    def add(self) -> None:
+        self.workers.append(self.cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20))
+
+    def lose(self) -> None:
+        """End a node's processes as a power cut would."""
+        self.cluster.remove_node(self.workers.pop(), allow_graceful=False)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        held = Nodes()
+        yield held
+        held.cluster.shutdown()
+
+
+def test_two_nodes_make_the_records_that_one_process_makes(nodes, tmp_path):
+    while len(nodes.workers) < 2:
+        nodes.add()
+    diverges = {"meta": "protonet", "pretext": "labels", "training": {"optimiser": "sgd", "lr": 1e30}}
+    asked = matrix(["labels", "rotation"], ["nearest-centroid", "nearest-neighbour", "protonet"], 600, when=[diverges])
+    benchbench.run(asked, tmp_path / "alone", executor="inline")
+    heard: list[Event] = []
+    settings = {"address": nodes.address}
+    outcome = benchbench.run(
+        asked, tmp_path / "cluster", executor="ray", executor_settings=settings, report=heard.append
+    )
+    assert outcome.trained == 5
+    assert [reason[:27] for _, reason in outcome.failed] == ["non-finite loss at step 2 o"]
+    assert lasting(tmp_path / "cluster") == lasting(tmp_path / "alone")
+    assert len(lasting(tmp_path / "cluster")) == 6
+    kinds = {kind: sum(e.kind == kind for e in heard) for kind in ("started", "record", "finished", "failed")}
+    assert kinds == {"started": 6, "record": 5, "finished": 5, "failed": 1}
+    # Two learners follow the same plain training of each pretext: the second finds its checkpoint.
+    trained = {e.training.label for e in heard if e.kind == "progress" and "step" in e.data}
+    assert len(trained) == 4
+    finals = sorted(path.parent.name for path in (tmp_path / "cluster" / "checkpoints").glob("*/final.safetensors"))
+    assert len(finals) == 3
+    again = benchbench.run(asked, tmp_path / "cluster", executor="inline")
+    assert (again.trained, again.reused) == (0, 6)
+
+
+def test_a_node_with_other_code_or_data_is_refused(tmp_path):
+    training = plan(matrix(["labels"], ["nearest-centroid"], 600)).trainings[0]
+    job = Job(training, training.cells, tmp_path)
+    versions = _versions(training)
+    assert set(versions) == {"benchbench-suite", "torch"}
+    _check(job, versions)
+    with pytest.raises(BenchbenchError, match=r"node \S+ has torch \S+, the driver 0\.1: install the same versions"):
+        _check(job, {**versions, "torch": "0.1"})
+    with pytest.raises(BenchbenchError, match=r"node \S+ has benchbench-odd not installed, the driver 2\.0"):
+        _check(job, {**versions, "benchbench-odd": "2.0"})
+    content = {**training.content, "source": {**training.content["source"], "fingerprint": "another"}}
+    with pytest.raises(BenchbenchError, match="has other data for dataset glyphs than the driver"):
+        _check(replace(job, training=replace(training, content=content)), versions)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("shared", [False, True], ids=["through-the-driver", "shared"])
+def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
+    while len(nodes.workers) > 1:
+        nodes.lose()
+    asked = matrix(["labels"], ["protonet"], 60_000)
+    kept = tmp_path / "shared" if shared else tmp_path / "cluster" / "checkpoints"
+    steps: list[list[int]] = [[]]
+
+    def watch(event: Event) -> None:
+        if event.kind == "progress" and "step" in event.data:
+            steps[-1].append(event.data["step"])
+            if len(steps) == 1 and list(kept.glob("*/resume.safetensors")):
+                nodes.lose()
+                nodes.add()
+                steps.append([])
+
+    settings = {"address": nodes.address, **({"checkpoints": f"file://{kept}"} if shared else {})}
+    outcome = benchbench.run(asked, tmp_path / "cluster", executor="ray", executor_settings=settings, report=watch)
+    assert (outcome.trained, outcome.failed) == (1, [])
+    before, after = steps
+    assert before[0] < before[-1] < 1000
+    assert 50 < after[0] <= after[-1] == 1000, "it went on from a checkpoint, the first of which is step 50"
+    assert list(kept.glob("*/final.safetensors"))
+    benchbench.run(asked, tmp_path / "alone", executor="inline")
+    assert lasting(tmp_path / "cluster") == lasting(tmp_path / "alone")

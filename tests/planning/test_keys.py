@@ -1,0 +1,35 @@
+"""Keys of a packaged matrix, pinned: a plan that is made another way must not orphan the records of earlier ones."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from benchbench.matrix import load_matrix
+from benchbench.plan import Plan, plan
+
+
+@pytest.fixture
+def unprepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The `ci` matrix without prepared data: its provisional keys depend on no file of this machine."""
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path))
+    return plan(load_matrix("ci"), prepare_data=False)
+
+
+def test_keys_of_a_packaged_matrix_are_those_of_earlier_versions(unprepared):
+    first = unprepared.trainings[0]
+    assert first.label == "labels × nearest-centroid (conv4, glyphs, seed 0)"
+    assert first.key == "d434589032cd4221e99d758123f3577e4ac35db9b3f441f07d6bbe0bee58b6d3"
+    assert [c.key for c in first.cells] == ["213cbc9893aa1b6adb3ea037f52e2576245ad9d1f37f54bbf34c61dfdaf559c6"]
+    keys = [k for t in unprepared.trainings for k in (t.key, *(s.key for s in t.stages), *(c.key for c in t.cells))]
+    assert hashlib.sha256("\n".join(keys).encode()).hexdigest() == (
+        "9c3b67454ed4a28f2925c874da2f19e857ba055f9fc8e86c00a595a8148dc2ba"
+    ), "keys of unchanged content changed: a revision, a new setting without a neutral value, or a defect of the plan"
+
+
+def test_seeds_are_the_outer_order_and_change_every_key(unprepared):
+    trainings = unprepared.trainings
+    half = len(trainings) // 2
+    assert [t.seed for t in trainings] == [0] * half + [1] * half
+    assert [t.method for t in trainings[:half]] == [t.method for t in trainings[half:]]
+    assert len({c.key for t in trainings for c in t.cells}) == len(trainings)
