@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Amount": "sampling.division",
     "Archive": "data.archives",
     "Backbone": "components",
     "Batch": "components",
@@ -18,9 +19,11 @@ _HOME = {
     "DataMissing": "errors",
     "Dataset": "components",
     "DatasetSpec": "data.official.spec",
+    "Division": "sampling.division",
     "EpisodeShape": "episodes",
     "Episodes": "episodes",
     "Executor": "components",
+    "Labelled": "sampling.division",
     "MetaLearner": "components",
     "NormMode": "nn",
     "Pool": "data.pool",
@@ -34,6 +37,7 @@ _HOME = {
     "SampleTable": "data.table",
     "Scores": "components",
     "Target": "evaluation",
+    "TestBatch": "evaluation",
     "Trained": "evaluation",
     "TrainingFailed": "errors",
     "VariableShape": "sampling.meta_dataset",
@@ -52,6 +56,7 @@ _HOME = {
     "load_records": "store",
     "read_spec": "data.official.spec",
     "run": "api",
+    "seeded_globals": "rng",
     "similarity": "functional",
     "suggest": "errors",
     "task_batch_norm": "nn",
