@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -101,10 +101,10 @@ class Target:
             else:
                 check_shape(shape, source.index, self.name, source.variants)
 
-    def images(self, rows: np.ndarray) -> Tensor:
-        """Samples (N, *shape) in [0, 1] as the encoder takes them."""
+    def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
+        """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
         x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
-        return fit(x.to(torch.get_default_dtype()).div_(255), self.sample)
+        return fit(x.to(torch.get_default_dtype()).div_(255), sample or self.sample)
 
     @property
     def used(self) -> np.ndarray:
@@ -156,6 +156,42 @@ class Target:
         if predicted.shape != rows.shape:
             raise ValueError(f"expected predictions {rows.shape}, got {predicted.shape}")
         return [int(self._truth[int(row)] == y) for row, y in zip(rows, predicted, strict=True)]
+
+    # Annotated parts
+
+    def check_annotated(self, what: str, shots: int | None) -> None:
+        """Raise BenchbenchError where it has no ``boxes`` or ``masks``, or fewer than `shots` images to fit on."""
+        if getattr(self.data.table, what) is None:
+            raise BenchbenchError(f"{self.name} has no {what}: its images are not annotated with them")
+        self.check_parts(Amount(shots=shots))
+
+    def scenes(self, rows: np.ndarray) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] at their own size, with the channels that the encoder takes."""
+        height, width = self.data.table.shape[1:]
+        return self.images(rows, SampleSpec("image", (self.sample.shape[0], height, width)))
+
+    def boxes(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Boxes (n, 5) of some images of its fit or select part, as `benchbench.Sample` has them."""
+        self._refuse_test(rows)
+        assert self.data.table.boxes is not None
+        return [self.data.table.boxes[row] for row in rows]
+
+    def masks(self, rows: np.ndarray) -> np.ndarray:
+        """Masks uint8 (N, H, W) of some images of its fit or select part, as `benchbench.Sample` has them."""
+        self._refuse_test(rows)
+        assert self.data.table.masks is not None
+        return np.asarray(self.data.table.masks[rows])
+
+    def score_annotated(
+        self, rows: np.ndarray, measure: Callable[[list[np.ndarray]], dict[str, list[float]]], what: str
+    ) -> dict[str, list[float]]:
+        """What `measure` makes of the ``boxes`` or ``masks`` of test images, whose predictions it must hold already."""
+        truth = getattr(self.data.table, what)
+        return measure([truth[row] for row in rows])
+
+    def _refuse_test(self, rows: np.ndarray) -> None:
+        if np.isin(rows, self._whole.test).any():
+            raise ValueError("these are test images: their annotations stay with the scorer")
 
     # Episodes
 

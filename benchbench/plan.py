@@ -182,11 +182,13 @@ class _Planner:
         """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
         refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
         refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
-        self._protocol(point["protocol"])
+        protocol = self._protocol(point["protocol"]).load()
         loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
         if len(loaded) < len(refs):
             return ""
         pretext, meta, backbone, source = (loaded[a] for a in ("pretext", "meta", "backbone", "source"))
+        if lacking := protocol.requires - backbone.provides:
+            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
         regime = point["regime"]
         implicit = "regime" not in self.matrix.axes.model_fields_set
         if (regime == "joint") != meta.adapter_only:
