@@ -53,6 +53,7 @@ _HOME = {
     "embed": "api",
     "export_records": "data.official.export",
     "hookimpl": "hooks",
+    "load_encoder": "encoders",
     "load_records": "store",
     "read_spec": "data.official.spec",
     "run": "api",

@@ -187,13 +187,13 @@ class _Planner:
         if len(loaded) < len(refs):
             return ""
         pretext, meta, backbone, source = (loaded[a] for a in ("pretext", "meta", "backbone", "source"))
-        if lacking := protocol.requires - backbone.provides:
-            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
         regime = point["regime"]
         implicit = "regime" not in self.matrix.axes.model_fields_set
         if (regime == "joint") != meta.adapter_only:
             why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
             return "" if implicit else f"{point['meta']} {why}"
+        if lacking := protocol.requires - backbone.provides:
+            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
         if not pretext.objectives:
             # Nothing is trained: one regime stands for all, whatever adapts afterwards.
             return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"

@@ -13,6 +13,8 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
     "data": "List, prepare, check and show datasets.",
+    "embed": "Write the features of your images by a trained encoder.",
+    "export": "Write a trained encoder with a model card, also as ONNX.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "plugins": "List the components that are installed.",
     "results": "Submit, merge, export, prune and audit records.",
