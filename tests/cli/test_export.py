@@ -83,6 +83,7 @@ def test_onnx_agrees(command, trained: Path, tmp_path: Path) -> None:
     assert "the largest difference found was" in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.full
 def test_onnx_that_does_not_agree_is_not_kept(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
