@@ -123,10 +123,11 @@ class Target:
     def _whole(self) -> Division:
         return divide(self._key, self._rows)
 
-    @cached_property
-    def _truth(self) -> dict[int, int]:
-        """Label of each row."""
-        return {int(row): y for y, rows in enumerate(self._rows) for row in rows}
+    def _truth(self, rows: np.ndarray) -> np.ndarray:
+        """Label (n,) of each of some rows: the place of its class in the part."""
+        classes = np.array(self.data.split.part(self.part))
+        order = np.argsort(classes)
+        return order[np.searchsorted(classes, self.data.table.labels[rows], sorter=order)]
 
     def check_parts(self, amount: Amount | None = None) -> None:
         """Raise BenchbenchError where its images are too few to be divided, or for `amount` of them."""
@@ -155,7 +156,7 @@ class Target:
         predicted = np.asarray(predictions.cpu() if isinstance(predictions, Tensor) else predictions)
         if predicted.shape != rows.shape:
             raise ValueError(f"expected predictions {rows.shape}, got {predicted.shape}")
-        return [int(self._truth[int(row)] == y) for row, y in zip(rows, predicted, strict=True)]
+        return (self._truth(rows) == predicted).astype(int).tolist()
 
     # Annotated parts
 
