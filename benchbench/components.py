@@ -249,6 +249,8 @@ class Dataset(Component, ABC):
     expects: ClassVar[str] = ""
     #: What ``benchbench data prepare NAME --download`` fetches into the data folder.
     archives: ClassVar[tuple[Archive, ...]] = ()
+    #: What boxes and masks of its samples are of, where it has any.
+    object_names: tuple[str, ...] = ()
 
     @abstractmethod
     def sources(self, root: Path | None) -> list[Path]:

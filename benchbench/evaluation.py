@@ -1,14 +1,16 @@
 """Scoring a trained encoder on fixed test episodes: labels stay with the target, the learner never holds them."""
 
-from collections.abc import Iterable, Iterator
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from benchbench.components import Backbone, MetaLearner, SampleSpec
 from benchbench.data.prepare import Prepared
@@ -18,6 +20,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
 from benchbench.nn import has_norm
 from benchbench.rng import Rng, seeded_globals
+from benchbench.sampling.division import Amount, Division, check_division, divide, reduced
 from benchbench.sampling.fixed import EpisodeIndex, check_shape, episode_set_hash, fixed_episode, stream
 from benchbench.sampling.meta_dataset import VariableShape, check_variable, variable_episode
 from benchbench.sampling.sources import Source, sources_of
@@ -29,6 +32,12 @@ EPISODES_REVISION = 1
 TASKS_AT_ONCE = 4
 #: Episodes scored at once on features that are there already.
 CACHED_AT_ONCE = 100
+#: Images that go through an encoder together.
+BATCH = 256
+#: Bytes of features that a trained encoder keeps; the oldest target's go first.
+KEPT_FEATURES = 1 << 30
+#: Images whose batch statistics stand for running averages that were never trained.
+STATISTICS_IMAGES = 2048
 
 
 def fit(x: Tensor, sample: SampleSpec) -> Tensor:
@@ -68,6 +77,8 @@ class Target:
         self.sample = sample
         self.device = torch.device(device)
         self.name = f"dataset {data.name} ({part})"
+        #: What tells its images from those of any other target.
+        self.place = f"{data.fingerprint}/{data.table.pixel_hash}/{part}"
         self._labels: dict[int, np.ndarray] = {}
         self._used: np.ndarray | None = None
         self.episodes_hash: str | None = None
@@ -90,10 +101,10 @@ class Target:
             else:
                 check_shape(shape, source.index, self.name, source.variants)
 
-    def images(self, rows: np.ndarray) -> Tensor:
-        """Samples (N, *shape) in [0, 1] as the encoder takes them."""
+    def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
+        """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
         x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
-        return fit(x.to(torch.get_default_dtype()).div_(255), self.sample)
+        return fit(x.to(torch.get_default_dtype()).div_(255), sample or self.sample)
 
     @property
     def used(self) -> np.ndarray:
@@ -101,6 +112,89 @@ class Target:
         if self._used is None:
             self._used = np.sort(np.concatenate(self._rows))
         return self._used
+
+    # Parts
+
+    @cached_property
+    def _key(self) -> str:
+        return f"{self.data.fingerprint}/{self.part}"
+
+    @cached_property
+    def _whole(self) -> Division:
+        return divide(self._key, self._rows)
+
+    def _truth(self, rows: np.ndarray) -> np.ndarray:
+        """Label (n,) of each of some rows: the place of its class in the part."""
+        classes = np.array(self.data.split.part(self.part))
+        order = np.argsort(classes)
+        return order[np.searchsorted(classes, self.data.table.labels[rows], sorter=order)]
+
+    def check_parts(self, amount: Amount | None = None) -> None:
+        """Raise BenchbenchError where its images are too few to be divided, or for `amount` of them."""
+        check_division(amount or Amount(), self._rows, self.name)
+
+    @property
+    def classes(self) -> int:
+        """How many classes it has."""
+        return len(self._rows)
+
+    @cached_property
+    def pool(self) -> np.ndarray:
+        """The rows of all its parts, ascending."""
+        whole = self._whole
+        return np.sort(np.concatenate([whole.fit.rows, whole.select.rows, whole.test]))
+
+    def division(self, amount: Amount | None = None, draw: int = 0) -> Division:
+        """Its fit, select and test parts (`benchbench.sampling.division`), the former two as far as `amount` allows:
+        the same for every method, seed and machine. The test part has no labels."""
+        self.check_parts(amount)
+        self.episodes_hash = self._whole.digest
+        return reduced(self._key, self._whole, amount or Amount(), draw)
+
+    def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
+        """1 for each of `rows` whose class is predicted, else 0; predictions (n,) int."""
+        predicted = np.asarray(predictions.cpu() if isinstance(predictions, Tensor) else predictions)
+        if predicted.shape != rows.shape:
+            raise ValueError(f"expected predictions {rows.shape}, got {predicted.shape}")
+        return (self._truth(rows) == predicted).astype(int).tolist()
+
+    # Annotated parts
+
+    def check_annotated(self, what: str, shots: int | None) -> None:
+        """Raise BenchbenchError where it has no ``boxes`` or ``masks``, or fewer than `shots` images to fit on."""
+        if getattr(self.data.table, what) is None:
+            raise BenchbenchError(f"{self.name} has no {what}: its images are not annotated with them")
+        self.check_parts(Amount(shots=shots))
+
+    def scenes(self, rows: np.ndarray) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] at their own size, with the channels that the encoder takes."""
+        height, width = self.data.table.shape[1:]
+        return self.images(rows, SampleSpec("image", (self.sample.shape[0], height, width)))
+
+    def boxes(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Boxes (n, 5) of some images of its fit or select part, as `benchbench.Sample` has them."""
+        self._refuse_test(rows)
+        assert self.data.table.boxes is not None
+        return [self.data.table.boxes[row] for row in rows]
+
+    def masks(self, rows: np.ndarray) -> np.ndarray:
+        """Masks uint8 (N, H, W) of some images of its fit or select part, as `benchbench.Sample` has them."""
+        self._refuse_test(rows)
+        assert self.data.table.masks is not None
+        return np.asarray(self.data.table.masks[rows])
+
+    def score_annotated(
+        self, rows: np.ndarray, measure: Callable[[list[np.ndarray]], dict[str, list[float]]], what: str
+    ) -> dict[str, list[float]]:
+        """What `measure` makes of the ``boxes`` or ``masks`` of test images, whose predictions it must hold already."""
+        truth = getattr(self.data.table, what)
+        return measure([truth[row] for row in rows])
+
+    def _refuse_test(self, rows: np.ndarray) -> None:
+        if np.isin(rows, self._whole.test).any():
+            raise ValueError("these are test images: their annotations stay with the scorer")
+
+    # Episodes
 
     def _source(self, key: str, number: int) -> Source:
         """The source of an episode: all are equally likely."""
@@ -112,9 +206,9 @@ class Target:
         """The first `count` fixed episodes of a shape: the same for every method, seed and machine."""
         self.check(shape)
         if isinstance(shape, VariableShape):
-            key = f"{self.data.fingerprint}/{self.part}/{canonical(vars(shape))}"
+            key = f"{self._key}/{canonical(vars(shape))}"
             return [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
-        key = f"{self.data.fingerprint}/{self.part}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
+        key = f"{self._key}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
         sources = (self._source(key, i) for i in range(count))
         return [fixed_episode(key, i, shape, source.index, source.variants) for i, source in enumerate(sources)]
 
@@ -157,8 +251,8 @@ class Trained:
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
-        # Weak, for an identity may be given again once a target is gone.
-        self._features: WeakKeyDictionary[Target, tuple[np.ndarray, Tensor]] = WeakKeyDictionary()
+        self._features: dict[str, Tensor] = {}
+        self._encoders: dict[str, Backbone] = {}
 
     @property
     def transductive(self) -> bool:
@@ -166,10 +260,42 @@ class Trained:
         return has_norm(self.encoder) and self.learner.test_norm in ("call", "episode")
 
     @torch.no_grad()
-    def embed(self, x: Tensor, batch_size: int = 256) -> Tensor:
+    def embed(self, x: Tensor, batch_size: int = BATCH) -> Tensor:
         """Images (N, C, H, W) in [0, 1] of any size -> features (N, dim), with running batch-norm statistics."""
         x = fit(x.to(self.device), self.sample)
         return torch.cat([self.encoder(part) for part in x.split(batch_size)])
+
+    def encoder_for(self, target: Target) -> Backbone:
+        """The encoder as protocols on a target's parts see it, in evaluation mode; copy it before training it.
+
+        It is the encoder itself where its learner is tested with running statistics. Else training never moved these
+        (MAML's adapted forwards), and a copy has the statistics of images of the target's fit part (Li et al. 2016,
+        arXiv 1603.04779), so that no test image bears on another.
+        """
+        if self.learner.test_norm == "running" or not has_norm(self.encoder):
+            return self.encoder
+        if target.place not in self._encoders:
+            rows = np.sort(target.division().fit.rows)
+            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), STATISTICS_IMAGES)).astype(int)]
+            self._encoders[target.place] = restated(self.encoder, [target.images(r) for r in _chunks(rows)])
+        return self._encoders[target.place]
+
+    def features(self, target: Target, rows: np.ndarray) -> Tensor:
+        """Features (n, dim) of some of a target's images. All of its parts are encoded at the first call, whatever the
+        protocol, and kept for the next ones."""
+        held = self._kept(target, target.pool, self.encoder_for(target))
+        return held[torch.from_numpy(np.searchsorted(target.pool, rows)).to(self.device)]
+
+    @torch.no_grad()
+    def _kept(self, target: Target, rows: np.ndarray, encoder: Backbone) -> Tensor:
+        """Features of exactly `rows`, ascending: a function of these alone, whatever was encoded before."""
+        digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
+        key = f"{target.place}/{digest}/{'own' if encoder is self.encoder else 'restated'}"
+        if key not in self._features:
+            self._features[key] = torch.cat([encoder(target.images(chunk)) for chunk in _chunks(rows)])
+            while len(self._features) > 1 and sum(f.nbytes for f in self._features.values()) > KEPT_FEATURES:
+                del self._features[next(iter(self._features))]
+        return self._features[key]
 
     def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
         """Adapt to each support set of `batch` and score its queries: (B, Q, ways)."""
@@ -189,11 +315,7 @@ class Trained:
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
         target, used = batch.target, batch.target.used
-        held, features = self._features.get(target, (None, None))
-        if features is None or held is not used:
-            chunks = [used[i : i + 256] for i in range(0, len(used), 256)]
-            features = torch.cat([self.embed(target.images(rows)) for rows in chunks])
-            self._features[target] = used, features
+        features = self._kept(target, used, self.encoder)
         support, query = (
             features[torch.from_numpy(np.searchsorted(used, rows.numpy())).to(self.device)]
             for rows in (batch.support, batch.query)
@@ -214,6 +336,19 @@ class Trained:
     def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
         with torch.no_grad(), seeded_globals(rng, self.device):
             return self.learner.logits(episodes, rng).detach()
+
+
+@torch.no_grad()
+def restated(encoder: Backbone, batches: list[Tensor]) -> Backbone:
+    """A copy of an encoder whose running statistics are the averages over `batches` of images (N, *shape)."""
+    made = copy.deepcopy(encoder)
+    with seeded_globals(Rng("statistics"), batches[0].device):
+        update_bn(batches, made)
+    return made.eval()
+
+
+def _chunks(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
 
 
 def _fitted(episodes: Episodes, sample: SampleSpec, device: torch.device) -> Episodes:

@@ -185,7 +185,7 @@ class _Planner:
         """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
         refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
         refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
-        self._protocol(point["protocol"])
+        protocol = self._protocol(point["protocol"]).load()
         loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
         if len(loaded) < len(refs):
             return ""
@@ -195,6 +195,8 @@ class _Planner:
         if (regime == "joint") != meta.adapter_only:
             why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
             return "" if implicit else f"{point['meta']} {why}"
+        if lacking := protocol.requires - backbone.provides:
+            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
         if not pretext.objectives:
             # Nothing is trained: one regime stands for all, whatever adapts afterwards.
             return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"

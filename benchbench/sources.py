@@ -21,6 +21,7 @@ ENGINE = (
     "benchbench.functional",
     "benchbench.nn",
     "benchbench.rng",
+    "benchbench.sampling.division",
     "benchbench.sampling.fixed",
     "benchbench.sampling.meta_dataset",
     "benchbench.sampling.sources",

@@ -15,6 +15,8 @@ from benchbench.installed import entry_points
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
     "data": "List, prepare, check and show datasets.",
+    "embed": "Write the features of your images by a trained encoder.",
+    "export": "Write a trained encoder with a model card, also as ONNX.",
     "gc": "Remove checkpoints that no plan or record needs.",
     "leaderboard": "Render the leaderboard of a results folder.",
     "logs": "Print what a training printed, and why it failed.",

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchbench.leaderboard.cells import Cell, uncollected
+from benchbench.leaderboard.domains import transfer_gaps
 from benchbench.leaderboard.grid import (
     MISSING,
     Grid,
@@ -55,13 +56,16 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     """The leaderboard of a grid."""
     ranks, tied = average_ranks(found), tied_average_ranks(found)
     order = ordered(found, ranks)
+    gaps = transfer_gaps(found)
     text, numbers = [], []
     for row in order:
         members = found.members[row]
         extra = columns([c.record for c in members if c.record]) if columns else {}
         paid, signs = costs(members), marks(members)
-        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | signs | extra)
-        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | paid | signs | extra)
+        gap = {"transfer gap": f"{gaps[row]:.2f}" if row in gaps else MISSING} if gaps else {}
+        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | gap | signs | extra)
+        gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
+        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | gap_number | paid | signs | extra)
     frame = pd.DataFrame(text)
     if len(frame):
         frame = frame.fillna(MISSING)

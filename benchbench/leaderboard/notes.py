@@ -1,6 +1,7 @@
 """What a leaderboard must be read with."""
 
 from benchbench.leaderboard.cells import Cell
+from benchbench.leaderboard.domains import transfer_gaps
 from benchbench.leaderboard.grid import Grid, names
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 
@@ -27,6 +28,11 @@ def notes(found: Grid) -> list[str]:
         "(floor): a baseline that was not trained.",
         "samples: views that entered a loss. train s: wall seconds of training, which depend on the machine.",
     ]
+    if transfer_gaps(found):
+        texts.append(
+            "transfer gap: in-domain minus cross-domain, percentage points: on each target that is another source, the "
+            "score of the same method trained there minus this one's, averaged over columns."
+        )
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
     if any(row.variant for row in found.cells):

@@ -19,8 +19,8 @@ LAYERS = (
     {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
-    {"api"},
-    {"results"},
+    {"api", "encoders"},
+    {"results", "embedding", "exporting"},
     {"cli"},
     {"__main__", "testing", "scaffold"},
 )

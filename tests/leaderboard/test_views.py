@@ -126,10 +126,53 @@ def test_transfer_averages_over_the_methods_that_every_source_has(place):
         ("jigsaw", "symbols"): 2,
     }
     records = [place(p, counts=(c, c), source=s) for (p, s), c in accuracies.items()]
-    found = by(rows("transfer", [*records, place("labels", source="glyphs"), place(**FLOOR)]), "source")
+    table = rows("transfer", [*records, place("labels", source="glyphs"), place(**FLOOR)])
+    found = by([r for r in table if r["method"] == "all"], "source")
     assert found["glyphs"]["glyphs 5way-1shot"] == pytest.approx(60)
     assert found["symbols"]["glyphs 5way-1shot"] == pytest.approx(40)
     assert found["glyphs"]["methods"] == 2
+    own = {(r["method"], r["source"]): r["glyphs 5way-1shot"] for r in table if r["method"] != "all"}
+    assert own == {(f"{p} × protonet", s): 10 * c for (p, s), c in accuracies.items()}
+
+
+def test_the_transfer_gap_is_what_training_elsewhere_costs_on_the_same_target(place):
+    accuracies = {
+        ("glyphs", "glyphs"): 8,
+        ("glyphs", "symbols"): 3,
+        ("symbols", "glyphs"): 6,
+        ("symbols", "symbols"): 7,
+    }
+    records = [place(target=t, counts=(c, c), source=s) for (s, t), c in accuracies.items()]
+    records += [place(target="digits", counts=(1, 1), source=s) for s in ("glyphs", "symbols")]
+    # Trained on glyphs, on symbols: 70 there, 30 here. Digits is no source, and counts for nothing.
+    expected = {"glyphs": 70 - 30, "symbols": 80 - 60}
+    board = by(rows("overall", [*records, place(**FLOOR)]), "source")
+    assert {s: board[s]["transfer_gap"] for s in expected} == pytest.approx(expected)
+    assert board[""]["transfer_gap"] is None
+    matrix = [r for r in rows("transfer", records) if r["method"] == "all"]
+    assert {r["source"]: r["transfer_gap"] for r in matrix} == pytest.approx(expected)
+    assert view("overall", records).rows["transfer gap"].tolist() == ["40.00", "20.00"]
+    assert "transfer gap" not in view("overall", [place()]).rows.columns
+
+
+def test_what_transfers_best_and_whether_it_is_told_apart(place):
+    many = tuple(range(1, 9)) * 10
+    records = [
+        place("labels", source="symbols", counts=tuple(c + 1 for c in many)),
+        place("rotation", source="symbols", counts=(*(c + 1 for c in many[:-1]), many[-1])),
+        place("jigsaw", source="symbols", counts=many),
+        place("jigsaw", source="glyphs", counts=many),
+        place(**FLOOR),
+    ]
+    table = view("best-transfer", records)
+    found = by(plain_rows(table), "source")
+    assert (found["symbols"]["pretext"], found["symbols"]["meta"]) == ("labels", "protonet")
+    assert found["symbols"]["next"].startswith("rotation × protonet")
+    # One of eighty episodes, by 10 points.
+    assert found["symbols"]["ahead"] == pytest.approx(10 / 80)
+    assert (found["symbols"]["tied"], found["symbols"]["methods"], found["symbols"]["in_domain"]) == (1, 3, False)
+    assert "jigsaw" not in found["symbols"]["tied_with"]
+    assert (found["glyphs"]["in_domain"], found["glyphs"]["methods"]) == (True, 1)
 
 
 def test_shots_curves_need_a_protocol_that_states_them(place, make):

@@ -92,11 +92,11 @@ def test_features_that_are_cached_give_the_same_scores() -> None:
     assert 0.5 < np.mean(cached) < 1
 
 
-def test_features_of_a_target_that_is_gone_are_not_taken() -> None:
-    # Targets of one job come and go, and Python gives their identity again.
+def test_features_of_another_target_are_not_taken() -> None:
+    # Targets of one job come and go; what tells them apart is what they hold.
     data = digits()
     trained = Trained(Pixels(SAMPLE), NearestCentroid(Pixels(SAMPLE)), SAMPLE)
-    shifted = replace(data, table=replace(data.table, x=np.roll(np.asarray(data.table.x), 700, 0)))
+    shifted = replace(data, table=replace(data.table, x=np.roll(np.asarray(data.table.x), 700, 0), pixel_hash="rolled"))
     found = []
     for source in (data, shifted, data, shifted, data):
         target = Target(source, SAMPLE)

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import MISSING, Table
+from benchbench.leaderboard.cells import summary
 from benchbench.leaderboard.grid import Row, Score
 from benchbench.records import Record
 
@@ -114,7 +115,7 @@ def _score(score: Score, members: list[Record]) -> dict[str, Any]:
 
 def _over(score: Score, members: list[Record]) -> list[str]:
     good = [r for r in members if r.status == "ok"]
-    counts = " or ".join(f"{n:,}" for n in sorted({s.n for r in good for s in r.summary.values()}))
+    counts = " or ".join(f"{n:,}" for n in sorted({summary(r).n for r in good}))
     seeds = ", ".join(str(seed) for seed in sorted({r.seed for r in good}))
     if score.over == "episodes":
         lines = [f"95% interval over {counts} test episodes of one training (seed {seeds})"]

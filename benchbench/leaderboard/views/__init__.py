@@ -13,7 +13,7 @@ from benchbench.leaderboard.views.cost import pareto
 from benchbench.leaderboard.views.curves import learning, shots
 from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.tables import overall, protocol, target
-from benchbench.leaderboard.views.transfer import transfer
+from benchbench.leaderboard.views.transfer import best_transfer, transfer
 from benchbench.records import Record
 
 VIEWS: dict[str, Callable[[Grid], Table]] = {
@@ -24,6 +24,7 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "effects": effects,
     "pareto": pareto,
     "transfer": transfer,
+    "best-transfer": best_transfer,
     "learning": learning,
     "significance": significance,
     "robust": robust,

@@ -1,8 +1,9 @@
 from typing import Annotated
 
 from pydantic import Field
+from torch import Tensor
 
-from benchbench import EpisodeShape, Protocol, Rng, Scores, Target, Trained
+from benchbench import EpisodeShape, Protocol, Rng, Scores, Target, TestBatch, Trained
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -30,5 +31,9 @@ class Episodic(Protocol):
         """Correct queries of each episode."""
         correct: list[int] = []
         for batch in target.episodes(self.shape, self.count):
-            correct += target.score(batch, trained.logits(batch, rng))
+            correct += target.score(batch, self.logits(trained, target, batch, rng))
         return {"accuracy": Scores(correct, self.shape.ways * self.shape.queries)}
+
+    def logits(self, trained: Trained, target: Target, batch: TestBatch, rng: Rng) -> Tensor:
+        """Scores of the queries (B, Q, ways), by the learner's own adaptation."""
+        return trained.logits(batch, rng)

@@ -2,8 +2,9 @@ import math
 from typing import Annotated, Any
 
 from pydantic import Field
+from torch import Tensor
 
-from benchbench import Protocol, Rng, Scores, Target, Trained, VariableShape
+from benchbench import Protocol, Rng, Scores, Target, TestBatch, Trained, VariableShape
 
 Count = Annotated[int, Field(ge=1)]
 Ways = Annotated[int, Field(ge=2)]
@@ -48,6 +49,10 @@ class MetaDataset(Protocol):
         """The share of correct queries of each episode."""
         accuracies: list[float] = []
         for batch in target.episodes(self.shape, self.count):
-            correct = target.score(batch, trained.logits(batch, rng))
+            correct = target.score(batch, self.logits(trained, target, batch, rng))
             accuracies += [c / batch.query.shape[1] for c in correct]
         return {"accuracy": Scores(accuracies)}
+
+    def logits(self, trained: Trained, target: Target, batch: TestBatch, rng: Rng) -> Tensor:
+        """Scores of the queries (B, Q, ways), by the learner's own adaptation."""
+        return trained.logits(batch, rng)

@@ -1,0 +1,21 @@
+"""Annotated photographs at one size: boxes and masks shrink with their image."""
+
+import numpy as np
+from PIL import Image
+
+from benchbench import Sample
+from benchbench_standard.datasets.images import fitted
+
+
+def photograph(
+    image: Image.Image, size: int, file: str, boxes: np.ndarray, mask: Image.Image | np.ndarray | None
+) -> Sample:
+    """A sample of size x size pixels, whatever the image's shape. boxes (n, 5) are in the image's pixels; a mask keeps
+    its values, the nearest pixel's."""
+    scale = np.array([1, *(size / side for side in image.size * 2)])
+    x = np.ascontiguousarray(np.asarray(fitted(image.convert("RGB"), size)).transpose(2, 0, 1))
+    if mask is not None:
+        if isinstance(mask, np.ndarray):
+            mask = Image.fromarray(mask)
+        mask = np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)).astype(np.uint8)
+    return Sample(x, "scene", file, (boxes.reshape(-1, 5) * scale).astype(np.float32), mask)

@@ -1,0 +1,41 @@
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from benchbench import Rng, Scores, Target, Trained, class_means, similarity
+from benchbench_standard.protocols.diagnostics import diagnose
+from benchbench_standard.protocols.parts import Features, OnFeatures
+
+
+class NearestCentroid(OnFeatures):
+    """The nearest class mean of frozen features (SimpleShot, Wang et al. 2019, arXiv 1911.04623), by cosine or by
+    Euclidean distance.
+
+    It needs nothing but features, so its record also holds what explains them (`diagnose`): measures of the fit part,
+    for people to read beside the accuracy, and never ranked.
+    """
+
+    metrics = {
+        "accuracy": "higher",
+        "effective_rank": "higher",
+        "alignment": "lower",
+        "uniformity": "lower",
+        "within_variance": "lower",
+    }
+
+    def __init__(self, *, distance: Literal["euclidean", "cosine"] = "cosine", **amount: Any):
+        super().__init__(**({"scale": "none"} | amount))
+        self.distance = distance
+
+    def classify(self, features: Features, rng: Rng) -> Tensor:
+        """The class of the nearest mean."""
+        means = class_means(features.fit_x[None], features.fit_y[None], features.classes)
+        return similarity(features.test_x[None], means, self.distance)[0].argmax(1)
+
+    def evaluate(self, trained: Trained, target: Target, rng: Rng) -> dict[str, Scores]:
+        """Correct draws of each test image; measures of the whole fit part, one value each."""
+        fit = target.division().fit
+        found = diagnose(trained.features(target, fit.rows), torch.from_numpy(fit.y).to(trained.device))
+        scores = super().evaluate(trained, target, rng)
+        return scores | {name: Scores([value], unit="target") for name, value in found.items()}
