@@ -19,7 +19,7 @@ from benchbench.keys import canonical
 from benchbench.matrix import load_matrix
 from benchbench.plan import plan
 
-from tests.benchmarks.test_leaderboard_scale import TARGETS, write
+from .test_leaderboard_scale import TARGETS, write
 
 pytestmark = pytest.mark.full
 
@@ -67,7 +67,8 @@ def test_status_of_a_hundred_thousand_cells(tmp_path, capsys):
         key = hashlib.sha256(f"{t}".encode()).hexdigest()
         method = Kind(f"p{t // 3 % 100}", f"m{t // 300}", "conv4", "pseudo")
         cells = [
-            PlannedCell(hashlib.sha256(f"{t} {target}".encode()).hexdigest(), target, "5way-1shot") for target in TARGETS
+            PlannedCell(hashlib.sha256(f"{t} {target}".encode()).hexdigest(), target, "5way-1shot")
+            for target in TARGETS
         ]
         trainings.append(PlannedTraining(key, canonical(t), method, "glyphs", t % 3, [key], cells))
     (folder / "plans").mkdir()
