@@ -64,7 +64,7 @@ class Reptile(MAML):
                 if w.grad is not None:
                     w -= rate * w.grad
 
-    def descend(self, episodes: Episodes, x: Tensor, y: Tensor, rng: Rng) -> dict[str, Tensor]:
+    def by_adam(self, episodes: Episodes, x: Tensor, y: Tensor, rng: Rng) -> dict[str, Tensor]:
         """`steps` of Adam on mini-batches of x (B, n, *shape), y (B, n): the adapted weights of every task."""
         weights = self.begin(episodes)
         squares = {name: torch.zeros_like(w) for name, w in weights.items()}
@@ -84,14 +84,14 @@ class Reptile(MAML):
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Scores after `steps` on mini-batches of the support set: (B, Q, ways)."""
         with torch.enable_grad():
-            weights = self.descend(episodes, episodes.support_x, episodes.support_y, rng)
+            weights = self.by_adam(episodes, episodes.support_x, episodes.support_y, rng)
         return self.query_scores(weights, episodes)
 
     def backward(self, episodes: Episodes, rng: Rng, weight: float = 1.0) -> tuple[Tensor, Tensor]:
         """Add `weight` times the mean over tasks of (initial - adapted) weights to ``.grad``; the loss and the logits
         are those of the queries after the descent, which saw them."""
         y = torch.cat([episodes.support_y, episodes.labels()], 1)
-        adapted = self.descend(episodes, episodes.all_x, y, rng)
+        adapted = self.by_adam(episodes, episodes.all_x, y, rng)
         with torch.no_grad():
             logits = self.query_scores(adapted, episodes)
             loss = task_losses(logits, episodes.labels()) / len(episodes)
