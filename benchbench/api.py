@@ -61,10 +61,11 @@ def run(
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
-    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made
-    by other code of the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's beside
-    `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, i from 1. Raises BenchbenchError for bad input before anything is computed, StorageError where the store cannot be written
-    any more, Interrupted after a signal.
+    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made by
+    other code of the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's beside
+    `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, i from 1. Raises
+    BenchbenchError for bad input before anything is computed, StorageError where the store cannot be written any more,
+    Interrupted after a signal.
     """
     if not isinstance(matrix, Matrix):
         matrix = load_matrix(matrix)
