@@ -104,15 +104,16 @@ def _numbered(report: Report, number: int, stages: int) -> Report:
 @contextmanager
 def settled(threads: int, device: str) -> Iterator[None]:
     """Run a block on `threads` threads with deterministic algorithms; afterwards all is as before."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # `use_deterministic_algorithms` does the same, and imports a compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
 
 
 def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:

@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from importlib import import_module
 
-import torch._inductor.config  # noqa: F401  `use_deterministic_algorithms` imports it, which takes seconds
+import torch._dynamo  # noqa: F401  the first optimiser imports it, which takes seconds
 
 import benchbench.execution.worker  # noqa: F401
 from benchbench.registry import GROUPS, offers

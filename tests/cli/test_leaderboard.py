@@ -48,7 +48,8 @@ for arguments in (["--help"], ["--version"], ["plugins"], ["plugins", "--json"],
                   ["leaderboard", {0!r}], ["leaderboard", {0!r}, "--view", "target"],
                   ["leaderboard", {0!r}, "--output", {0!r} + "/out"], ["status", {0!r}]):
     group.main(arguments, "benchbench", standalone_mode=False)
-loaded = {{"torch", "benchbench_standard"}} & set(sys.modules)
+kinds = ("torch", *("benchbench_standard." + k + "s" for k in ("pretext", "meta", "backbone", "dataset")))
+loaded = [m for m in sys.modules if m.startswith(kinds)]
 assert not loaded, loaded
 """
 

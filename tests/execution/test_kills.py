@@ -30,7 +30,7 @@ def leaderboard(store: Path) -> str:
     return csv(aggregate([r.model_copy(update={"timing": dict.fromkeys(r.timing, 0.0)}) for r in records]))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
 def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(quiet, matrix, start, tmp_path, kills):
     store, rng, held = tmp_path / "killed", random.Random(kills), set()
     for number in range(kills):

@@ -107,6 +107,7 @@ def test_what_was_stopped_resumes_to_the_same_records(matrix, start, tmp_path):
 
 
 def test_terms_ask_and_only_a_second_ctrl_c_insists():
+    before = signal.getsignal(signal.SIGTERM)
     with Interrupts() as interrupts:
         assert not interrupts
         interrupts.check()
@@ -118,4 +119,4 @@ def test_terms_ask_and_only_a_second_ctrl_c_insists():
         with pytest.raises(Interrupted) as error:
             signal.raise_signal(signal.SIGINT)
         assert error.value.signum == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
