@@ -188,6 +188,8 @@ async function focusRow(id) {
   await new Promise(requestAnimationFrame);
   if (target !== id) return; // a further key was faster
   target = null;
+  const now = document.activeElement;
+  if (now && now !== document.body && !now.closest(".tabulator")) return; // it went elsewhere meanwhile
   row.getElement().focus({ preventScroll: true });
   row.getElement().scrollIntoView({ block: "nearest" });
 }
