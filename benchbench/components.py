@@ -285,6 +285,7 @@ class Protocol(Component, ABC):
     """How a trained encoder is scored on a target."""
 
     requires: ClassVar[frozenset[str]] = frozenset()
+    #: Whether ``higher`` or ``lower`` is better; ``higher`` for what tables show: ``accuracy``, else the first by name.
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}
 
     def check(self, target: "Target") -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchbench.errors import BenchbenchError, suggest
+from benchbench.records import shown
 from benchbench.registry import offers, resolve_component
 from benchbench.settings import ComponentRef
 from benchbench.tasks import tasks_folder
@@ -14,8 +15,19 @@ def load_protocol(name: str, settings: Mapping[str, Mapping[str, Any]]) -> Compo
     """The protocol that `name` means. `settings` are a matrix's ``[settings.protocol]``: those of the component apply
     beneath a preset's own, those of the preset's name above.
 
-    Raises BenchbenchError for an unknown name.
+    Raises BenchbenchError for an unknown name, and for a protocol whose tables would call the worst method the best.
     """
+    ref = _named(name, settings)
+    metrics: Mapping[str, str] = ref.load().metrics
+    if metrics[shown(metrics)] != "higher":
+        raise BenchbenchError(
+            f"protocol {name}: tables rank by its metric {shown(metrics)!r}, of which lower is better: let it be "
+            "scored so that higher is better, and keep the other beside it"
+        )
+    return ref
+
+
+def _named(name: str, settings: Mapping[str, Mapping[str, Any]]) -> ComponentRef:
     presets = {p.stem: p for p in (tasks_folder() / "protocols").glob("*.toml")}
     if name not in presets:
         known = {o.name for o in offers("protocol")} | {o.qualified for o in offers("protocol")}

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,6 +43,11 @@ class Metric(_Model):
     def fractions(self) -> list[float]:
         """The values as fractions of the denominator, or as they are."""
         return [v / self.denominator for v in self.values] if self.denominator else [float(v) for v in self.values]
+
+
+def shown(metrics: Collection[str]) -> str:
+    """Which of a record's metrics tables show and rank by, higher being better: accuracy, else the first by name."""
+    return "accuracy" if "accuracy" in metrics else min(metrics)
 
 
 class Summary(_Model):

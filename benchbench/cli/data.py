@@ -160,6 +160,25 @@ def show_command(
     click.echo(f"wrote {path}")
 
 
+@command.command("export")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@setting
+def export_command(name: str, folder: Path, settings: tuple[str, ...]) -> None:
+    """Write the dataset NAME in Meta-Dataset's format into the new folder FOLDER, for other tools to read.
+
+    A file of TFRecords a class of its split, images as PNG, and dataset_spec.json.
+    """
+    from benchbench.data.official.export import export_records
+
+    try:
+        spec = export_records(_ready(name, settings), folder)
+    except OSError as error:
+        raise BenchbenchError(f"{folder} cannot be written: {error.strerror or error}") from None
+    parts = ", ".join(f"{part} {count}" for part, count in spec.parts.items())
+    click.echo(f"wrote {sum(spec.images):,} images to {folder}; classes: {parts}")
+
+
 def _resolved(name: str, settings: tuple[str, ...]) -> "ComponentRef":
     from benchbench.registry import resolve_component
 

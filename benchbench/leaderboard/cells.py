@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from benchbench.keys import content_key
-from benchbench.records import SCHEMA, Record, Summary, parse_record
+from benchbench.records import SCHEMA, Record, Summary, parse_record, shown
 from benchbench.store import preferred, read_lines
 
 #: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
@@ -81,13 +81,8 @@ class Cell(NamedTuple):
 
 
 def summary(record: Record) -> Summary:
-    """The summary of the metric that tables show: accuracy, else the first by name."""
+    """The summary of the metric that tables show."""
     return record.summary[shown(record.summary)]
-
-
-def shown(metrics: dict[str, Any]) -> str:
-    """Which of a record's metrics tables show: accuracy, else the first by name."""
-    return "accuracy" if "accuracy" in metrics else min(metrics)
 
 
 def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:

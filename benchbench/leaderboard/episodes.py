@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchbench.leaderboard.cells import Cell, shown
+from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row
 from benchbench.leaderboard.statistics.intervals import Over
 from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
-from benchbench.records import Record
+from benchbench.records import Record, shown
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
-from benchbench.records import Method, Record
+from benchbench.records import Method, Record, shown
 from benchbench.results.content import settings_of
 from benchbench.results.merge import whole_records
 
@@ -192,7 +192,7 @@ def _row(where: Place, a: Mapping[int, Record], b: Mapping[int, Record]) -> Comp
     metrics = set.intersection(*(set(r.scores) for r in (*a.values(), *b.values())))
     if not metrics:
         raise BenchbenchError("they share no metric")
-    metric = "accuracy" if "accuracy" in metrics else min(metrics)
+    metric = shown(metrics)
     old, new = ([[100 * v for v in r.scores[metric].fractions()] for r in side.values()] for side in (a, b))
     # First minus second: what changed from A to B.
     difference = paired_difference(new, old, seeds_a=list(b), seeds_b=list(a))

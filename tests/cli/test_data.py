@@ -111,6 +111,17 @@ def test_an_episode_that_cannot_be_drawn(command, root: Path, zoo: tuple[str, ..
     assert "--output nowhere/x.png cannot be written" in err
 
 
+def test_export(command, root: Path, zoo: tuple[str, ...]) -> None:
+    code, out, _ = command("data", "export", zoo[0], "records", *zoo[1:])
+    assert (code, out) == (0, "wrote 18 images to records; classes: train 1, valid 0, test 5\n")
+    assert {p.name for p in Path("records").iterdir()} == {"dataset_spec.json", *(f"{c}.tfrecords" for c in range(6))}
+    code, _, err = command("data", "export", zoo[0], "records", *zoo[1:])
+    assert (code, err.count("records exists")) == (2, 1)
+    Path("file").touch()
+    code, _, err = command("data", "export", zoo[0], "file/records", *zoo[1:])
+    assert (code, err.count("file/records cannot be written")) == (2, 1)
+
+
 def test_download_from_a_mirror(command, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The whole way: fetched, checked, unpacked, prepared; then nothing is fetched again."""
     picture = io.BytesIO()
