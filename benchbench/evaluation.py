@@ -34,7 +34,8 @@ TASKS_AT_ONCE = 4
 CACHED_AT_ONCE = 100
 #: Images that go through an encoder together.
 BATCH = 256
-#: Bytes of features that a trained encoder keeps; the oldest target's go first.
+#: Bytes of features that a trained encoder keeps; the oldest target's go first. A target that takes more is not
+#: embedded whole for its episodes, but each batch of them alone.
 KEPT_FEATURES = 1 << 30
 #: Images whose batch statistics stand for running averages that were never trained.
 STATISTICS_IMAGES = 2048
@@ -315,6 +316,8 @@ class Trained:
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
         target, used = batch.target, batch.target.used
+        if len(used) * self.encoder.dim * torch.finfo(torch.get_default_dtype()).bits // 8 > KEPT_FEATURES:
+            used = np.unique(torch.cat([batch.support, batch.query], 1).numpy())
         features = self._kept(target, used, self.encoder)
         support, query = (
             features[torch.from_numpy(np.searchsorted(used, rows.numpy())).to(self.device)]

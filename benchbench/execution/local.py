@@ -23,7 +23,7 @@ from benchbench.registry import find
 
 log = logging.getLogger("benchbench.execution")
 #: Freed memory is kept for the next step instead of going back to the kernel: a step of Conv-4 takes a quarter less.
-#: Larger blocks go back all the same: where episodes vary in size, a heap of them breaks into pieces, and grew to 20 GB.
+#: Larger blocks go back all the same: where episodes vary in size, a heap breaks into pieces, and grew to 20 GB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 #: Seconds between two looks at limits, signals and other runs.
 TICK = 0.25

@@ -6,8 +6,14 @@ import pytest
 import torch
 
 import benchbench
+from benchbench import Rng, Trained, evaluation
 from benchbench.matrix import parse_matrix
 from benchbench_standard.backbones.conv4 import Conv4
+from benchbench_standard.backbones.pixels import Pixels
+from benchbench_standard.metas.nearest_centroid import NearestCentroid
+from benchbench_standard.protocols.episodic import Episodic
+
+from .conftest import SAMPLE
 
 PROTOCOLS = [
     "5way-1shot", "20way-1shot", "nearest-centroid", "knn", "knn-solo-learn", "logistic", "logistic-1shot",
@@ -50,3 +56,17 @@ def test_ten_protocols_train_once_and_encode_each_target_once(tmp_path: Path, mo
     assert (unit["knn"], unit["5way-1shot"]) == ("image", "episode")
     # Methods are compared on the same test images.
     assert len({r.episodes_hash for r in done.records if r.target == "digits" and "way" not in r.protocol}) == 1
+
+
+def test_a_target_too_large_to_be_kept_is_encoded_a_batch_at_a_time(pixels, target, monkeypatch: pytest.MonkeyPatch):
+    """A square of 84 pixels is 85 kB as features of `pixels`, and Meta-Dataset's targets hold ten thousands."""
+    whole = Episodic(episodes=120, queries=3).evaluate(pixels, target, Rng(0))
+    monkeypatch.setattr(evaluation, "KEPT_FEATURES", 1 << 10)
+    encoder = Pixels(SAMPLE)
+    other = Trained(encoder, NearestCentroid(encoder), SAMPLE)
+    held = []
+    kept = Trained._kept
+    monkeypatch.setattr(Trained, "_kept", lambda s, t, rows, e: held.append(len(rows)) or kept(s, t, rows, e))
+    assert Episodic(episodes=120, queries=3).evaluate(other, target, Rng(0)) == whole
+    assert len(held) == 2
+    assert max(held) < len(target.used)
