@@ -13,9 +13,10 @@ from benchbench.checkpoints import save_checkpoint
 from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
+from benchbench.execution.briefs import read_briefs
 from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
-from benchbench.execution.overview import read_briefs, write_plan
+from benchbench.execution.overview import write_plan
 from benchbench.execution.progress import ProgressFiles
 from benchbench.execution.recording import current_sources
 from benchbench.execution.schedule import costs, ordered

@@ -128,12 +128,12 @@ def _read_file(path: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
     # Split at line feeds alone: names and reasons may hold what Unicode calls a line separator.
-    return ((n, line) for n, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip())
+    return ((n, line) for n, line in enumerate(Path(path).read_bytes().split(b"\n"), 1) if line.strip())
 
 
-def _unreadable(path: Path, number: int, error: ValueError) -> str:
+def _unreadable(path: Path | str, number: int, error: ValueError) -> str:
     return f"{path}:{number}: not a whole record, left out ({str(error).splitlines()[0]})"
 
 
@@ -151,25 +151,38 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     first by content. They conflict where they differ in more than `CIRCUMSTANCES` and none of them failed.
     Raises BenchbenchError where there is no such folder or file.
     """
+    return gather(path, lambda file: decoded_lines(file, decode))
+
+
+def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[int, T]], list[str]]:
+    """(number, what `decode` makes of it) of each line of one file, and one message for each unreadable line."""
+    found, problems = [], []
+    for number, line in _lines(file):
+        try:
+            found.append((number, decode(line)))
+        except ValueError as error:
+            problems.append(_unreadable(file, number, error))
+    return found, problems
+
+
+def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], list[str]]]) -> tuple[list[T], list[str]]:
+    """`read_lines`, where `read` gives of each file what `decoded_lines` gives, from the file or from memory."""
     path = Path(path)
     if not path.exists():
         raise BenchbenchError(f"no results at {path}: expected a results folder or a .jsonl file of records")
     folder = path / "records" if (path / "records").is_dir() else path
     found: dict[str, T] = {}
-    places: dict[str, tuple[Path, int]] = {}
+    places: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
-    for file in [path] if path.is_file() else _record_files(folder):
-        for number, line in _lines(file):
-            try:
-                item = decode(line)
-            except ValueError as error:
-                problems.append(_unreadable(file, number, error))
-                continue
+    for file in [str(path)] if path.is_file() else _record_files(folder):
+        items, unreadable = read(file)
+        problems += unreadable
+        for number, item in items:
             if (key := item.key) in found:
-                # Rare: the earlier line is read again rather than kept.
+                # Rare: both lines are read again rather than kept.
                 other, place = places[key]
-                earlier = parse_record(next(text for n, text in _lines(other) if n == place))
-                stays, conflict = preferred(earlier, parse_record(line))
+                earlier, later = (parse_record(_line(*at)) for at in ((other, place), (file, number)))
+                stays, conflict = preferred(earlier, later)
                 if conflict:
                     problems.append(f"{file}:{number} and {other}:{place}: two records of cell {key[:16]} {conflict}")
                 if stays is earlier:
@@ -178,10 +191,14 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     return [found[key] for key in sorted(found)], problems
 
 
-def _record_files(folder: Path) -> list[Path]:
-    # `rglob` takes several times as long, which shows where there are ten thousands of them.
+def _line(file: str, number: int) -> bytes:
+    return next(text for n, text in _lines(file) if n == number)
+
+
+def _record_files(folder: Path) -> list[str]:
+    # `rglob`, and a `Path` for each, take several times as long, which shows where there are ten thousands of them.
     walked = [(base, name) for base, _, names in os.walk(folder) for name in names if name.endswith(".jsonl")]
-    return [Path(base, name) for base, name in sorted(walked)]
+    return [os.path.join(base, name) for base, name in sorted(walked)]
 
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:

@@ -8,9 +8,9 @@ import pytest
 
 import benchbench
 from benchbench.api import sharded
+from benchbench.execution.briefs import Brief, Kind
 from benchbench.execution.claims import Queue
 from benchbench.execution.job import Event, Job, digest, fail
-from benchbench.execution.overview import Brief, Kind
 from benchbench.execution.schedule import costs, ordered
 from benchbench.matrix import load_matrix
 from benchbench.plan import plan
@@ -143,7 +143,7 @@ def test_a_shard_that_is_none_is_refused(command, tmp_path, text):
 def test_the_longest_come_first_and_sources_stand_together(jobs):
     def costing(job: Job, seconds: float) -> Brief:
         t = job.training
-        return Brief(t.key, t.key, "ok", Kind(**t.method.model_dump()), t.source_name, {"train_seconds": seconds})
+        return Brief(t.key, t.key, "ok", Kind(**t.method.model_dump()), t.source_name, seconds)
 
     short, long, unknown = jobs[0], jobs[2], jobs[3]
     known = costs([costing(short, 10.0), costing(replace(short), 10.0), costing(long, 100.0)])
