@@ -5,9 +5,11 @@ Correctness rests on atomic replacement and deterministic content; leases only a
 
 import json
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,6 +22,8 @@ from benchbench.records import CIRCUMSTANCES, Record, parse_record
 #: Seconds without a heartbeat after which a lease of another machine is nobody's. One of this machine is, as soon as
 #: its process is gone.
 LEASE = 60.0
+#: The names of temporary files, as `_replace` makes them.
+_TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}")
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -55,6 +59,23 @@ def _replace(path: Path, content: bytes, durable: bool) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def half_written(folder: Path) -> list[Path]:
+    """What `atomic_write` left in a folder where its process was killed: its temporary files, when no lease can be as
+    old as they are. Age is told by the file system's own clock."""
+    found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
+    if not found:
+        return []
+    with tempfile.TemporaryFile(dir=folder) as now:
+        latest = os.fstat(now.fileno()).st_mtime - LEASE
+    old = []
+    for path in sorted(found):
+        # Whoever writes it may be done with it by now.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < latest:
+                old.append(path)
+    return old
 
 
 class Store:

@@ -96,6 +96,29 @@ def test_what_cannot_be_replaced_stays(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_run_left_half_written_goes_once_it_is_old(command, tmp_path, monkeypatch):
+    atomic_write(tmp_path / "plans" / "a.json", b'{"matrix": "a", "trainings": []}')
+    (tmp_path / "records").mkdir()
+    with monkeypatch.context() as killed:
+        # As a kill does, the end of the process spares nobody's files.
+        killed.setattr(os, "replace", lambda *_: os.stat("/nowhere"))
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        for name in ("records/0123456789abcdef.jsonl", "plans/a.json"):
+            with pytest.raises(StorageError):
+                atomic_write(tmp_path / name, b"half")
+    left = {path for name in ("records", "plans") for path in (tmp_path / name).glob(".*")}
+    (tmp_path / "records" / ".hidden").touch()
+    assert len(left) == 2
+    assert "removed 0 files" in command("gc", tmp_path)[1]
+    assert all(path.exists() for path in left), "somebody may be writing them"
+    for path in (*left, tmp_path / "records" / ".hidden", tmp_path / "plans" / "a.json"):
+        os.utime(path, (path.stat().st_mtime - 61,) * 2)
+    assert "would remove 2 files" in command("gc", tmp_path, "--dry-run")[1]
+    assert "removed 2 files" in command("gc", tmp_path)[1]
+    kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {"plans/a.json", "records/.hidden"}
+
+
 def test_a_line_cut_in_half_is_no_record_and_its_cell_is_done_again(matrix, tmp_path):
     def run() -> dict:
         only = {"pretext": ["labels"], "meta": ["nearest-centroid"]}
