@@ -48,7 +48,7 @@ def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(quiet, ma
         held = now
     driver = start(matrix, store, jobs=2)
     killed = 0
-    while killed < kills and driver.poll() is None:
+    while killed < kills and driver.returncode is None:
         if victims := workers(driver):
             try:
                 rng.choice(victims).kill()

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from benchbench.errors import StorageError
 from benchbench.execution.logs import HEAD, MARK, TAIL, BoundedLog
 from benchbench.store import Store, atomic_write
 
-from .conftest import lines, outcome, stable
+from .conftest import COMMAND, lines, outcome, stable
 
 #: Run the command as if the disk were full beyond files of this many bytes.
 LIMITED = """
@@ -23,21 +22,14 @@ main(sys.argv[2:])
 """
 
 
-def limited(matrix: Path, store: Path, size: int) -> subprocess.CompletedProcess[str]:
-    arguments = [str(size), "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, env=environment, timeout=300
-    )
-
-
-def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, start, tmp_path):
+def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, launch, start, tmp_path):
     store = tmp_path / "full"
     # The plan fits, a checkpoint does not.
-    done = limited(matrix, store, 12_000)
-    assert done.returncode == 2, done.stderr
-    assert "safetensors cannot be written: File too large; what is finished is kept, run again to go on" in done.stderr
-    assert "Traceback" not in done.stderr
+    driver = launch(LIMITED, 12_000, "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0")
+    _, err = driver.wait()
+    assert driver.returncode == 2, err
+    assert "safetensors cannot be written: File too large; what is finished is kept, run again to go on" in err
+    assert "Traceback" not in err
     assert lines(store) == [], "no training failed"
     assert not [p for p in store.rglob("*") if p.name.startswith(".") or p.suffix == ".lease"]
     later = outcome(start(matrix, store, jobs=2, seeds=[0]))
@@ -45,7 +37,7 @@ def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix
 
 
 @pytest.mark.full
-def test_a_full_tmpfs(matrix, start, tmp_path):
+def test_a_full_tmpfs(matrix, launch, start, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -54,11 +46,10 @@ def test_a_full_tmpfs(matrix, start, tmp_path):
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     try:
-        arguments = ["run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0"]
-        command = [sys.executable, "-m", "benchbench", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 2, done.stderr
-        assert "No space left on device; what is finished is kept, run again to go on" in done.stderr
+        driver = launch(COMMAND, "run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0")
+        _, err = driver.wait()
+        assert driver.returncode == 2, err
+        assert "No space left on device; what is finished is kept, run again to go on" in err
         held = stable(disk / "runs")
         assert all(r["status"] == "ok" for r in held.values())
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
