@@ -98,15 +98,20 @@ class Driver:
         return (self.folder / "out").read_text(), (self.folder / "err").read_text()
 
 
+def environment() -> dict[str, str]:
+    """That of this process, with the plugins that misbehave."""
+    path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """The process that drivers are forked from, with the plugins that misbehave."""
+    """The process that drivers are forked from."""
     matrix = tmp_path_factory.mktemp("template") / "tiny.toml"
     matrix.write_text(MATRIX)
     command = [sys.executable, Path(__file__).with_name("drivers.py"), matrix]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PLUGIN)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, text=True, env=environment(), **pipes) as process:  # type: ignore[call-overload]
         yield process
 
 
@@ -119,8 +124,7 @@ def launch(
 
     def begin(code: str, *arguments: object) -> Driver:
         folder = tmp_path_factory.mktemp("driver")
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PLUGIN)}
-        request = {"code": code, "arguments": [str(a) for a in arguments], "environment": environment}
+        request = {"code": code, "arguments": [str(a) for a in arguments], "environment": environment()}
         assert template.stdin
         assert template.stdout
         print(json.dumps({**request, "folder": str(folder)}), file=template.stdin, flush=True)
