@@ -20,13 +20,14 @@ from benchbench.store import Store
 from .conftest import lines, outcome, wait_for, workers
 
 
-@pytest.mark.parametrize("runs", [2, pytest.param(4, marks=pytest.mark.full)])
-def test_concurrent_runs_train_everything_once(matrix, start, tmp_path, runs):
-    drivers = [start(matrix, tmp_path / "runs", jobs=1) for _ in range(runs)]
+@pytest.mark.parametrize(("runs", "seeds"), [(2, [0, 1]), pytest.param(4, [0, 1, 2, 3, 4], marks=pytest.mark.full)])
+def test_concurrent_runs_train_everything_once(matrix, start, tmp_path, runs, seeds):
+    drivers = [start(matrix, tmp_path / "runs", jobs=1, seeds=seeds) for _ in range(runs)]
     done = [outcome(driver) for driver in drivers]
-    assert sum(d["trained"] for d in done) == 25
-    assert [d["trained"] + d["reused"] for d in done] == [25] * runs
-    assert len(lines(tmp_path / "runs")) == 50
+    trainings = 5 * len(seeds)
+    assert sum(d["trained"] for d in done) == trainings
+    assert [d["trained"] + d["reused"] for d in done] == [trainings] * runs
+    assert len(lines(tmp_path / "runs")) == 2 * trainings
     assert not list((tmp_path / "runs" / "leases").iterdir())
 
 
