@@ -22,7 +22,7 @@ main(sys.argv[2:])
 """
 
 
-def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, launch, start, tmp_path):
+def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, launch, tmp_path):
     store = tmp_path / "full"
     # The plan fits, a checkpoint does not.
     driver = launch(LIMITED, 12_000, "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0")
@@ -32,8 +32,8 @@ def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix
     assert "Traceback" not in err
     assert lines(store) == [], "no training failed"
     assert not [p for p in store.rglob("*") if p.name.startswith(".") or p.suffix == ".lease"]
-    later = outcome(start(matrix, store, jobs=2, seeds=[0]))
-    assert (later["trained"], later["failed"]) == (5, [])
+    later = benchbench.run(matrix, store, executor="inline", seeds=[0])
+    assert (later.trained, later.failed) == (5, [])
 
 
 @pytest.mark.full
