@@ -131,7 +131,7 @@ def test_where_no_cluster_is_it_says_so_at_once(tmp_path, monkeypatch, address):
 def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
     while len(nodes.workers) > 1:
         nodes.lose()
-    asked = matrix(["labels"], ["protonet"], 60_000)
+    asked = matrix(["labels"], ["protonet"], 24_000)
     kept = tmp_path / "shared" if shared else tmp_path / "cluster" / "checkpoints"
     steps: list[list[int]] = [[]]
 
@@ -147,8 +147,8 @@ def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
     outcome = benchbench.run(asked, tmp_path / "cluster", executor="ray", executor_settings=settings, report=watch)
     assert (outcome.trained, outcome.failed) == (1, [])
     before, after = steps
-    assert before[0] < before[-1] < 1000
-    assert 50 < after[0] <= after[-1] == 1000, "it went on from a checkpoint, the first of which is step 50"
+    assert before[0] < before[-1] < 400
+    assert 20 < after[0] <= after[-1] == 400, "it went on from a checkpoint, the first of which is step 20"
     assert list(kept.glob("*/final.safetensors"))
     benchbench.run(asked, tmp_path / "alone", executor="inline")
     assert lasting(tmp_path / "cluster") == lasting(tmp_path / "alone")
