@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from benchbench.checkpoints import save_checkpoint
 from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
+from benchbench.execution.briefs import read_briefs
 from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
-from benchbench.execution.overview import read_briefs, write_plan
+from benchbench.execution.overview import write_plan
 from benchbench.execution.progress import ProgressFiles
 from benchbench.execution.recording import current_sources
 from benchbench.execution.schedule import costs, ordered
@@ -34,14 +36,24 @@ from benchbench.store import Store
 
 @dataclass
 class Outcome:
-    """What a run did: trainings that were trained, reused and failed, and the records of its matrix. `changed` are
-    reused trainings with the components whose code is another one now, though their revision is the same."""
+    """What a run did: trainings that were trained, reused and failed. `changed` are reused trainings with the
+    components whose code is another one now, though their revision is the same; `failures` the keys of all trainings
+    of the matrix that have a failed record, of this run or of an earlier one."""
 
+    store: Store
+    trainings: list[Training] = field(repr=False)
     trained: int = 0
     reused: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     changed: list[tuple[str, list[str]]] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The records of the matrix, in the order of its cells: read from the store when they are first asked for,
+        since those of a large matrix take more memory than its run."""
+        held = [(t, self.store.records(t.key)) for t in self.trainings]
+        return [found[c.key] for t, found in held for c in t.cells if c.key in found]
 
 
 def run(
@@ -102,8 +114,8 @@ def run_plan(
     """Run a plan into a store; see `run`."""
     runner = make_executor(executor, jobs, executor_settings or {}, device)
     store = Store(results).open()
-    outcome = Outcome(failed=list(todo.broken))
     trainings = sharded(todo.trainings, shard)
+    outcome = Outcome(store, trainings, failed=list(todo.broken))
     work: list[Job] = []
     for training in trainings:
         held = store.records(training.key)
@@ -118,6 +130,8 @@ def run_plan(
             work.append(Job(training, cells, store.root.resolve(), device, rerun_changed, replaces))
         else:
             outcome.reused += 1
+        if any(held[c.key].status == "failed" for c in training.cells if c.key in held and c not in cells):
+            outcome.failures.append(training.key)
     write_plan(todo, store)
     hooks, note = Hooks.installed(), ProgressFiles(store)
 
@@ -128,6 +142,8 @@ def run_plan(
         outcome.reused += event.kind == "elsewhere"
         if event.kind == "failed":
             outcome.failed.append((event.training.label, event.data))
+        if event.kind == "failed" or (event.kind == "elsewhere" and _failed(store, event.training)):
+            outcome.failures.append(event.training.key)
         if report:
             report(event)
 
@@ -136,9 +152,7 @@ def run_plan(
             runner.run(ordered(work, costs(read_briefs(store.root)[0])), hear)
     finally:
         note.clear()
-    for training in trainings:
-        held = store.records(training.key)
-        outcome.records += [held[c.key] for c in training.cells if c.key in held]
+    outcome.failures = list(dict.fromkeys(outcome.failures))
     return outcome
 
 
@@ -177,6 +191,11 @@ def missing_cells(training: Training, store: Store, retry_failed: bool = False) 
 def _missing(training: Training, held: Mapping[str, Record], retry_failed: bool) -> tuple[Cell, ...]:
     done = {key for key, r in held.items() if r.status == "ok" or not retry_failed}
     return tuple(c for c in training.cells if c.key not in done)
+
+
+def _failed(store: Store, training: Training) -> bool:
+    held = store.records(training.key)
+    return any(held[c.key].status == "failed" for c in training.cells if c.key in held)
 
 
 def changed_sources(training: Training, records: Iterable[Record]) -> list[str]:

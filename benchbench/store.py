@@ -5,9 +5,11 @@ Correctness rests on atomic replacement and deterministic content; leases only a
 
 import json
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,6 +22,8 @@ from benchbench.records import CIRCUMSTANCES, Record, parse_record
 #: Seconds without a heartbeat after which a lease of another machine is nobody's. One of this machine is, as soon as
 #: its process is gone.
 LEASE = 60.0
+#: The names of temporary files, as `_replace` makes them.
+_TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}")
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -55,6 +59,23 @@ def _replace(path: Path, content: bytes, durable: bool) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def half_written(folder: Path) -> list[Path]:
+    """What `atomic_write` left in a folder where its process was killed: its temporary files, when no lease can be as
+    old as they are. Age is told by the file system's own clock."""
+    found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
+    if not found:
+        return []
+    with tempfile.TemporaryFile(dir=folder) as now:
+        latest = os.fstat(now.fileno()).st_mtime - LEASE
+    old = []
+    for path in sorted(found):
+        # Whoever writes it may be done with it by now.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < latest:
+                old.append(path)
+    return old
 
 
 class Store:
@@ -128,12 +149,12 @@ def _read_file(path: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
     # Split at line feeds alone: names and reasons may hold what Unicode calls a line separator.
-    return ((n, line) for n, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip())
+    return ((n, line) for n, line in enumerate(Path(path).read_bytes().split(b"\n"), 1) if line.strip())
 
 
-def _unreadable(path: Path, number: int, error: ValueError) -> str:
+def _unreadable(path: Path | str, number: int, error: ValueError) -> str:
     return f"{path}:{number}: not a whole record, left out ({str(error).splitlines()[0]})"
 
 
@@ -151,25 +172,38 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     first by content. They conflict where they differ in more than `CIRCUMSTANCES` and none of them failed.
     Raises BenchbenchError where there is no such folder or file.
     """
+    return gather(path, lambda file: decoded_lines(file, decode))
+
+
+def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[int, T]], list[str]]:
+    """(number, what `decode` makes of it) of each line of one file, and one message for each unreadable line."""
+    found, problems = [], []
+    for number, line in _lines(file):
+        try:
+            found.append((number, decode(line)))
+        except ValueError as error:
+            problems.append(_unreadable(file, number, error))
+    return found, problems
+
+
+def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], list[str]]]) -> tuple[list[T], list[str]]:
+    """`read_lines`, where `read` gives of each file what `decoded_lines` gives, from the file or from memory."""
     path = Path(path)
     if not path.exists():
         raise BenchbenchError(f"no results at {path}: expected a results folder or a .jsonl file of records")
     folder = path / "records" if (path / "records").is_dir() else path
     found: dict[str, T] = {}
-    places: dict[str, tuple[Path, int]] = {}
+    places: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
-    for file in [path] if path.is_file() else _record_files(folder):
-        for number, line in _lines(file):
-            try:
-                item = decode(line)
-            except ValueError as error:
-                problems.append(_unreadable(file, number, error))
-                continue
+    for file in [str(path)] if path.is_file() else _record_files(folder):
+        items, unreadable = read(file)
+        problems += unreadable
+        for number, item in items:
             if (key := item.key) in found:
-                # Rare: the earlier line is read again rather than kept.
+                # Rare: both lines are read again rather than kept.
                 other, place = places[key]
-                earlier = parse_record(next(text for n, text in _lines(other) if n == place))
-                stays, conflict = preferred(earlier, parse_record(line))
+                earlier, later = (parse_record(_line(*at)) for at in ((other, place), (file, number)))
+                stays, conflict = preferred(earlier, later)
                 if conflict:
                     problems.append(f"{file}:{number} and {other}:{place}: two records of cell {key[:16]} {conflict}")
                 if stays is earlier:
@@ -178,10 +212,14 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     return [found[key] for key in sorted(found)], problems
 
 
-def _record_files(folder: Path) -> list[Path]:
-    # `rglob` takes several times as long, which shows where there are ten thousands of them.
+def _line(file: str, number: int) -> bytes:
+    return next(text for n, text in _lines(file) if n == number)
+
+
+def _record_files(folder: Path) -> list[str]:
+    # `rglob`, and a `Path` for each, take several times as long, which shows where there are ten thousands of them.
     walked = [(base, name) for base, _, names in os.walk(folder) for name in names if name.endswith(".jsonl")]
-    return [Path(base, name) for base, name in sorted(walked)]
+    return [os.path.join(base, name) for base, name in sorted(walked)]
 
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:

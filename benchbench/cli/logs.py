@@ -13,7 +13,8 @@ def command(key: str, results: Path) -> None:
 
     KEY begins the key of the training or of one of its cells, or is a part of its label that no other has.
     """
-    from benchbench.execution.overview import read_briefs, read_plans
+    from benchbench.execution.briefs import read_briefs
+    from benchbench.execution.overview import read_plans
     from benchbench.store import Store
 
     plans, problems = read_plans(results)

@@ -9,9 +9,11 @@ from benchbench.errors import BenchbenchError
 
 if TYPE_CHECKING:
     from benchbench.plan import Plan
-    from benchbench.records import Record
     from benchbench.stages import Training
     from benchbench.store import Store
+
+#: Cells of a matrix whose leaderboard a run does not make: whole records take 30 kB of memory each.
+LARGE = 5_000
 
 
 @click.command("run")
@@ -104,26 +106,30 @@ def command(
     for label, changed in outcome.changed:
         names = ", ".join(name.split(":")[-1] for name in changed)
         click.echo(f"reused across code change ({names}): {label}; --rerun-changed trains it again", err=True)
-    columns = hook_columns()
-    click.echo(terminal(aggregate(outcome.records, columns)))
-    click.echo(f"\ntrained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")
-    for path in write_leaderboard(outcome.records, results, columns):
-        click.echo(f"wrote {path}")
+    cells = sum(len(t.cells) for t in trainings)
+    if small := cells <= LARGE:
+        columns = hook_columns()
+        click.echo(terminal(aggregate(outcome.records, columns)) + "\n")
+    click.echo(f"trained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")
+    if small:
+        for path in write_leaderboard(outcome.records, results, columns):
+            click.echo(f"wrote {path}")
     click.echo(f"records are under {results / 'records'}")
-    if outcome.failed or any(r.status == "failed" for r in outcome.records):
-        _say_failures(outcome.records, outcome.failed)
+    if not small:
+        click.echo(f"`benchbench leaderboard {results} --output {results}` makes the leaderboard of {cells:,} cells")
+    if outcome.failed or outcome.failures:
+        _say_failures(outcome.failures, outcome.failed)
         sys.exit(1)
 
 
-def _say_failures(records: "list[Record]", now: list[tuple[str, str]]) -> None:
+def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:
     """What failed, now and in earlier runs, and what to do about it."""
     for label, reason in now:
         click.echo(f"failed: {label}: {reason}", err=True)
-    keys = dict.fromkeys(r.training_key[:12] for r in records if r.status == "failed")
     if (earlier := len(keys) - len(now)) > 0:
         click.echo(f"{earlier} more failed in earlier runs", err=True)
     if keys:
-        click.echo(f"`benchbench logs {next(iter(keys))}` shows what the first of them printed", err=True)
+        click.echo(f"`benchbench logs {keys[0][:12]}` shows what the first of them printed", err=True)
     click.echo("some trainings failed; --retry-failed trains them again", err=True)
 
 

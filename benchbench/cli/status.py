@@ -1,4 +1,4 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ AXES = ("pretext", "meta", "backbone", "regime", "source", "seed", "target", "pr
 def command(results: Path, by: str | None) -> None:
     """Say for each matrix that was run into RESULTS (default: runs) which cells are done, failed and waiting, how long
     the rest will take, and what runs now."""
-    from benchbench.execution.overview import progress_files, read_briefs, read_plans, seconds_of
+    from benchbench.execution.briefs import read_briefs, seconds_of
+    from benchbench.execution.overview import progress_files, read_plans
 
     if by is not None and by not in AXES:
         raise BenchbenchError(f"--by {by}: unknown axis{suggest(by, AXES)}")
@@ -41,7 +42,8 @@ def command(results: Path, by: str | None) -> None:
 
 
 def _counts(cells: list[str], state: dict[str, str], running: int) -> list[int]:
-    done, failed = (sum(state.get(c) == s for c in cells) for s in ("ok", "failed"))
+    found = Counter(map(state.get, cells))
+    done, failed = found["ok"], found["failed"]
     return [len(cells), done, failed, running, len(cells) - done - failed - running]
 
 

@@ -1,4 +1,4 @@
-"""What a store says of its runs, read without torch and without scores: plans, the state of cells, what runs."""
+"""What a store says of its runs, read without torch: plans, and what runs now."""
 
 import json
 import time
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchbench.errors import BenchbenchError
-from benchbench.store import Store, atomic_write, read_lines
+from benchbench.execution.briefs import Kind
+from benchbench.store import Store, atomic_write
 
 if TYPE_CHECKING:
     from benchbench.plan import Plan
@@ -18,28 +19,7 @@ if TYPE_CHECKING:
 STALE = 60.0
 
 
-class Kind(msgspec.Struct, frozen=True):
-    """The method of a training."""
-
-    pretext: str
-    meta: str
-    backbone: str
-    regime: str
-
-
-class Brief(msgspec.Struct):
-    """A record without its scores: all that is decoded of its line."""
-
-    key: str
-    training_key: str
-    status: str
-    method: Kind
-    source: str
-    timing: dict[str, float] = {}
-    reason: str | None = None
-
-
-class PlannedCell(msgspec.Struct):
+class PlannedCell(msgspec.Struct, gc=False):
     """A cell of a plan."""
 
     key: str
@@ -47,7 +27,7 @@ class PlannedCell(msgspec.Struct):
     protocol: str
 
 
-class PlannedTraining(msgspec.Struct):
+class PlannedTraining(msgspec.Struct, gc=False):
     """A training of a plan; `stages` are the keys of its stages."""
 
     key: str
@@ -100,24 +80,6 @@ def read_plans(results: Path) -> tuple[list[PlanFile], list[str]]:
         except ValueError:
             problems.append(f"{path}: not a plan, left out; running the matrix again writes it anew")
     return plans, problems
-
-
-def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:
-    """The records of a results folder, one a key, and one message for each unreadable line."""
-    if not (results / "records").is_dir():
-        return [], []
-    return read_lines(results, msgspec.json.Decoder(Brief).decode)
-
-
-def seconds_of(briefs: list[Brief]) -> dict[str, float]:
-    """Training key -> seconds that it and its evaluations took, of trainings that are scored."""
-    found: dict[str, float] = {}
-    for r in briefs:
-        if r.status == "ok":
-            # Every record of a training holds the seconds of its whole training.
-            spent = found.get(r.training_key, r.timing.get("train_seconds", 0.0))
-            found[r.training_key] = spent + r.timing.get("evaluation_seconds", 0.0)
-    return found
 
 
 def progress_files(results: Path) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -41,7 +44,8 @@ class Running:
         self.connection, theirs = context.Pipe()
         self.output, printed = context.Pipe(duplex=False)
         self.process = context.Process(target=work, args=(theirs, printed, gpu))
-        self.process.start()
+        with _no_program():
+            self.process.start()
         theirs.close()
         printed.close()
         os.set_blocking(self.output.fileno(), False)
@@ -154,6 +158,18 @@ class Running:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = ", as the kernel does where memory is short" if -code == signal.SIGKILL else ""
         return f"its process was killed by {name}{hint}", evidence
+
+
+@contextmanager
+def _no_program() -> Iterator[None]:
+    """While a process starts: it would import the program that runs here, a script without a guard even run it again,
+    and needs nothing of it."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _resident(process: psutil.Process) -> int:

@@ -1,4 +1,5 @@
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -8,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -24,6 +26,8 @@ from benchbench.store import Store
 
 #: Seconds between two looks at the cluster's size.
 TICK = 1.0
+#: Seconds that a cluster's head may take to answer.
+PATIENCE = 10.0
 
 
 class Ray(Executor):
@@ -77,16 +81,25 @@ class Ray(Executor):
             place(self.checkpoints)  # refused here rather than by every node
         joined = ray.is_initialized()
         if not joined:
+            where = self.address or os.environ.get("RAY_ADDRESS", "")
             try:
+                _listens(where)
                 ray.init(address=self.address or None, log_to_driver=False)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                where = self.address or os.environ.get("RAY_ADDRESS") or "this machine"
-                raise BenchbenchError(f"executor ray: no cluster at {where}: {error}") from None
+            except (OSError, ValueError, RuntimeError) as error:
+                raise BenchbenchError(f"executor ray: no cluster at {where or 'this machine'}: {error}") from None
         try:
             _Run(self, jobs, report).run()
         finally:
             if not joined:
                 ray.shutdown()
+
+
+def _listens(address: str) -> None:
+    """Raise OSError where nobody listens at a host and port, ValueError where a port is none: Ray would try again and
+    again for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), PATIENCE).close()
 
 
 @dataclass

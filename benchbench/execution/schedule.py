@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 from statistics import median
 
+from benchbench.execution.briefs import Brief, Kind, seconds_of
 from benchbench.execution.job import Job
-from benchbench.execution.overview import Brief, Kind, seconds_of
 
 #: What a training costs by its method and source, in seconds.
 Costs = dict[tuple[Kind, str], float]

@@ -8,7 +8,10 @@ from filelock import Timeout
 
 from benchbench.errors import BenchbenchError
 from benchbench.execution.overview import PlanFile
-from benchbench.store import Store, read_lines
+from benchbench.store import Store, half_written, read_lines
+
+#: The folders of a store, besides those of stages, whose files are replaced while a run goes on.
+WRITTEN = ("index", "plans", "progress", "records")
 
 
 class _Content(msgspec.Struct):
@@ -23,8 +26,8 @@ class _Stages(msgspec.Struct):
 
 
 def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_run: bool) -> list[tuple[Path, int]]:
-    """Remove the checkpoints of stages that no plan and no record names, and half-written files of stages: (path,
-    bytes) of each file. With `dry_run` only say which. A stage that a run holds is left alone.
+    """Remove the checkpoints of stages that no plan and no record names, and half-written files: (path, bytes) of each
+    file. With `dry_run` only say which. A stage that a run holds is left alone.
 
     Raises BenchbenchError where a plan or record is unreadable: it may need what nothing else needs.
     """
@@ -56,6 +59,10 @@ def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_ru
                     folder.rmdir()
         finally:
             lease.release()
+    for path in [path for name in WRITTEN for path in half_written(results / name)]:
+        removed.append((path, path.stat().st_size))
+        if not dry_run:
+            path.unlink()
     for path in () if dry_run else (results / "leases").glob("*.lease"):
         # What can be taken is nobody's, and goes as it is given back.
         with suppress(Timeout), store.lease(path.stem).acquire(timeout=0):

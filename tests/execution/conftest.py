@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,16 @@ pretext = "labels"
 meta = "protonet"
 """
 
-DRIVER = """
+RUN = """
 import json, sys, benchbench
 done = benchbench.run(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))
 print(json.dumps({"trained": done.trained, "reused": done.reused, "failed": done.failed}))
+"""
+
+COMMAND = """
+import sys
+from benchbench.cli import main
+main(sys.argv[1:])
 """
 
 
@@ -62,29 +70,83 @@ def matrix(tmp_path: Path) -> Path:
     return path
 
 
+class Driver:
+    """A process of `drivers.py`, in a session of its own; what `subprocess.Popen` offers of it."""
+
+    def __init__(self, pid: int, folder: Path):
+        self.pid, self.folder = pid, folder
+
+    @property
+    def returncode(self) -> int | None:
+        """As Popen's: None as long as it runs."""
+        ended = self.folder / "ended"
+        return int(ended.read_text()) if ended.exists() else None
+
+    def send_signal(self, signum: int) -> None:
+        """Signal it where it runs."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float = 300) -> tuple[str, str]:
+        """What it printed, once it has ended."""
+        wait_for(lambda: self.returncode is not None, timeout)
+        return (self.folder / "out").read_text(), (self.folder / "err").read_text()
+
+
+def environment() -> dict[str, str]:
+    """That of this process, with the plugins that misbehave."""
+    path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """The process that drivers are forked from."""
+    matrix = tmp_path_factory.mktemp("template") / "tiny.toml"
+    matrix.write_text(MATRIX)
+    command = [sys.executable, Path(__file__).with_name("drivers.py"), matrix]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=environment(), **pipes) as process:  # type: ignore[call-overload]
+        yield process
+
+
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `benchbench.run` as a process with the plugins that misbehave: (matrix, store, **options)."""
-    started: list[subprocess.Popen[str]] = []
+def launch(
+    template: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Driver]]:
+    """Run code in a process: (code, *arguments)."""
+    started: list[Driver] = []
 
-    def launch(matrix: Path, store: Path, **options: Any) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", DRIVER, str(matrix), str(store), json.dumps(options)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PLUGIN)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]
-        started.append(process)
-        return process
+    def begin(code: str, *arguments: object) -> Driver:
+        folder = tmp_path_factory.mktemp("driver")
+        request = {"code": code, "arguments": [str(a) for a in arguments], "environment": environment()}
+        assert template.stdin
+        assert template.stdout
+        print(json.dumps({**request, "folder": str(folder)}), file=template.stdin, flush=True)
+        started.append(Driver(int(template.stdout.readline()), folder))
+        return started[-1]
 
-    yield launch
-    for process in started:
-        process.kill()
-        process.wait()
+    yield begin
+    for driver in started:
+        driver.kill()
+        driver.wait()
 
 
-def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:
+@pytest.fixture
+def start(launch: Callable[..., Driver]) -> Callable[..., Driver]:
+    """Start `benchbench.run` as a process: (matrix, store, **options)."""
+    return lambda matrix, store, **options: launch(RUN, matrix, store, json.dumps(options))
+
+
+def outcome(driver: Driver) -> dict[str, Any]:
     """What a process that `start` started has done."""
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    out, err = driver.wait()
+    assert driver.returncode == 0, err
     return json.loads(out.splitlines()[-1])
 
 
@@ -110,7 +172,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
     return found
 
 
-def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
+def workers(driver: Driver) -> list[psutil.Process]:
     """The processes of a driver's trainings: children of its fork server."""
     try:
         return [w for server in psutil.Process(driver.pid).children() for w in server.children()]
@@ -118,6 +180,6 @@ def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
-def busy(driver: subprocess.Popen[str]) -> bool:
+def busy(driver: Driver) -> bool:
     """Whether a driver has begun to train, or has ended."""
-    return bool(workers(driver)) or driver.poll() is not None
+    return bool(workers(driver)) or driver.returncode is not None

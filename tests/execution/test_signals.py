@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from benchbench.checkpoints import read_state
 from benchbench.errors import Interrupted
 from benchbench.execution.interrupts import Interrupts
 
-from .conftest import busy, lines, outcome, stable, wait_for, workers
+from .conftest import COMMAND, Driver, busy, lines, outcome, stable, wait_for, workers
 
 LONG = """
 name = "long"
@@ -43,19 +40,13 @@ episodes = 5
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(launch, tmp_path: Path) -> Driver:
     """The command in a session of its own, as a terminal starts it, once both trainings take steps."""
     matrix, store = tmp_path / "long.toml", tmp_path / "runs"
     matrix.write_text(LONG)
-    command = [sys.executable, "-m", "benchbench", "run", "--matrix", matrix, "--results", store, "--jobs", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    try:
-        wait_for(lambda: sum("steps" in p.read_text() for p in store.glob("progress/*.json")) == 2)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    driver = launch(COMMAND, "run", "--matrix", matrix, "--results", store, "--jobs", "2")
+    wait_for(lambda: sum("steps" in p.read_text() for p in store.glob("progress/*.json")) == 2)
+    return driver
 
 
 @pytest.mark.parametrize(
@@ -64,7 +55,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_leaves_checkpoints_behind(running, tmp_path, name):
     # As a terminal does: to the whole group of processes.
     os.killpg(running.pid, signal.Signals[name])
-    _, err = running.communicate(timeout=60)
+    _, err = running.wait(60)
     assert running.returncode == 128 + signal.Signals[name]
     assert "interrupted; what is finished is kept, run again to go on" in err
     assert "stopped, to be resumed" in err
@@ -85,9 +76,9 @@ def test_a_second_ctrl_c_ends_at_once_and_no_process_stays(running):
         worker.suspend()
     running.send_signal(signal.SIGINT)
     time.sleep(1)
-    assert running.poll() is None, "it waits for them"
+    assert running.returncode is None, "it waits for them"
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    running.wait(30)
     assert running.returncode == 130
     assert not [w for w in trainings if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
 
@@ -101,7 +92,7 @@ def test_what_was_stopped_resumes_to_the_same_records(matrix, start, tmp_path):
         wait_for(partial(busy, process))
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.wait(60)
     outcome(start(matrix, tmp_path / "stopped", **options))
     assert stable(tmp_path / "stopped") == stable(tmp_path / "quiet")
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from benchbench.errors import StorageError
 from benchbench.execution.logs import HEAD, MARK, TAIL, BoundedLog
 from benchbench.store import Store, atomic_write
 
-from .conftest import lines, outcome, stable
+from .conftest import COMMAND, lines, outcome, stable
 
 #: Run the command as if the disk were full beyond files of this many bytes.
 LIMITED = """
@@ -23,29 +22,22 @@ main(sys.argv[2:])
 """
 
 
-def limited(matrix: Path, store: Path, size: int) -> subprocess.CompletedProcess[str]:
-    arguments = [str(size), "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, env=environment, timeout=300
-    )
-
-
-def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, start, tmp_path):
+def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix, launch, tmp_path):
     store = tmp_path / "full"
     # The plan fits, a checkpoint does not.
-    done = limited(matrix, store, 12_000)
-    assert done.returncode == 2, done.stderr
-    assert "safetensors cannot be written: File too large; what is finished is kept, run again to go on" in done.stderr
-    assert "Traceback" not in done.stderr
+    driver = launch(LIMITED, 12_000, "run", "--matrix", matrix, "--results", store, "--jobs", "2", "--seeds", "0")
+    _, err = driver.wait()
+    assert driver.returncode == 2, err
+    assert "safetensors cannot be written: File too large; what is finished is kept, run again to go on" in err
+    assert "Traceback" not in err
     assert lines(store) == [], "no training failed"
     assert not [p for p in store.rglob("*") if p.name.startswith(".") or p.suffix == ".lease"]
-    later = outcome(start(matrix, store, jobs=2, seeds=[0]))
-    assert (later["trained"], later["failed"]) == (5, [])
+    later = benchbench.run(matrix, store, executor="inline", seeds=[0])
+    assert (later.trained, later.failed) == (5, [])
 
 
 @pytest.mark.full
-def test_a_full_tmpfs(matrix, start, tmp_path):
+def test_a_full_tmpfs(matrix, launch, start, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -54,11 +46,10 @@ def test_a_full_tmpfs(matrix, start, tmp_path):
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     try:
-        arguments = ["run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0"]
-        command = [sys.executable, "-m", "benchbench", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 2, done.stderr
-        assert "No space left on device; what is finished is kept, run again to go on" in done.stderr
+        driver = launch(COMMAND, "run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0")
+        _, err = driver.wait()
+        assert driver.returncode == 2, err
+        assert "No space left on device; what is finished is kept, run again to go on" in err
         held = stable(disk / "runs")
         assert all(r["status"] == "ok" for r in held.values())
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
@@ -94,6 +85,29 @@ def test_what_cannot_be_replaced_stays(tmp_path, monkeypatch):
         atomic_write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_left_half_written_goes_once_it_is_old(command, tmp_path, monkeypatch):
+    atomic_write(tmp_path / "plans" / "a.json", b'{"matrix": "a", "trainings": []}')
+    (tmp_path / "records").mkdir()
+    with monkeypatch.context() as killed:
+        # As a kill does, the end of the process spares nobody's files.
+        killed.setattr(os, "replace", lambda *_: os.stat("/nowhere"))
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        for name in ("records/0123456789abcdef.jsonl", "plans/a.json"):
+            with pytest.raises(StorageError):
+                atomic_write(tmp_path / name, b"half")
+    left = {path for name in ("records", "plans") for path in (tmp_path / name).glob(".*")}
+    (tmp_path / "records" / ".hidden").touch()
+    assert len(left) == 2
+    assert "removed 0 files" in command("gc", tmp_path)[1]
+    assert all(path.exists() for path in left), "somebody may be writing them"
+    for path in (*left, tmp_path / "records" / ".hidden", tmp_path / "plans" / "a.json"):
+        os.utime(path, (path.stat().st_mtime - 61,) * 2)
+    assert "would remove 2 files" in command("gc", tmp_path, "--dry-run")[1]
+    assert "removed 2 files" in command("gc", tmp_path)[1]
+    kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {"plans/a.json", "records/.hidden"}
 
 
 def test_a_line_cut_in_half_is_no_record_and_its_cell_is_done_again(matrix, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 
 import benchbench
 from benchbench.api import sharded
+from benchbench.execution.briefs import Brief, Kind
 from benchbench.execution.claims import Queue
 from benchbench.execution.job import Event, Job, digest, fail
-from benchbench.execution.overview import Brief, Kind
 from benchbench.execution.schedule import costs, ordered
 from benchbench.matrix import load_matrix
 from benchbench.plan import plan
@@ -20,13 +20,14 @@ from benchbench.store import Store
 from .conftest import lines, outcome, wait_for, workers
 
 
-@pytest.mark.parametrize("runs", [2, pytest.param(4, marks=pytest.mark.full)])
-def test_concurrent_runs_train_everything_once(matrix, start, tmp_path, runs):
-    drivers = [start(matrix, tmp_path / "runs", jobs=1) for _ in range(runs)]
+@pytest.mark.parametrize(("runs", "seeds"), [(2, [0, 1]), pytest.param(4, [0, 1, 2, 3, 4], marks=pytest.mark.full)])
+def test_concurrent_runs_train_everything_once(matrix, start, tmp_path, runs, seeds):
+    drivers = [start(matrix, tmp_path / "runs", jobs=1, seeds=seeds) for _ in range(runs)]
     done = [outcome(driver) for driver in drivers]
-    assert sum(d["trained"] for d in done) == 25
-    assert [d["trained"] + d["reused"] for d in done] == [25] * runs
-    assert len(lines(tmp_path / "runs")) == 50
+    trainings = 5 * len(seeds)
+    assert sum(d["trained"] for d in done) == trainings
+    assert [d["trained"] + d["reused"] for d in done] == [trainings] * runs
+    assert len(lines(tmp_path / "runs")) == 2 * trainings
     assert not list((tmp_path / "runs" / "leases").iterdir())
 
 
@@ -143,7 +144,7 @@ def test_a_shard_that_is_none_is_refused(command, tmp_path, text):
 def test_the_longest_come_first_and_sources_stand_together(jobs):
     def costing(job: Job, seconds: float) -> Brief:
         t = job.training
-        return Brief(t.key, t.key, "ok", Kind(**t.method.model_dump()), t.source_name, {"train_seconds": seconds})
+        return Brief(t.key, t.key, "ok", Kind(**t.method.model_dump()), t.source_name, seconds)
 
     short, long, unknown = jobs[0], jobs[2], jobs[3]
     known = costs([costing(short, 10.0), costing(replace(short), 10.0), costing(long, 100.0)])

@@ -57,11 +57,13 @@ class Hangs(Faulty):
 
 
 class Leaks(Faulty):
-    """Keeps 256 MiB a step."""
+    """Takes 256 MiB again and again, 8 GiB in all."""
 
     def harm(self) -> None:
-        self.kept = [*getattr(self, "kept", []), torch.ones(2**26)]
-        time.sleep(0.1)
+        kept = []
+        for _ in range(32):
+            kept.append(torch.ones(2**26))
+            time.sleep(0.1)
 
 
 class Diverges(Faulty):

@@ -1,9 +1,9 @@
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import sklearn.datasets
 from PIL import Image
 from pydantic import Field
 
@@ -24,11 +24,17 @@ class Digits(Dataset):
 
     def sources(self, root: Path | None) -> list[Path]:
         """scikit-learn's data file."""
-        return [Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"]
+        # Found without its package, which takes every run seconds to import.
+        package = find_spec("sklearn")
+        assert package
+        assert package.origin
+        return [Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"]
 
     def samples(self, root: Path | None) -> Iterator[Sample]:
         """Every image, its 17 grey levels spread over 0 to 255, ink = 255."""
-        data = sklearn.datasets.load_digits()
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
         for image, label in zip(data.images, data.target, strict=True):
             large = fitted(Image.fromarray((image * (255 / 16)).astype(np.uint8)), self.size)
             yield Sample(np.asarray(large)[None], str(label))
