@@ -186,7 +186,8 @@ def documented_with_source(subject: Subject) -> None:
     if not text.strip():
         raise Fault("its class has no docstring: say in one sentence what it is, and the paper and equation it follows")
     if issubclass(subject.cls, Dataset):
-        text += subject.cls.citation + subject.cls.homepage
+        if subject.cls.citation or subject.cls.homepage:
+            return
         hint = "set `citation` or `homepage`, or give the paper in the docstring ('Source: own' where it is yours)"
     else:
         hint = "name the paper (authors, year, arXiv or DOI) and equation, or write 'Source: own' where it is yours"

@@ -1,6 +1,8 @@
 """What a dataset must hold: files, samples, split. It is decoded whole, as preparing it does."""
 
 import pickle
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from benchbench.data.splits import PARTS, ClassSplit
 from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only
-from benchbench.testing.standins import write_table
+from benchbench.testing.standins import decoded
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 #: Samples that are decoded twice.
@@ -58,31 +60,39 @@ def files_there(subject: Subject) -> None:
 def samples_fit_together(subject: Subject) -> None:
     """Samples are uint8 (C, H, W) of one shape with a class name each, in the same order each time."""
     dataset = opened(subject)
-    with own_draws_only("its samples method"):
-        samples = list(dataset.samples(data_root()))
-    for sample in samples:
+    first: list[Sample] = []
+    try:
+        with own_draws_only("its samples method"), decoded(_judged(dataset, first), subject.name) as table:
+            again = list(islice(dataset.samples(data_root()), AGAIN))
+            splits = [dataset.split(table) for _ in range(2)]
+            classes = len(table.class_names)
+    except BenchbenchError as error:
+        raise Fault(f"its samples cannot be kept ({error}): yield uint8 (C, H, W), all of one shape") from None
+    if any(a.label != b.label or not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)):
+        raise Fault(
+            "its samples come in another order, or as other pixels, at the second call: sort what is listed, and seed "
+            "what is drawn"
+        )
+    if splits[0] != splits[1]:
+        raise Fault("its split is another at the second call: derive it from class names alone, or seed it")
+    _judge_split(splits[0], classes)
+
+
+def _judged(dataset: Dataset, first: list[Sample]) -> Iterator[Sample]:
+    """Every sample, judged by itself; copies of some go to `first`."""
+    for sample in dataset.samples(data_root()):
         if not isinstance(sample, Sample):
             raise Fault(f"it yields a {type(sample).__name__}: yield benchbench.Sample(x, label)")
         if not isinstance(sample.label, str) or not sample.label:
             raise Fault(
                 f"it yields the label {sample.label!r}: a label is the name of a class, a text that is not empty"
             )
-    try:
-        table = write_table(samples, subject.name)
-    except BenchbenchError as error:
-        raise Fault(f"its samples cannot be kept ({error}): yield uint8 (C, H, W), all of one shape") from None
-    for first, again in zip(samples, islice(dataset.samples(data_root()), AGAIN), strict=False):
-        if first.label != again.label or not np.array_equal(first.x, again.x):
-            raise Fault(
-                "its samples come in another order, or as other pixels, at the second call: sort what is listed, and "
-                "seed what is drawn"
-            )
-    _judge_split(subject, dataset, dataset.split(table), len(table.class_names))
-    if dataset.split(table) != dataset.split(table):
-        raise Fault("its split is another at the second call: derive it from class names alone, or seed it")
+        if len(first) < AGAIN:
+            first.append(replace(sample, x=np.array(sample.x)))
+        yield sample
 
 
-def _judge_split(subject: Subject, dataset: Dataset, split: ClassSplit, classes: int) -> None:
+def _judge_split(split: ClassSplit, classes: int) -> None:
     if not isinstance(split, ClassSplit):
         raise Fault(f"its split is a {type(split).__name__}: return benchbench.ClassSplit")
     ids = [c for part in PARTS for c in split.part(part)]

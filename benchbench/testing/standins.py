@@ -1,6 +1,9 @@
 """Small stand-ins for everything that a component under test works with: encoders, learners, samples, targets."""
 
+import json
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench.components import Backbone, Dataset, Encode, MetaLearner, Sample, SampleSpec, SampleTable
+from benchbench.data import table
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import ClassSplit
@@ -114,9 +118,9 @@ def pool_of(sample: SampleSpec, *, labelled: bool, device: torch.device | str = 
     """A pool of 240 samples of 60 classes; its labels are there only where `labelled`."""
     x = uint8_samples(sample.shape)
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
-    table = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "")
+    held = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "")
     split = ClassSplit(train=tuple(range(CLASSES)))
-    return Pool.of(table, split, "train", name="the samples", labelled=labelled, device=device)
+    return Pool.of(held, split, "train", name="the samples", labelled=labelled, device=device)
 
 
 def embedding(encoder: Backbone) -> Encode:
@@ -155,9 +159,9 @@ def prepared_of(sample: SampleSpec) -> Prepared:
     masks = np.zeros((len(x), *sample.shape[1:]), np.uint8)
     masks[:, 2:10, 2:10] = 1
     names = tuple(map(str, range(10)))
-    table = SampleTable(x, labels, names, "held", "held", boxes=[box] * len(x), masks=masks)
+    held = SampleTable(x, labels, names, "held", "held", boxes=[box] * len(x), masks=masks)
     dataset = _Held()
-    return Prepared("held", dataset, table, dataset.split(table))
+    return Prepared("held", dataset, held, dataset.split(held))
 
 
 def target_of(sample: SampleSpec) -> Target:
@@ -171,12 +175,12 @@ def trained_of(sample: SampleSpec, requires: frozenset[str]) -> Trained | None:
     return None if encoder is None else Trained(encoder, Means(encoder), sample)
 
 
-def write_table(samples: "list[Sample]", name: str) -> SampleTable:
-    """A table of samples, decoded as the core does it. Raises BenchbenchError where they do not fit together."""
-    from benchbench.data import table
-
-    with tempfile.TemporaryDirectory() as folder:
-        about = table.write(Path(folder), iter(samples), name)
-        labels = np.load(Path(folder) / "labels.npy")
-    x = np.stack([s.x for s in samples])
-    return SampleTable(x, labels, tuple(map(str, about["class_names"])), "", str(about["pixel_hash"]))  # type: ignore[call-overload]
+@contextmanager
+def decoded(samples: Iterable[Sample], name: str) -> Iterator[SampleTable]:
+    """A table of samples in a temporary folder, as preparing makes it: they may be more than memory holds. Raises
+    BenchbenchError where they do not fit together."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        about = table.write(folder, samples, name)
+        (folder / "table.json").write_text(json.dumps({**about, "sources": ""}), "utf-8")
+        yield table.read(folder)
