@@ -2,14 +2,16 @@
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from benchbench.components import SampleSpec
-from benchbench.settings import validate
+from benchbench.errors import BrokenPlugin
+from benchbench.registry import Offer
+from benchbench.settings import schema, validate
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
@@ -103,6 +105,20 @@ def check_component(component: str | type | Subject, /, *, samples: Sequence[Sam
     subject = component if isinstance(component, Subject) else Subject.of(component, settings, samples)
     validate(subject.label, subject.cls, subject.settings)
     return Card(subject.kind, subject.name, tuple(run_check(c, subject) for c in checks_of(subject.kind)))
+
+
+def check_offer(offer: Offer, settings: Mapping[str, Any]) -> Card:
+    """Check what a distribution offers. A plugin that cannot be imported fails; a component that must be given settings
+    and got none is left out with that reason. Raises BenchbenchError for bad settings."""
+    try:
+        subject = Subject.installed(offer, settings)
+        required = [name for name, field in schema(subject.cls).model_fields.items() if field.is_required()]
+    except BrokenPlugin as error:
+        return Card(offer.kind, offer.name, (Result("import", "fail", str(error)),))
+    if required and not settings:
+        reason = f"{offer.kind} {offer.name} must be given settings: --set {required[0]}=..."
+        return Card(offer.kind, offer.name, (Result("settings given", "skip", reason),))
+    return check_component(subject)
 
 
 def conformance(

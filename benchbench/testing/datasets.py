@@ -68,7 +68,9 @@ def samples_fit_together(subject: Subject) -> None:
             classes = len(table.class_names)
     except BenchbenchError as error:
         raise Fault(f"its samples cannot be kept ({error}): yield uint8 (C, H, W), all of one shape") from None
-    if any(a.label != b.label or not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)):
+    if [s.label for s in first] != [s.label for s in again] or any(
+        not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)
+    ):
         raise Fault(
             "its samples come in another order, or as other pixels, at the second call: sort what is listed, and seed "
             "what is drawn"
