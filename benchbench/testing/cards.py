@@ -11,15 +11,15 @@ from typing import Any, Literal
 from benchbench.components import SampleSpec
 from benchbench.errors import BrokenPlugin
 from benchbench.registry import Offer
-from benchbench.settings import schema, validate
+from benchbench.settings import validate
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 #: The modules whose checks a kind has.
 HOMES = {
-    "pretext": ("contract", "pretexts", "episodes"),
-    "meta": ("contract", "metas", "gradients"),
-    "backbone": ("contract", "backbones", "capabilities"),
+    "pretext": ("contract", "pretexts", "episodes", "devices"),
+    "meta": ("contract", "metas", "gradients", "devices"),
+    "backbone": ("contract", "backbones", "capabilities", "devices"),
     "dataset": ("contract", "datasets"),
     "protocol": ("contract", "protocols"),
 }
@@ -112,7 +112,7 @@ def check_offer(offer: Offer, settings: Mapping[str, Any]) -> Card:
     and got none is left out with that reason. Raises BenchbenchError for bad settings."""
     try:
         subject = Subject.installed(offer, settings)
-        required = [name for name, field in schema(subject.cls).model_fields.items() if field.is_required()]
+        required = [name for name, field in subject.fields.items() if field.is_required()]
     except BrokenPlugin as error:
         return Card(offer.kind, offer.name, (Result("import", "fail", str(error)),))
     if required and not settings:

@@ -105,7 +105,7 @@ def adapts_to_any_loss(subject: Subject) -> None:
         adapted = learner.adapt_to(loss)
     after = loss(adapted)
     before = loss(lambda x: learner.encode(x.unsqueeze(0), support=len(x)).squeeze(0))
-    if float(after) >= float(before):
+    if float(after.detach()) >= float(before.detach()):
         raise Fault("the encoder that adapt_to returns has no smaller loss than before: descend the loss it is handed")
     body = [w for w in learner.encoder.parameters() if w.requires_grad]
     if not after.requires_grad or all(g is None for g in torch.autograd.grad(after, body, allow_unused=True)):
