@@ -74,12 +74,12 @@ def gradients_add_up(subject: Subject) -> None:
         learner, episodes = training(subject)
         whole = gradients(learner, [(episodes, 1.0)])
         pieces = gradients(learner, [(part, len(part) / len(episodes)) for part in episodes.chunks(2)])
-        twice = gradients(learner, [(episodes, 0.5), (episodes, 1.5)])
+        thrice = gradients(learner, [(episodes, 0.5), (episodes, 2.5)])
     for name, gradient in whole.items():
         scale = CLOSE * gradient.abs().max().clamp(min=CLOSE)
-        if (twice[name] - 2 * gradient).abs().max() > 10 * scale:
+        if (thrice[name] - 3 * gradient).abs().max() > 10 * scale:
             raise Fault(
-                f"at {name}, backward with weights 0.5 and 1.5 does not add up to twice the gradient: ADD `weight` "
+                f"at {name}, backward with weights 0.5 and 2.5 does not add up to 3 times the gradient: ADD `weight` "
                 "times the loss's gradient to .grad, never zero or replace it"
             )
         if (pieces[name] - gradient).abs().max() > 10 * scale:
