@@ -50,6 +50,11 @@ class _There(Tensor):
 class _Factories(TorchDispatchMode):
     """Tensors that are made on the other device are made here, with data."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and importing the compiler takes seconds."""
+        return False
+
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(function, args, kwargs or {})
 
