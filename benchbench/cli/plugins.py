@@ -1,12 +1,14 @@
 import inspect
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from tabulate import tabulate
 
+from benchbench.cli.values import parse_settings
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.registry import GROUPS, Offer, misnamed, offers
 from benchbench.settings import schema
@@ -59,15 +61,19 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     return ", ".join([text, *(repr(m) for m in metadata if type(m).__module__ == "annotated_types")])
 
 
+def _named(name: str, kind: str | None) -> list[Offer]:
+    found = [o for o in _all() if name in (o.name, o.qualified) and kind in (None, o.kind)]
+    if not found:
+        raise BenchbenchError(f"unknown component {name!r}{suggest(name, {o.name for o in _all()})}")
+    return found
+
+
 @command.command()
 @click.argument("name")
 @click.option("--kind", type=click.Choice(list(GROUPS)), help="Where one name is of several kinds.")
 def show(name: str, kind: str | None) -> None:
     """Say what the component NAME is, and its settings."""
-    found = [o for o in _all() if name in (o.name, o.qualified) and kind in (None, o.kind)]
-    if not found:
-        raise BenchbenchError(f"unknown component {name!r}{suggest(name, {o.name for o in _all()})}")
-    for offer in found:
+    for offer in _named(name, kind):
         cls = offer.load()
         revision = getattr(cls, "revision", 1)
         click.echo(f"{offer.kind} {offer.qualified} (version {offer.version}, revision {revision})\n")
@@ -81,3 +87,51 @@ def show(name: str, kind: str | None) -> None:
             if settings
             else "It has no settings."
         )
+
+
+#: What can be made anew and checked; executors are the harness's own.
+KINDS = [kind for kind in GROUPS if kind != "executor"]
+
+
+@command.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin offers.")
+@click.option(
+    "--path", type=click.Path(path_type=Path), default=Path(), help="The folder to write it into; here by default."
+)
+def new(name: str, kind: str, path: Path) -> None:
+    """Write the distribution of a new plugin NAME: an example that works, with its tests."""
+    from benchbench.scaffold import new_plugin
+
+    made = new_plugin(name, kind, path)
+    click.echo(f"wrote {made}: pip install -e '{made}[test]', then run pytest there")
+
+
+@command.command()
+@click.argument("names", metavar="DIST|NAME...", nargs=-1, required=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Where one name is of several kinds.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of the component; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check(names: tuple[str, ...], kind: str | None, pairs: tuple[str, ...], as_json: bool) -> int:
+    """Check installed distributions, or components, against their whole contract.
+
+    Exits with 1 where something does not conform; every failure says what to change.
+    """
+    from benchbench.testing.cards import as_json as json_of
+    from benchbench.testing.cards import check_offer
+
+    settings = parse_settings(pairs)
+    chosen: list[Offer] = []
+    for name in names:
+        chosen += [o for o in _of_distribution(name, kind) or _named(name, kind) if o not in chosen]
+    chosen = [o for o in chosen if o.kind in KINDS]
+    if settings and len(chosen) != 1:
+        raise BenchbenchError(f"--set is for one component, but {len(chosen)} are asked for: name one")
+    cards = [check_offer(offer, settings) for offer in chosen]
+    click.echo(json_of(cards) if as_json else "\n\n".join(card.text() for card in cards))
+    return 0 if all(card.conforms for card in cards) else 1
+
+
+def _of_distribution(name: str, kind: str | None) -> list[Offer]:
+    wanted = name.replace("_", "-").lower()
+    return [o for o in _all() if o.distribution.replace("_", "-").lower() == wanted and kind in (None, o.kind)]

@@ -10,9 +10,9 @@ from benchbench import Backbone, BenchbenchError, SampleSpec, task_batch_norm
 
 
 class Conv4(Backbone):
-    """Four blocks of 3x3 convolution, batch norm, ReLU and 2x2 max-pool (Vinyals et al. 2016, arXiv 1606.04080;
-    Snell et al. 2017): 28 px give `width` features. ``stride`` has strided convolutions and a global mean instead
-    (Finn et al. 2017, for Omniglot).
+    """Four blocks of 3x3 convolution, batch norm, ReLU and 2x2 max-pool (Vinyals et al. 2016, arXiv 1606.04080; Snell
+    et al. 2017): 28 px give `width` features. `downsample` by ``stride`` has strided convolutions and a global mean
+    instead (Finn et al. 2017, for Omniglot).
 
     The convolutions have no bias, which the norm would remove, and ReLU follows the pool: the same function, cheaper.
     Inputs are taken as they are: the first norm follows a linear map of them. Weights begin as torch's own: behind a

@@ -7,8 +7,8 @@ from benchbench import Backbone, SampleSpec
 
 
 class Linear(Backbone):
-    """One linear map of the pixels: what principal components are (pretext `pca`), and the smallest encoder that can be
-    trained."""
+    """One linear map of the pixels to `width` features: what principal components are (pretext `pca`), and the smallest
+    encoder that can be trained. Source: own."""
 
     provides = frozenset({"linear"})
 

@@ -9,8 +9,8 @@ from benchbench import Backbone, SampleSpec
 
 
 class MLP(Backbone):
-    """Fully connected layers with batch norm and ReLU, as MAML's non-convolutional Omniglot network (Finn et al. 2017,
-    appendix A.1) with equal widths."""
+    """`depth` fully connected layers with batch norm and ReLU, as MAML's non-convolutional Omniglot network (Finn et
+    al. 2017, appendix A.1) with equal widths."""
 
     def __init__(
         self, sample: SampleSpec, *, width: Annotated[int, Field(ge=1)] = 256, depth: Annotated[int, Field(ge=1)] = 2

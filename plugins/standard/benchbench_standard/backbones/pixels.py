@@ -6,7 +6,8 @@ from benchbench import Backbone, SampleSpec
 
 
 class Pixels(Backbone):
-    """The image itself, flattened: no parameter, nothing to train. The floor that any encoder must pass."""
+    """The image itself, flattened: no parameter, nothing to train. The floor that any encoder must pass.
+    Source: own."""
 
     trainable = False
 

@@ -25,9 +25,9 @@ class _Block(nn.Module):
 
 
 class ViT(Backbone):
-    """Vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) in DeiT's sizes tiny and small; the features are
-    the mean of the patch tokens. `patch` is 4 px below 48 px, 8 below 128 px, else 16, unless given. A ragged edge is
-    padded; at another size than the sample's the positions are interpolated."""
+    """Vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) in DeiT's sizes tiny and small, of `depth` blocks;
+    the features are the mean of the patch tokens. `patch` is 4 px below 48 px, 8 below 128 px, else 16, unless given. A
+    ragged edge is padded; at another size than the sample's the positions are interpolated."""
 
     provides = frozenset({"tokens", "feature_maps"})
 

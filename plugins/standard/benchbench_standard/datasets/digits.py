@@ -12,8 +12,8 @@ from benchbench_standard.datasets.images import fitted
 
 
 class Digits(Dataset):
-    """Handwritten digits as scikit-learn ships them (Alpaydin & Kaynak 1998, UCI): 1,797 images of 8x8, enlarged. A
-    target only: all ten classes are for testing."""
+    """Handwritten digits as scikit-learn ships them (Alpaydin & Kaynak 1998, UCI): 1,797 images of 8x8, enlarged to
+    `size`. A target only: all ten classes are for testing."""
 
     licence = "CC BY 4.0"
     citation = "Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI"

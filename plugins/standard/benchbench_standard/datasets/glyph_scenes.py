@@ -18,8 +18,8 @@ INK = 96
 
 class GlyphScenes(Dataset):
     """Letters of several sizes on cluttered backgrounds, with exact boxes and masks: a target for detection and
-    segmentation that needs no download. Each scene holds up to `most` letters of six kinds, apart from each other, and
-    strokes, rings and noise that are none."""
+    segmentation that needs no download. There are `scenes` of `size` pixels a side; each holds up to `most` letters of
+    six kinds, apart from each other, and strokes, rings and noise that are none."""
 
     licence = LICENCE
     homepage = "https://dejavu-fonts.github.io"

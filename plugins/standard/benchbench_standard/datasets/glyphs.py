@@ -17,8 +17,8 @@ TEST = ("Arab", "Geor", "Hebr", "Laoo", "Ogam", "Tfng")
 class Glyphs(Dataset):
     """Letters of many scripts in matplotlib's bundled fonts: one class a character, named ``Script/U+XXXX``.
 
-    The scripts of train, valid and test are disjoint. Samples of a class are its faces and styles under a seeded
-    variation of turn, scale, shear, place and stroke.
+    The scripts of train, valid and test are disjoint. The `per_class` samples, of `size` pixels a side, are a class's
+    faces and styles under a seeded variation of turn, scale, shear, place and stroke.
     """
 
     #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.

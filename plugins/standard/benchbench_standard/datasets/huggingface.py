@@ -14,7 +14,7 @@ from benchbench_standard.datasets.user_split import UserSplit
 
 class HuggingFace(Dataset):
     """A folder written by ``save_to_disk`` of Hugging Face's `datasets` (install ``benchbench-suite[huggingface]``),
-    all of its parts together, resized to `size` pixels a side.
+    all of its parts together, resized to `size` pixels a side, in one channel where `grey`.
 
     `path` is the folder and `split` a JSON file ``{"train": [...], "valid": [...], "test": [...]}`` of class names,
     both absolute or below ``BENCHBENCH_DATA``; without a split every class is for testing. `image` and `label` are the

@@ -14,10 +14,13 @@ class ImageFolder(Dataset):
 
     `path` is the tree, absolute or below ``BENCHBENCH_DATA``; a class is a folder that holds images, named by its
     path below the tree. `split` is a JSON file ``{"train": [...], "valid": [...], "test": [...]}`` of class names,
-    absolute or below ``BENCHBENCH_DATA``; without it every class is for testing.
+    absolute or below ``BENCHBENCH_DATA``; without it every class is for testing. Images are resized to
+    `size` pixels a side, in one channel where `grey`.
     """
 
     locators = frozenset({"path", "split"})
+    licence = "the user's own"
+    citation = "the user's own"
     expects = "a tree of class folders at the setting path"
 
     def __init__(

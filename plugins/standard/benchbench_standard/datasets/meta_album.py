@@ -21,6 +21,7 @@ class MetaAlbum(Dataset):
 
     `path` is its folder and `split` a JSON file ``{"train": [...], "valid": [...], "test": [...]}`` of class names,
     both absolute or below ``BENCHBENCH_DATA``; without a split every class is for testing.
+    Images are resized to `size` pixels a side.
     """
 
     locators = frozenset({"path", "split"})

@@ -18,6 +18,8 @@ class NPZ(ImageArrays):
     """
 
     locators = frozenset({"path", "split"})
+    licence = "the user's own"
+    citation = "the user's own"
     expects = "a file of the arrays images, labels and class_names at the setting path"
 
     def __init__(self, *, path: str, split: str | None = None, size: Annotated[int, Field(ge=8)] = 84):

@@ -37,7 +37,8 @@ class Omniglot(Dataset):
     the official code's shuffle depends on the file system's order, so ours is a fixed one of our own).
     ``reptile``: 1200/423 characters at random, rotations are classes in training only (Nichol et al. 2018).
     ``meta-dataset``: 883/81/659 by alphabet, unrotated (Triantafillou et al. 2020).
-    `ink` is the value of a stroke: one as most use it, zero as the files (and Reptile) have it.
+    `ink` is the value of a stroke: one as most use it, zero as the files (and Reptile) have it;
+    drawings are resized to `size` pixels a side.
     """
 
     licence = "MIT"

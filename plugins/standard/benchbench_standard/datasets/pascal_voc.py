@@ -17,10 +17,12 @@ NAMES = (
 
 
 class PascalVOC(Dataset):
-    """Pascal VOC (Everingham et al. 2010), 20 kinds of objects, in its devkit's layout: the ``trainval`` list of the
-    detection task, with boxes, or of the segmentation task, with boxes and masks. Objects that are marked difficult
-    are left out of the boxes. A target for detection and segmentation."""
+    """Pascal VOC (Everingham et al. 2010), 20 kinds of objects, in its devkit's layout: the ``trainval`` list of a
+    `year`'s detection task, with boxes, or of its segmentation task, with boxes and masks, as `images` says, brought
+    to `size` pixels a side. Objects that are marked difficult are left out of the boxes. A target for detection and
+    segmentation."""
 
+    licence = "flickr's terms of use, each photograph its own"
     citation = "Everingham, Van Gool, Williams, Winn & Zisserman 2010, The Pascal Visual Object Classes Challenge"
     homepage = "http://host.robots.ox.ac.uk/pascal/VOC/"
     expects = "VOCdevkit/VOC2012/{JPEGImages,Annotations,SegmentationClass,ImageSets}"

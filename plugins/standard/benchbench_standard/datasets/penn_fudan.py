@@ -12,8 +12,9 @@ from benchbench_standard.datasets.images import opened
 
 class PennFudan(Dataset):
     """Penn-Fudan pedestrians (Wang, Shi, Song & Shen 2007): 170 photographs with 345 pedestrians, boxes and masks from
-    the published instance masks. A target for detection and segmentation."""
+    the published instance masks, brought to `size` pixels a side. A target for detection and segmentation."""
 
+    licence = "none stated"
     citation = "Wang, Shi, Song & Shen 2007, Object Detection Combining Recognition and Segmentation"
     homepage = "https://www.cis.upenn.edu/~jshi/ped_html/"
     expects = "PennFudanPed/PNGImages/*.png and PennFudanPed/PedMasks/*_mask.png"

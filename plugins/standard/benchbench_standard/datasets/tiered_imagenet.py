@@ -25,7 +25,8 @@ class TieredImageNet(Dataset):
     """tieredImageNet (Ren et al. 2018): 608 classes of ImageNet in 34 categories, 779,165 images of 84 pixels, from
     the authors' pickles. A class is ``CATEGORY/CLASS``; the 351/97/160 split leaves no category in two parts.
 
-    The pickles hold compressed images and are read whole: preparing takes as much memory as they are large (13 GB).
+    Images are resized to `size` pixels a side. The pickles hold compressed images and are read whole: preparing takes
+    as much memory as they are large (13 GB).
     """
 
     licence = "ImageNet's terms of access: non-commercial research and education"

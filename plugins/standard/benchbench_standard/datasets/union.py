@@ -19,8 +19,8 @@ class Item(NamedTuple):
 
 
 class Union(Dataset):
-    """Several datasets as one source of training, as Meta-Dataset trains on eight (Triantafillou et al. 2020): each
-    part's classes keep their split, and an episode stays within one part, every part equally likely.
+    """Several datasets, `parts`, as one source of training, as Meta-Dataset trains on eight (Triantafillou et al.
+    2020): each part's classes keep their split, and an episode stays within one part, every part equally likely.
 
     Images are brought to `size` pixels a side and three channels, or one where `grey`. Classes are named PART/CLASS.
     """

@@ -13,9 +13,9 @@ class BaselinePlusPlus(MetaLearner):
     """Baseline++ (Chen, Liu, Kira, Wang & Huang 2019, arXiv 1904.04232, section 3.2): on frozen features, a cosine
     classifier is trained on each support set from random class vectors; a class scores `scale` times its cosine.
 
-    The official code's recipe: SGD at 0.01 with momentum and dampening 0.9 and weight decay 0.001, 100 passes in
-    batches of 4, scale 2. Other than there, a class vector has no learned length, and what comes before is whatever
-    plain objective trained the encoder: with ``labels`` a linear classifier, not a cosine one.
+    The official code's recipe: SGD at 0.01 (`lr`) with momentum and dampening 0.9 and weight decay 0.001, 100 passes
+    (`epochs`) in batches of 4, scale 2. Other than there, a class vector has no learned length, and what comes before
+    is whatever plain objective trained the encoder: with ``labels`` a linear classifier, not a cosine one.
     """
 
     adapter_only = True

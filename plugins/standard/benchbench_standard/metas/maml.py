@@ -18,6 +18,8 @@ class MAML(MetaLearner):
     0.4 at 5 ways is 2.0 here. The head is one row that every class of a task begins with, so ways may differ at test;
     `head_ways` gives it that many rows of its own, as in the paper. Batch statistics are those of each call by
     default, as in the official code: that is transductive, and ``support`` is the inductive form.
+    It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order` leaves second derivatives
+    out (section 5.2).
     """
 
     adapts_to_any_loss = True

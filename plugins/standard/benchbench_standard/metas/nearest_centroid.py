@@ -7,7 +7,7 @@ from benchbench import Backbone, Episodes, MetaLearner, Rng, class_means, simila
 
 class NearestCentroid(MetaLearner):
     """The nearest class mean of frozen features: what stands for *no meta-learning* after plain training
-    (SimpleShot, Wang et al. 2019, arXiv 1911.04623, without its centring)."""
+    (SimpleShot, Wang et al. 2019, arXiv 1911.04623, without its centring), by the `distance` named."""
 
     adapter_only = True
     frozen_features = True

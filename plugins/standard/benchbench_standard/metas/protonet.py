@@ -8,7 +8,7 @@ from benchbench import Backbone, Episodes, MetaLearner, Rng, class_means, simila
 class ProtoNet(MetaLearner):
     """Prototypical networks (Snell, Swersky & Zemel 2017, arXiv 1703.05175, eq. 1-2).
 
-    A class is the mean of its support features; a query belongs to the nearest mean.
+    A class is the mean of its support features; a query belongs to the nearest mean, by the `distance` named.
     """
 
     frozen_features = True

@@ -14,7 +14,7 @@ class ProtoTune(MetaLearner):
     meta-training on contrastive episodes (ProtoCLR) it is the paper's ProtoTransfer.
 
     Meta-training is ProtoNet's, which is the same head before any step. At test the official code's recipe: Adam at
-    0.001, 15 passes in batches of 5.
+    0.001 (`lr`), 15 passes (`epochs`) in batches of 5.
     """
 
     frozen_features = True

@@ -12,10 +12,10 @@ class R2D2(MetaLearner):
     """Ridge regression differentiable discriminator (Bertinetto, Henriques, Torr & Vedaldi 2019, arXiv 1805.08136,
     eq. 4-7).
 
-    A task's linear map of its features Z (S, dim) to one-hot labels Y solves a ridge regression in closed form,
-    W = Z' (Z Z' + lambda I)^-1 Y; a query scores alpha z W + beta. The logarithm of lambda, alpha and beta are learned;
-    alpha begins at 10, for a softmax over scores between 0 and 1 is flat. The paper's larger network, which joins the
-    features of its last two blocks, is left to the backbone.
+    A task's linear map of its features Z (S, dim) to one-hot labels Y solves a ridge regression in closed form, W = Z'
+    (Z Z' + lambda I)^-1 Y; a query scores alpha z W + beta. The logarithm of lambda, alpha and beta are learned; they
+    begin at `initial_lambda`, at `initial_scale` (10, for a softmax over scores between 0 and 1 is flat) and at 0. The
+    paper's larger network, which joins the features of its last two blocks, is left to the backbone.
     """
 
     frozen_features = True

@@ -14,10 +14,11 @@ class RelationNet(MetaLearner):
     for the others (mean squared error).
 
     It relates feature vectors, where the paper relates maps by two 3x3 convolutions: every backbone has vectors, and on
-    Conv-4's 1x1 map of a 28-pixel image such a convolution is the fully connected layer used here, with batch norm and
-    ReLU as in the paper, then 8 hidden units. The module's own batch norms average over a task's query-class pairs in
-    training; at test they use running averages, unless `test_norm` is transductive. Train on episodes of few ways, as
-    the paper does: among many classes nearly every target is 0, and scores of 0 are nearly right.
+    Conv-4's 1x1 map of a 28-pixel image such a convolution is the fully connected layer used here, of `width` units
+    with batch norm and ReLU as in the paper, then 8 hidden units. The module's own batch norms average over a task's
+    query-class pairs in training; at test they use running averages, unless `test_norm` is transductive. Train on
+    episodes of few ways, as the paper does: among many classes nearly every target is 0, and scores of 0 are nearly
+    right.
     """
 
     frozen_features = True

@@ -5,7 +5,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbench import Backbone, Encode, Rng, SampleSpec
+from benchbench import Backbone, BenchbenchError, Encode, Rng, SampleSpec
 from benchbench_standard.pretexts.views import TwoViews, mlp
 
 
@@ -40,6 +40,8 @@ class BarlowTwins(TwoViews):
         self.project = mlp(encoder.dim, projection, projection)
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """x (N, C, H, W) -> a scalar."""
+        """x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single sample."""
+        if len(x) < 2:
+            raise BenchbenchError("pretext barlow-twins: statistics over a batch need 2 samples or more, got 1")
         a, b = self.project(encode(self.augment(torch.cat([x, x]), rng))).chunk(2)
         return barlow(a, b, self.redundancy)

@@ -29,7 +29,8 @@ class BYOL(TwoViews):
         hidden: PositiveInt = 256,
         **views: Any,
     ):
-        """The base rate of the average and the widths of projector and predictor; the rest are `TwoViews`' settings."""
+        """`tau` is the base rate of the average; `hidden` and `projection` are widths of projector and predictor; the
+        rest are `TwoViews`' settings."""
         super().__init__(encoder, sample, **views)
         self.tau = tau
         self.project = mlp(encoder.dim, hidden, projection)

@@ -40,7 +40,8 @@ class Contrastive(TwoViews):
         projection: PositiveInt = 64,
         **views: Any,
     ):
-        """`projection` is the width of the head's output; the rest are the settings of `TwoViews`."""
+        """`projection` is the width of the head's output, `temperature` the loss's; the rest are the settings of
+        `TwoViews`."""
         super().__init__(encoder, sample, **views)
         self.temperature = temperature
         self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection))

@@ -26,7 +26,7 @@ class Mixture(Pretext):
     """A distribution p(t) over pretexts t, as in meta-learning over tasks of many kinds: every episode draws its
     pretext from p; the plain objective is the expectation over it, sum_t p(t) L_t(x), on one batch.
 
-    Its training ways are those that every part can make.
+    Its training ways are those that every part can make. Source: own.
     """
 
     objectives = frozenset({"plain", "task", "episodes"})

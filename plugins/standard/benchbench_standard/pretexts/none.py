@@ -5,6 +5,6 @@ from benchbench import Pretext
 
 class RandomInitialisation(Pretext):
     """No pretext and no training: what a randomly initialised (or pretrained) encoder gives by itself, the floor that
-    every method must beat."""
+    every method must beat. Source: own."""
 
     objectives: ClassVar[frozenset[str]] = frozenset()

@@ -30,7 +30,7 @@ class RelativePatch(Pretext):
         gap: Annotated[float, Field(ge=0, le=2)] = 0.5,
         jitter: Annotated[float, Field(ge=0, le=0.5)] = 7 / 96,
     ):
-        """Both in sides of a patch: the `gap` between patches, and by how much each is moved at most, each way."""
+        """Both in sides of a patch: the `gap` between patches, and the `jitter`, by which each is moved at most."""
         super().__init__(encoder, sample)
         self.pitch, self.jitter = 1 + gap, jitter
         #: A patch's side as a part of the image's.

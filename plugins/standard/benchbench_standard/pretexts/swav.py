@@ -38,7 +38,8 @@ class SwAV(TwoViews):
         projection: PositiveInt = 64,
         **views: Any,
     ):
-        """`epsilon` smoothes the codes, `temperature` the predictions; the rest are the settings of `TwoViews`."""
+        """`prototypes` of `projection` dimensions; `epsilon` smoothes the codes, `temperature` the predictions; the
+        rest are the settings of `TwoViews`."""
         super().__init__(encoder, sample, **views)
         self.temperature, self.epsilon = temperature, epsilon
         self.project = mlp(encoder.dim, encoder.dim, projection)

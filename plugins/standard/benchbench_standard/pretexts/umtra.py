@@ -25,7 +25,8 @@ class UMTRA(Pretext):
         zeroing: Annotated[float, Field(ge=0, le=1)] = 0.5,
         shift: NonNegativeInt = 6,
     ):
-        """The probability that a pixel becomes zero, and the most pixels that an image is shifted along each side."""
+        """`zeroing` is the probability that a pixel becomes zero, `shift` the most pixels that an image is shifted
+        along each side."""
         super().__init__(encoder, sample)
         self.zeroing, self.shift = zeroing, shift
 

@@ -5,7 +5,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbench import Backbone, Encode, Rng, SampleSpec
+from benchbench import Backbone, BenchbenchError, Encode, Rng, SampleSpec
 from benchbench_standard.pretexts.views import TwoViews, mlp
 
 
@@ -44,7 +44,9 @@ class VICReg(TwoViews):
         self.expand = mlp(encoder.dim, projection, projection)
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """x (N, C, H, W) -> a scalar."""
+        """x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single sample."""
+        if len(x) < 2:
+            raise BenchbenchError("pretext vicreg: statistics over a batch need 2 samples or more, got 1")
         a, b = self.expand(encode(self.augment(torch.cat([x, x]), rng))).chunk(2)
         terms = F.mse_loss(a, b), (spread(a) + spread(b)) / 2, redundancy(a) + redundancy(b)
         return sum(weight * term for weight, term in zip(self.weights, terms, strict=True))  # type: ignore[return-value]

@@ -10,8 +10,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TwoViews(Pretext):
-    """What the self-supervised losses between two random views of each image share: the settings of `Augment`, areas of
-    the crop, flips, degrees of rotation, and the probabilities or strengths of the rest."""
+    """What the self-supervised losses between two random views of each image share: the settings of `Augment`. A
+    crop has `min_scale` to `max_scale` of the image's area; `flips` mirrors; `rotation` is in degrees each way and
+    `shear` in parts of the side; `erasing`, `dropout` and `grey` are probabilities (of a blanked rectangle, of zeroed
+    pixels, of a grey image), `colour` is the strength of the jitter."""
 
     objectives = frozenset({"plain", "task"})
     views = 2

@@ -20,8 +20,8 @@ Found = dict[str, Tensor]
 
 class Detection(OnScenes):
     """Fine-tuning a detector: torchvision's FCOS (Tian et al. 2019, arXiv 1904.01355) with a feature pyramid (Lin et
-    al. 2017, arXiv 1612.03144) on the encoder's maps, scored by COCO's mean average precision over IoU 0.5 to 0.95, as
-    torchmetrics computes it with pycocotools."""
+    al. 2017, arXiv 1612.03144) of `width` channels on the encoder's maps, scored by COCO's mean average precision over
+    IoU 0.5 to 0.95, as torchmetrics computes it with pycocotools."""
 
     metrics = {"map": "higher", "map_50": "higher"}
     annotation = "boxes"

@@ -9,8 +9,8 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Episodic(Protocol):
-    """N-way K-shot classification on fixed test episodes (Vinyals et al. 2016, arXiv 1606.04080), scored by the
-    learner's own adaptation; the query labels never reach it."""
+    """N-way K-shot classification (`ways`, `shots`, and `queries` a class) on fixed test episodes (Vinyals et al. 2016,
+    arXiv 1606.04080), scored by the learner's own adaptation; the query labels never reach it."""
 
     def __init__(
         self,

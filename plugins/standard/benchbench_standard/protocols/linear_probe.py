@@ -16,8 +16,8 @@ class LinearProbe(OnFeatures):
     """A linear classifier on frozen features by SGD with momentum 0.9, its learning rate falling to zero along a cosine
     (Chen et al. 2020, arXiv 2002.05709, appendix B.6; standardised features as in He et al. 2022, arXiv 2111.06377).
 
-    One classifier is trained for each of `lr`, on the same batches, and the best on the select part is scored
-    (as Oquab et al. 2023, arXiv 2304.07193, train their grids).
+    One classifier is trained for each of `lr`, for `epochs` on the same batches with `weight_decay`, and the best on
+    the select part is scored (as Oquab et al. 2023, arXiv 2304.07193, train their grids).
     """
 
     def __init__(

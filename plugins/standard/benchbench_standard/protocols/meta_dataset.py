@@ -14,8 +14,9 @@ class MetaDataset(Protocol):
     """Meta-Dataset's evaluation (Triantafillou et al. 2020, arXiv 1903.03096): episodes of varying ways, shots and
     queries, classes drawn by the target's hierarchy where it has one; the mean of the episodes' accuracies.
 
-    The settings are the reference's, by the names that ways, shots and queries have here; `ways`, `shots` or `queries`
-    fix one of them (`benchbench.VariableShape`).
+    The settings are the reference's, by the names that ways, shots and queries have here: `max_support` samples in all
+    and `max_support_per_class`, classes weighted by exp of `min_log_weight` to `max_log_weight`, at most `max_span`
+    leaves below an episode's node. `ways`, `shots` or `queries` fix one of them (`benchbench.VariableShape`).
     """
 
     def __init__(

@@ -15,7 +15,8 @@ from benchbench import Backbone, BenchbenchError, Protocol, Rng, seeded_globals
 
 
 class Tuning(Protocol):
-    """The recipe: `steps`, or `epochs` over the images, of batches of `batch_size` (of all images where it is None).
+    """The recipe: the `optimiser` named, with `momentum` and `dampening` where it is SGD, its rate `lr` along the
+    `schedule`; `steps`, or `epochs` over the images, of batches of `batch_size` (of all images where it is None).
 
     `layers` says whether all of the encoder learns or the ``head`` alone, on features that stay; the first `frozen`
     modules with weights, in the order in which they run, never learn. Towards the input each module's rate is

@@ -1,0 +1,189 @@
+"""What a backbone must hold: shapes, independence of samples, gradients, state."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from benchbench.components import Backbone, SampleSpec
+from benchbench.errors import BenchbenchError
+from benchbench.functional import encode
+from benchbench.nn import convert_norm
+from benchbench.rng import Rng, seeded_globals
+from benchbench.testing.checks import check
+from benchbench.testing.guards import own_draws_only, through_safetensors, unchanged
+from benchbench.testing.subjects import Fault, NotApplicable, Subject
+
+RNG = Rng("conformance", "backbone")
+
+
+def built(subject: Subject, sample: SampleSpec, seed: int = 0) -> Backbone | None:
+    """The encoder, its norms converted as the core does; None where it refuses such samples with a reason."""
+    try:
+        made = convert_norm(subject.build(sample, seed=seed))
+    except BenchbenchError:
+        return None
+    assert isinstance(made, Backbone)
+    return made
+
+
+def encoders(subject: Subject) -> Iterator[tuple[Backbone, SampleSpec]]:
+    """An encoder for every shape that it does not refuse, one after the other. Raises Fault where it refuses all."""
+    given = 0
+    for sample in subject.shapes():
+        encoder = built(subject, sample)
+        if encoder is not None:
+            given += 1
+            yield encoder, sample
+    if not given:
+        tried = ", ".join(str(s.shape) for s in subject.shapes())
+        raise Fault(f"it refuses samples of every shape tried ({tried}): take one of them, or hand in `samples`")
+
+
+def one(subject: Subject, seed: int = 0) -> tuple[Backbone, SampleSpec]:
+    """The encoder for the first shape that it takes."""
+    if "sample" not in subject.found:
+        subject.found["sample"] = next(encoders(subject))[1]
+    sample: SampleSpec = subject.found["sample"]
+    encoder = built(subject, sample, seed)
+    assert encoder is not None
+    return encoder, sample
+
+
+def batch(sample: SampleSpec, count: int, *leading: int) -> Tensor:
+    """Samples (*leading, count, *shape) in [0, 1]."""
+    g = torch.Generator().manual_seed(3)
+    return torch.rand(*leading, count, *sample.shape, generator=g, dtype=torch.float64).to(torch.get_default_dtype())
+
+
+@check("backbone")
+def feature_shapes(subject: Subject) -> None:
+    """Features are finite (N, dim), on one channel, on three, and on images that are not square."""
+    for encoder, sample in encoders(subject):
+        if not isinstance(getattr(encoder, "dim", None), int):
+            raise Fault("it has no `dim`: set it in the constructor to the features of a sample")
+        with torch.no_grad():
+            features = encoder.eval()(batch(sample, 2))
+        if tuple(features.shape) != (2, encoder.dim):
+            raise Fault(
+                f"for 2 samples {sample.shape} it gives {tuple(features.shape)}, where its `dim` says "
+                f"(2, {encoder.dim}): return one flat vector a sample, and set `dim` to its length"
+            )
+        if features.dtype != torch.get_default_dtype() or not features.isfinite().all():
+            raise Fault(f"its features of samples {sample.shape} are no finite {torch.get_default_dtype()}")
+
+
+@check("backbone")
+def batch_of_one(subject: Subject) -> None:
+    """In evaluation a sample's features are the same alone and among others."""
+    for encoder, sample in encoders(subject):
+        x = batch(sample, 3)
+        with torch.no_grad():
+            whole, alone = encoder.eval()(x), encoder(x[:1])
+        if tuple(alone.shape) != (1, encoder.dim) or not alone.isfinite().all():
+            raise Fault(f"for one sample it gives {tuple(alone.shape)}, not finite (1, {encoder.dim}): drop squeeze()")
+        if not torch.allclose(whole[:1], alone, rtol=1e-3, atol=1e-4):
+            raise Fault(
+                "in evaluation a sample's features depend on the other samples of its batch: use running statistics "
+                "(torch's own batch norm), and no sum over the batch"
+            )
+
+
+@check("backbone")
+def draws_follow_the_stream(subject: Subject) -> None:
+    """In evaluation the same samples give the same features, and no global generator is touched."""
+    encoder, sample = one(subject)
+    x = batch(sample, 2)
+    with torch.no_grad(), own_draws_only("its forward method"):
+        first = encoder.eval()(x)
+    with torch.no_grad():
+        if not torch.equal(first, encoder(x)):
+            raise Fault("the same samples give other features at the second call: draw nothing in evaluation")
+    encoder.train()
+    with torch.no_grad(), own_draws_only("its forward method in training", encoder):
+        encoder(x)
+
+
+@check("backbone")
+def initialisation_follows_the_seed(subject: Subject) -> None:
+    """The same seed gives the same initial weights."""
+    (first, sample), (again, _) = one(subject), one(subject)
+    with own_draws_only("its constructor", torch.nn.Dropout()), seeded_globals(RNG):
+        subject.build(sample)
+    for (name, a), b in zip(first.state_dict().items(), again.state_dict().values(), strict=True):
+        if not torch.equal(a, b):
+            raise Fault(f"the same seed gives other initial weights at {name}: initialise with torch's own generator")
+
+
+@check("backbone")
+def inputs_untouched(subject: Subject) -> None:
+    """The samples are as they were after encoding."""
+    encoder, sample = one(subject)
+    x = batch(sample, 2)
+    advice = "normalise into a new tensor (x = x - mean), without operations that end in _ or inplace=True on the input"
+    with torch.no_grad(), unchanged("its forward method", advice, the_samples=x):
+        encoder(x)
+
+
+@check("backbone")
+def gradients_reach_every_weight(subject: Subject) -> None:
+    """Every trainable weight gets a gradient; without any, `trainable` says so."""
+    encoder, sample = one(subject)
+    weights = {k: w for k, w in encoder.named_parameters() if w.requires_grad}
+    if not weights:
+        if subject.cls.trainable:
+            raise Fault("it has no trainable weight but does not say so: set `trainable = False`")
+        raise NotApplicable("it has nothing to train")
+    if not subject.cls.trainable:
+        raise Fault(f"it says `trainable = False` but {next(iter(weights))} is: requires_grad_(False), or drop it")
+    features = encode(encoder.train(), batch(sample, 6, 1), norm="episode")
+    g = torch.Generator().manual_seed(0)
+    (features * torch.randn(features.shape, generator=g)).sum().backward()
+    for name, weight in weights.items():
+        if weight.grad is None or not weight.grad.isfinite().all():
+            raise Fault(f"{name} gets no finite gradient: use it in forward, or remove it")
+
+
+@check("backbone")
+def state_round_trip(subject: Subject) -> None:
+    """Another encoder gives the same features after loading its state."""
+    (encoder, sample), (other, _) = one(subject), one(subject, seed=1)
+    with torch.no_grad():
+        encoder.train()(batch(sample, 4))  # moves running averages
+    try:
+        other.load_state_dict(through_safetensors(encoder))
+    except RuntimeError as error:
+        raise Fault(f"its state does not load into a new one ({' '.join(str(error).split())[:200]})") from None
+    x = batch(sample, 2)
+    with torch.no_grad():
+        if not torch.equal(encoder.eval()(x), other.eval()(x)):
+            raise Fault(
+                "another encoder gives other features after loading its state: keep everything that forward uses in "
+                "parameters and buffers (register_buffer), which checkpoints hold"
+            )
+
+
+@check("backbone")
+def weights_of_each_task(subject: Subject) -> None:
+    """Weights handed in for each task act as if they were its own, and running averages stay."""
+    encoder, sample = one(subject)
+    params = {k: w.detach().expand(2, *w.shape) for k, w in encoder.named_parameters()}
+    if not params:
+        raise NotApplicable("it has no weights")
+    x = batch(sample, 3, 2)
+    before = {k: v.clone() for k, v in encoder.eval().named_buffers()}
+    with torch.no_grad():
+        own, given = encode(encoder, x, norm="call"), encode(encoder, x, params=params, norm="call")
+        moved = {k: 1.5 * w for k, w in params.items()}
+        scaled = encode(encoder, x, params=moved, norm="call")
+    if not torch.allclose(own, given, rtol=1e-3, atol=1e-3):
+        raise Fault(
+            "its own weights, handed in as a task's, give other features: use self.<parameter> in forward alone"
+        )
+    if torch.equal(given, scaled):
+        raise Fault(
+            "other weights handed in for a task change nothing: use its parameters in forward, not copies or `.data`"
+        )
+    for name, value in encoder.named_buffers():
+        if not torch.equal(value, before[name]):
+            raise Fault(f"encoding under a task's weights moves {name}: move running averages in training alone")

@@ -1,0 +1,131 @@
+"""What a dataset must hold: files, samples, split. It is decoded whole, as preparing it does."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import numpy as np
+
+from benchbench.components import Dataset, Sample
+from benchbench.data.prepare import data_root
+from benchbench.data.splits import PARTS, ClassSplit
+from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.testing.checks import check
+from benchbench.testing.guards import own_draws_only
+from benchbench.testing.standins import decoded
+from benchbench.testing.subjects import Fault, NotApplicable, Subject
+
+#: Samples that are decoded twice.
+AGAIN = 50
+
+
+def opened(subject: Subject) -> Dataset:
+    """The dataset, its files there. Raises NotApplicable where they are not, or where settings must be given."""
+    dataset: Dataset = subject.build()
+    try:
+        dataset.sources(data_root())
+    except DataMissing as missing:
+        raise NotApplicable(f"its files are not here: {missing}") from None
+    return dataset
+
+
+@check("dataset")
+def licence_stated(subject: Subject) -> None:
+    """Its licence is stated, in words or as an SPDX name."""
+    if not subject.cls.licence.strip():
+        raise Fault(
+            "it states no licence: set `licence` (SPDX name or words; 'unknown' or 'the user's own' are words too)"
+        )
+    if not isinstance(subject.cls.modality, str) or not subject.cls.modality:
+        raise Fault(f"modality is {subject.cls.modality!r}: set it to a name, such as 'image'")
+
+
+@check("dataset")
+def files_there(subject: Subject) -> None:
+    """Its sources are existing files, in the same order each time; missing ones are DataMissing."""
+    dataset = opened(subject)
+    found = dataset.sources(data_root())
+    if found != dataset.sources(data_root()):
+        raise Fault("its sources come in another order at the second call: sort them")
+    for path in [*found, *dataset.split_sources(data_root())]:
+        if not isinstance(path, Path):
+            raise Fault(f"its source {path!r} is a {type(path).__name__}: return pathlib.Path objects")
+        if not path.exists():
+            raise Fault(f"its source {path} is not there: raise DataMissing that says which files to put where")
+
+
+@check("dataset")
+def samples_fit_together(subject: Subject) -> None:
+    """Samples are uint8 (C, H, W) of one shape with a class name each, in the same order each time."""
+    dataset = opened(subject)
+    first: list[Sample] = []
+    try:
+        with own_draws_only("its samples method"), decoded(_judged(dataset, first), subject.name) as table:
+            again = list(islice(dataset.samples(data_root()), AGAIN))
+            splits = [dataset.split(table) for _ in range(2)]
+            classes = len(table.class_names)
+    except BenchbenchError as error:
+        raise Fault(f"its samples cannot be kept ({error}): yield uint8 (C, H, W), all of one shape") from None
+    if [s.label for s in first] != [s.label for s in again] or any(
+        not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)
+    ):
+        raise Fault(
+            "its samples come in another order, or as other pixels, at the second call: sort what is listed, and seed "
+            "what is drawn"
+        )
+    if splits[0] != splits[1]:
+        raise Fault("its split is another at the second call: derive it from class names alone, or seed it")
+    _judge_split(splits[0], classes)
+
+
+def _judged(dataset: Dataset, first: list[Sample]) -> Iterator[Sample]:
+    """Every sample, judged by itself; copies of some go to `first`."""
+    for sample in dataset.samples(data_root()):
+        if not isinstance(sample, Sample):
+            raise Fault(f"it yields a {type(sample).__name__}: yield benchbench.Sample(x, label)")
+        if not isinstance(sample.label, str) or not sample.label:
+            raise Fault(
+                f"it yields the label {sample.label!r}: a label is the name of a class, a text that is not empty"
+            )
+        if len(first) < AGAIN:
+            first.append(replace(sample, x=np.array(sample.x)))
+        yield sample
+
+
+def _judge_split(split: ClassSplit, classes: int) -> None:
+    if not isinstance(split, ClassSplit):
+        raise Fault(f"its split is a {type(split).__name__}: return benchbench.ClassSplit")
+    ids = [c for part in PARTS for c in split.part(part)]
+    if not split.test:
+        raise Fault("its split has no test class: nothing can be scored on it")
+    if not all(isinstance(c, int) and 0 <= c < classes for c in ids):
+        raise Fault(f"its split holds class ids outside 0 to {classes - 1}: number classes as table.class_names does")
+
+
+@check("dataset")
+def items_travel(subject: Subject) -> None:
+    """Where it has items, they are small and can be sent to another process, and decoding them gives the samples."""
+    if subject.cls.items is Dataset.items:
+        raise NotApplicable("it has no items")
+    dataset = opened(subject)
+    items = dataset.items(data_root())
+    if len(items) != len(dataset.items(data_root())):
+        raise Fault("it has another number of items at the second call: list them in a stable order")
+    if not len(items):
+        raise Fault("it has no items although its files are there: raise DataMissing with what is expected")
+    item = items[0]
+    try:
+        sent = ForkingPickler.loads(ForkingPickler.dumps(item))
+    except Exception as error:
+        raise Fault(
+            f"an item cannot be sent to another process ({error}): make items paths, numbers or tuples"
+        ) from None
+    here, there = list(dataset.decode(item)), list(subject.build().decode(sent))
+    if (
+        not here
+        or len(here) != len(there)
+        or any(not np.array_equal(a.x, b.x) for a, b in zip(here, there, strict=True))
+    ):
+        raise Fault("an item decodes to other samples in another process: let decode depend on its item alone")

@@ -1,0 +1,155 @@
+"""What a protocol must hold: its scores, what it may read, what it leaves alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchbench.components import Protocol, SampleSpec, Scores
+from benchbench.errors import BenchbenchError
+from benchbench.evaluation import Target, TestBatch, Trained
+from benchbench.rng import Rng, seeded_globals
+from benchbench.testing.checks import check
+from benchbench.testing.guards import own_draws_only, own_state_kept
+from benchbench.testing.standins import prepared_of, trained_of
+from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
+
+RNG = Rng("conformance", "protocol")
+#: What one value of a score is of. One of a `target` is a number of the whole of it, such as a rank.
+UNITS = ("episode", "image", "target")
+
+
+class Watched(Target):
+    """A target that keeps what is handed in for scoring. Poisoned, whatever holds test labels holds wrong ones."""
+
+    def __init__(self, sample: SampleSpec, *, poisoned: bool = False):
+        data = prepared_of(sample)
+        super().__init__(replace(data, table=replace(data.table, labels=data.table.labels.copy())), sample)
+        self.seen: list[np.ndarray] = []
+        self.poisoned = poisoned
+        # Parts and episodes are drawn from the true labels, and stay.
+        _ = self._whole, self._sources
+        if poisoned:
+            labels = self.data.table.labels
+            labels[:] = (labels + 1) % self.classes
+
+    def _batch(self, number: int, part: list[Any]) -> TestBatch:
+        batch = super()._batch(number, part)
+        if self.poisoned:
+            self._labels[number] = (self._labels[number] + 1) % batch.ways
+        return batch
+
+    def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
+        """Keep the logits, and score them."""
+        self.seen.append(logits.detach().numpy().copy())
+        return super().score(batch, logits)
+
+    def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
+        """Keep the predictions, and score them."""
+        self.seen.append(np.asarray(predictions.cpu() if isinstance(predictions, Tensor) else predictions).copy())
+        return super().score_images(rows, predictions)
+
+
+def trained(subject: Subject, sample: SampleSpec = IMAGES[0]) -> Trained:
+    """A stand-in encoder and learner that provide what the protocol requires."""
+    found = trained_of(sample, subject.cls.requires)
+    if found is None:
+        raise NotApplicable(f"no stand-in encoder provides {', '.join(sorted(subject.cls.requires))}")
+    return found
+
+
+def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target) -> dict[str, Scores]:
+    """What it makes of a target, as a cell asks for it. Raises NotApplicable where it refuses the target."""
+    try:
+        protocol.check(target)
+    except BenchbenchError as refusal:
+        raise NotApplicable(f"it refuses the target tried: {refusal}") from None
+    with seeded_globals(RNG.child("globals")):
+        return protocol.evaluate(model, target, RNG.child("evaluate"))
+
+
+@check("protocol")
+def scores_as_declared(subject: Subject) -> None:
+    """Every declared metric has its scores, one for each episode or image, on one channel and on three."""
+    for sample in IMAGES[:2]:
+        found = scored(subject, subject.build(), trained(subject, sample), Watched(sample))
+        if not isinstance(found, dict) or set(found) != set(subject.cls.metrics):
+            raise Fault(
+                f"it declares the metrics {sorted(subject.cls.metrics)} but returns {sorted(found)}: declare in "
+                "`metrics` what evaluate returns, with the better direction of each"
+            )
+        for metric, scores in found.items():
+            _judge(metric, scores)
+
+
+def _judge(metric: str, scores: Scores) -> None:
+    if not isinstance(scores, Scores):
+        raise Fault(f"its {metric} is a {type(scores).__name__}: return benchbench.Scores")
+    if scores.unit not in UNITS:
+        raise Fault(f"the unit of its {metric} is {scores.unit!r}: it is one of {', '.join(UNITS)}")
+    if len(scores.values) < (1 if scores.unit == "target" else 2):
+        raise Fault(f"its {metric} is one number: return a value for each episode or image, never only their mean")
+    if scores.denominator is None:
+        if not np.isfinite(np.array(scores.values, float)).all():
+            raise Fault(f"its {metric} holds values that are not finite")
+        return
+    if not all(isinstance(v, int) and 0 <= v <= scores.denominator for v in scores.values):
+        raise Fault(
+            f"its {metric} has the denominator {scores.denominator}, so its values are counts, ints from 0 to it: "
+            "return counts, or leave the denominator out"
+        )
+
+
+@check("protocol")
+def draws_follow_the_stream(subject: Subject) -> None:
+    """The same `rng` gives the same scores, and neither Python's nor NumPy's global generator is touched."""
+    protocol, sample = subject.build(), IMAGES[0]
+    # Torch's is the core's to seed: fresh heads and dropout take no generator.
+    with own_draws_only("its evaluate method", torch.nn.Dropout()):
+        first = scored(subject, protocol, trained(subject), Watched(sample))
+    again = scored(subject, protocol, trained(subject), Watched(sample))
+    if {k: s.values for k, s in first.items()} != {k: s.values for k, s in again.items()}:
+        raise Fault("the same encoder, target and rng give other scores at the second call: draw from `rng` alone")
+
+
+@check("protocol")
+def encoder_untouched(subject: Subject) -> None:
+    """Encoder and learner are as they were after scoring: they are scored by other protocols too."""
+    model = trained(subject)
+    with own_state_kept("its evaluate method", encoder=model.encoder, learner=model.learner):
+        scored(subject, subject.build(), model, Watched(IMAGES[0]))
+
+
+@check("protocol")
+def test_labels_unread(subject: Subject) -> None:
+    """What is handed in for scoring is the same where every label of a test sample is wrong."""
+    clean, poisoned = Watched(IMAGES[0]), Watched(IMAGES[0], poisoned=True)
+    for target in (clean, poisoned):
+        scored(subject, subject.build(), trained(subject), target)
+    if not clean.seen:
+        raise NotApplicable("it hands in no logits or predictions of classes")
+    same = len(clean.seen) == len(poisoned.seen) and all(
+        np.array_equal(a, b) for a, b in zip(clean.seen, poisoned.seen, strict=True)
+    )
+    if not same:
+        raise Fault(
+            "its predictions change with the test labels: it reads them; fit on target.division().fit and select "
+            "alone, and leave scoring to target.score or target.score_images"
+        )
+
+
+@check("protocol")
+def refuses_what_it_cannot_score(subject: Subject) -> None:
+    """`check` computes nothing, and refuses a target by BenchbenchError alone."""
+    protocol: Protocol = subject.build()
+    target = Watched(IMAGES[0])
+    refuse: Callable[[Target], None] = protocol.check
+    try:
+        refuse(target)
+    except BenchbenchError:
+        return
+    if target.seen:
+        raise Fault("its check method scores: let it look at the target's size alone, and score in evaluate")

@@ -1,0 +1,104 @@
+"""What is under test: a component of one kind with its settings, and the samples it is tried on."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchbench.components import Backbone, Component, Dataset, MetaLearner, Pretext, Protocol, SampleSpec
+from benchbench.errors import BenchbenchError
+from benchbench.registry import GROUPS, Offer, offers
+from benchbench.rng import Rng, seeded_globals
+from benchbench.settings import construct, schema, validate
+
+#: The contract of each kind that can be checked.
+CONTRACTS: dict[str, type[Component]] = {
+    "pretext": Pretext,
+    "meta": MetaLearner,
+    "backbone": Backbone,
+    "dataset": Dataset,
+    "protocol": Protocol,
+}
+#: Odd sizes on purpose: one channel, three channels, not square.
+IMAGES = tuple(SampleSpec("image", shape) for shape in ((1, 16, 16), (3, 16, 16), (3, 17, 22)))
+#: Shapes tried for a modality that the suite knows nothing of.
+OTHERS = ((12,), (3, 16))
+
+
+class Fault(Exception):
+    """A component breaks its contract; the message says how, and what to change."""
+
+
+class NotApplicable(Exception):
+    """A check has no meaning for this component; the message says why."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A component under test. `samples` replaces the shapes that it is tried on, where its kind takes any."""
+
+    kind: str
+    name: str
+    cls: type[Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[SampleSpec] = ()
+    #: What checks found out that others need too: the first shape that it takes.
+    found: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, component: str | type[Any], settings: Mapping[str, Any], samples: Sequence[SampleSpec]) -> "Subject":
+        """From a class, or the name that an installed distribution gives it. Raises BenchbenchError for what is no
+        component, for an unknown name, and for one that several kinds or distributions share."""
+        if isinstance(component, str):
+            return cls.installed(one_offer(component), settings, samples)
+        for kind, base in CONTRACTS.items():
+            if inspect.isclass(component) and issubclass(component, base):
+                return cls(kind, component.__name__, component, settings, samples)
+        expected = ", ".join(base.__name__ for base in CONTRACTS.values())
+        raise BenchbenchError(f"conformance: {component!r} is no component: expected a subclass of one of {expected}")
+
+    @classmethod
+    def installed(cls, offer: Offer, settings: Mapping[str, Any], samples: Sequence[SampleSpec] = ()) -> "Subject":
+        """What a distribution offers. Raises BrokenPlugin where it cannot be imported."""
+        return cls(offer.kind, offer.name, offer.load(), settings, samples)
+
+    @property
+    def label(self) -> str:
+        """``kind name``, as messages begin."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Name -> pydantic's field of each setting."""
+        cls: Any = self.cls
+        return schema(cls).model_fields
+
+    def build(self, *arguments: Any, seed: int = 0) -> Any:
+        """Construct it as a training does: validated settings, torch's global generator seeded."""
+        values = validate(self.label, self.cls, self.settings)
+        with seeded_globals(Rng("conformance", "build", seed)):
+            return construct(self.cls, *arguments, settings=values.model_dump(mode="json"))
+
+    def shapes(self) -> list[SampleSpec]:
+        """The samples to try: images of odd sizes for what takes images, else shapes of its own modality."""
+        if self.samples:
+            return list(self.samples)
+        modalities: frozenset[str] = getattr(self.cls, "modalities", frozenset({"image"}))
+        if "image" in modalities:
+            return list(IMAGES)
+        return [SampleSpec(modality, shape) for modality in sorted(modalities) for shape in OTHERS]
+
+
+def one_offer(name: str) -> Offer:
+    """The one component called `name`, whatever its kind."""
+    found = [o for kind in CONTRACTS for o in offers(kind) if name in (o.name, o.qualified)]
+    if not found:
+        from benchbench.errors import suggest
+
+        raise BenchbenchError(
+            f"unknown component {name!r}{suggest(name, {o.name for kind in GROUPS for o in offers(kind)})}"
+        )
+    if len(found) > 1:
+        several = " and ".join(f"{o.kind} {o.qualified}" for o in found)
+        raise BenchbenchError(f"component {name!r} is {several}: name the class instead")
+    return found[0]
