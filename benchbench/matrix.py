@@ -1,13 +1,14 @@
 """The matrix file: what is compared, on what, under which budget. Validated with one message for the first fault."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbench.errors import BenchbenchError, suggest
+from benchbench.settings import ComponentRef
 from benchbench.stages import Regime
 from benchbench.tasks import tasks_folder
 
@@ -116,6 +117,16 @@ class Tuned(_Section):
     method: str
     budget: dict[str, int]
     space: Space
+
+    def tried(self, refs: Iterable[ComponentRef]) -> list[tuple[ComponentRef, str, Range | list[Any]]]:
+        """Which settings of some components it searched, and in what."""
+        return [
+            (ref, setting, tried)
+            for ref in refs
+            for name, settings in self.space.get(ref.kind, {}).items()  # type: ignore[call-overload]
+            if name in (ref.name, ref.name.split(":")[-1])
+            for setting, tried in settings.items()
+        ]
 
 
 class Matrix(_Section):

@@ -272,27 +272,21 @@ class _Planner:
                 "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
             },
             cells=[self._cell(p, source) for p in points],
-            tuned=self._tuned(point),
+            tuned=self._tuned([pretext, meta, backbone]),
         )
 
-    def _tuned(self, point: Point) -> list[dict[str, Any]]:
-        """The declared searches that settings of a point come from. Raises BenchbenchError where a setting has a value
-        that its search cannot have found."""
+    def _tuned(self, refs: list[ComponentRef]) -> list[dict[str, Any]]:
+        """The declared searches that settings of some components come from. Raises BenchbenchError where a setting has
+        a value that its search cannot have found."""
         found = []
         for declared in self.matrix.tuned:
-            searched = [
-                (offer.name, ref, components[name])
-                for kind, components in declared.space.items()
-                for name in components
-                if (offer := find(kind, name)) and (ref := self._ref(kind, point[kind])) and ref.name == offer.qualified
-            ]
-            for name, ref, settings in searched:
-                for setting, tried in settings.items():
-                    if ref.settings.get(setting) not in tried:
-                        raise BenchbenchError(
-                            f"matrix {self.matrix.name!r}: [[tuned]] declares a search for {setting!r} of {ref.kind} "
-                            f"{name} that cannot have found {ref.settings.get(setting)!r}, which it is set to"
-                        )
+            searched = declared.tried(refs)
+            for ref, setting, tried in searched:
+                if (value := ref.settings.get(setting)) not in tried:
+                    raise BenchbenchError(
+                        f"matrix {self.matrix.name!r}: [[tuned]] declares a search for {setting!r} of {ref.kind} "
+                        f"{ref.name.split(':')[-1]} that cannot have found {value!r}, which it is set to"
+                    )
             if searched:
                 found.append(declared.model_dump(mode="json"))
         return found
