@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+import benchbench
 from benchbench import BenchbenchError, EpisodeShape, Rng, Trained
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.views import view
+from benchbench.matrix import parse_matrix
+from benchbench.plan import plan
 from benchbench.registry import resolve_component
+from benchbench.results.audit import matrix_of
+from benchbench.results.content import content_faults, key_faults
+from benchbench.results.plausibility import number_faults
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.protonet import ProtoNet
 from benchbench_standard.metas.reptile import Reptile
@@ -102,3 +110,28 @@ def test_one_step_on_a_pretext_by_hand(small):
 def test_pretexts_that_cannot_be_adapted_to_are_refused(name, message):
     with pytest.raises(BenchbenchError, match=f"pretext benchbench-suite:{name} .*{message}"):
         Adaptation(pretext=resolve_component("pretext", name))
+
+
+def test_records_hold_the_curve_and_the_held_out_pretext(tmp_path):
+    axes = {"pretext": "mixture", "meta": "maml", "backbone": "mlp", "source": "glyphs", "target": "glyphs"}
+    content = {
+        "axes": {k: [v] for k, v in {**axes, "protocol": "adaptation", "regime": "meta-pretext"}.items()},
+        "floors": False,
+        "budget": {"steps": 1},
+        "episodes": {"meta_batch": 1, "queries": 1},
+        "settings": {
+            "backbone": {"mlp": {"width": 8, "depth": 1}},
+            "pretext": {"mixture": {"parts": ["rotation", "contrastive"]}},
+            "protocol": {"adaptation": {"pretext": "relative-patch", "episodes": 2, "steps": [0, 3]}},
+        },
+    }
+    (record,) = benchbench.run(parse_matrix(content, "test"), tmp_path, executor="inline").records
+    assert record.content["protocol"]["settings"]["pretext"]["name"] == "benchbench-suite:relative-patch"
+    assert key_faults(record) == ([], [])
+    assert content_faults(record) == []
+    assert number_faults(record) == []
+    assert plan(matrix_of(record)).trainings[0].cells[0].key == record.key
+    found = {(r["metric"], r["steps"]): r["mean"] for r in plain_rows(view("adaptation", [record]))}
+    assert set(found) == {("loss", 0), ("loss", 3)}
+    # A random head of eight places says nothing yet.
+    assert found["loss", 0] == pytest.approx(np.log(8), rel=0.1)
