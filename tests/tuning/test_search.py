@@ -1,12 +1,14 @@
 """The search for settings: what it may see, what it repeats, and what records say of it."""
 
+import signal
 import tomllib
 
 import pytest
+import tomli_w
 
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
-from benchbench.errors import BenchbenchError, Interrupted, TrainingFailed
+from benchbench.errors import BenchbenchError, Interrupted, Stopped, TrainingFailed
 from benchbench.evaluation import Target
 from benchbench.execution import job
 from benchbench.execution.recording import scored
@@ -109,10 +111,12 @@ def test_tpe_finds_what_is_best_and_goes_on_where_it_was(store, judged, tmp_path
 def test_an_interrupted_trial_is_proposed_again(store, monkeypatch):
     seen = []
 
-    def judge(training, *_):
+    def judge(training, what, store, device, stop):
         seen.append(training.content["learner"]["settings"]["inner_lr"])
         if len(seen) == 2:
-            raise Interrupted(2)
+            signal.raise_signal(signal.SIGINT)
+            assert stop()
+            raise Stopped
         return 0.5
 
     monkeypatch.setattr(searching, "_score", judge)
@@ -236,8 +240,6 @@ def test_a_declaration_that_cannot_be_true_is_refused():
 def test_the_command_writes_a_piece_of_a_matrix(command, judged, tmp_path):
     space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
     space.write_text("[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n")
-    import tomli_w
-
     matrix.write_text(tomli_w.dumps(content()))
     code, out, err = command(
         "tune", space, "--matrix", matrix, "--trials", 2, "--results", tmp_path, "--output", output, "--device", "cpu"
