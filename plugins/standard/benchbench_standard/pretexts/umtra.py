@@ -12,7 +12,9 @@ class UMTRA(Pretext):
     2019, arXiv 1811.11819, algorithm 1), with the paper's augmentation for Omniglot: pixels set to zero at random, and
     a random shift. Its AutoAugment for photographs is left out: `contrastive` has views for these.
 
-    The first shot of a class is the image itself, further ones are augmented as the queries are.
+    The first shot of a class is the image itself, further ones are augmented as the queries are. Both constants are the
+    official code's. Other than there, an image is shifted by whole pixels, with its border repeated where zeros come in
+    there, and zeroed after that: the same but for a margin of the shift.
     """
 
     objectives = frozenset({"episodes"})
