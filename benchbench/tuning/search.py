@@ -14,10 +14,10 @@ from typing import Any, Literal
 from filelock import Timeout
 
 from benchbench.data.prepare import prepare
-from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
+from benchbench.errors import BenchbenchError, Stopped, StorageError
 from benchbench.evaluation import Target
 from benchbench.execution.interrupts import Interrupts
-from benchbench.execution.job import settled, train
+from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
 from benchbench.leaderboard.cells import shown
 from benchbench.matrix import Matrix, Range, Space, Tuned
@@ -61,7 +61,9 @@ class Search:
         """One training a seed, under the matrix's settings and, above them, some of the space."""
         settings = {kind: {name: {**s} for name, s in named.items()} for kind, named in self.matrix.settings.items()}
         for (kind, name, setting), value in chosen.items():
-            settings.setdefault(kind, {}).setdefault(name, {})[setting] = value
+            named = settings.setdefault(kind, {})
+            # Last, and so above those that the matrix writes under the component's qualified name.
+            named[name] = {**named.pop(name, {}), setting: value}
         update: dict[str, Any] = {"settings": settings, "floors": False, "tuned": []}
         if self.criterion == "pretext-valid":
             # Judged once, at its end.
@@ -90,6 +92,8 @@ class Search:
                     raise BenchbenchError(f"protocol {name} has scores of which lower ones are better")
             return
         regime = training.method.regime
+        if not training.stages:
+            raise BenchbenchError(f"{training.label} trains nothing: criterion pretext-valid compares training losses")
         if regime in LABELLED_REGIMES or uses_labels(training.stages[0].pretext):
             raise BenchbenchError(f"{training.label} reads labels: criterion pretext-valid is for methods that do not")
         if self.space.get("pretext"):
@@ -104,7 +108,7 @@ def search(
     """Make the trials that `store` does not hold yet, `trials` in all: the best settings, and their declaration.
 
     A trial that fails (a non-finite loss, settings that do not go together) counts and is never the best. Raises
-    BenchbenchError for bad input and where every trial failed, Interrupted after a signal.
+    BenchbenchError for bad input and where every trial failed, StorageError, and Interrupted after a signal.
     """
     if optuna is None:
         raise BenchbenchError("benchbench tune needs Optuna: install benchbench-suite[tune]")
@@ -130,10 +134,11 @@ def search(
                 interrupts.check()
             except StorageError:
                 raise
-            except (TrainingFailed, BenchbenchError) as error:
-                trial.set_user_attr("reason", str(error))
+            except Exception as error:
+                reason, _ = explain(error)
+                trial.set_user_attr("reason", reason)
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                report(len(finished) + 1, chosen, str(error))
+                report(len(finished) + 1, chosen, reason)
             else:
                 score = math.fsum(means) / len(means)
                 study.tell(trial, score)

@@ -127,6 +127,15 @@ def test_an_interrupted_trial_is_proposed_again(store, monkeypatch):
     assert seen[1] == seen[2]
 
 
+def test_what_is_tried_stands_above_the_matrix_however_it_is_written():
+    settings = {
+        **content()["settings"],
+        "meta": {"maml": {"inner_lr": 0.2}, "benchbench-suite:maml": {"inner_lr": 0.3}},
+    }
+    (training,) = what(settings=settings).trainings({RATE: 0.05})
+    assert training.content["learner"]["settings"]["inner_lr"] == 0.05
+
+
 def test_failed_trials_count_and_are_never_the_best(store, monkeypatch):
     said = []
 
@@ -170,6 +179,15 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
             "settings of a pretext change the loss",
         ),
         ({"only": {}}, "one method: choose one by --only from"),
+        (
+            {
+                "criterion": "pretext-valid",
+                "only": {"pretext": ["none"]},
+                "space": {"meta": {"baseline++": {"lr": [0.1]}}},
+                "axes": {**content()["axes"], "pretext": ["none"], "meta": ["baseline++"]},
+            },
+            "trains nothing",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_refused(store, changes, message):
