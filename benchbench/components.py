@@ -181,10 +181,14 @@ class MetaLearner(_OnEncoder):
     #: It must reach the encoder through `self.encode` alone.
     frozen_features: ClassVar[bool] = False
     #: Gradient steps on each support set at test, or passes over it where it is taken in mini-batches; 0 where nothing
-    #: is descended. It stands in the record.
+    #: is descended. It stands in the record. Where it is not 0, `logits` takes as many as it says at the time (protocol
+    #: ``adaptation`` varies it), none at 0.
     adaptation_steps: int = 0
     #: It offers `adapt_to`: what the regimes ``meta-pretext`` need.
     adapts_to_any_loss: ClassVar[bool] = False
+    #: Its outer step follows ``.grad`` by the training's optimiser, so another loss may be added to its own: what the
+    #: regime ``auxiliary`` needs.
+    joins_losses: ClassVar[bool] = True
 
     def __init__(self, encoder: Backbone, *, train_norm: NormMode = "episode", test_norm: NormMode = "running"):
         super().__init__(encoder)

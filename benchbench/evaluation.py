@@ -243,6 +243,11 @@ class Target:
             raise ValueError(f"expected logits {(*labels.shape, batch.ways)}, got {tuple(logits.shape)}")
         return (logits.argmax(-1).cpu().numpy() == labels).sum(1).tolist()
 
+    def losses(self, batch: TestBatch, logits: Tensor) -> list[float]:
+        """The mean cross-entropy of the queries of each episode of `batch`, from logits (B, Q, ways)."""
+        labels = torch.from_numpy(self._labels[batch.number])
+        return F.cross_entropy(logits.cpu().mT, labels, reduction="none").mean(1).tolist()
+
 
 class Trained:
     """An encoder and its learner, ready to be scored or used."""

@@ -1,13 +1,14 @@
 """The matrix file: what is compared, on what, under which budget. Validated with one message for the first fault."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbench.errors import BenchbenchError, suggest
+from benchbench.settings import ComponentRef
 from benchbench.stages import Regime
 from benchbench.tasks import tasks_folder
 
@@ -72,6 +73,62 @@ class TrainingSettings(_Section):
     validate_times: Count = 10
 
 
+class Range(_Section):
+    """The values from `low` to `high`, both included: whole ones where both are whole; with `log` evenly in their
+    logarithm."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be below high, and above 0 with log")
+        return self
+
+    def __contains__(self, value: object) -> bool:
+        """Whether it is one of them."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+#: Kinds of component whose settings may be searched: the others say what is measured.
+TUNABLE = ("pretext", "meta", "backbone")
+#: What a search tried: kind -> component -> setting -> a range, or a list of values.
+Space = dict[
+    Literal["pretext", "meta", "backbone"],
+    dict[str, dict[str, Range | Annotated[list[str | bool | int | float], Field(min_length=1)]]],
+]
+
+
+class Tuned(_Section):
+    """The search behind some of the settings, as ``benchbench tune`` writes it: it enters the key and the records of
+    every training that uses one of them.
+
+    `trials` were made on `method` under `budget` each; `best` is the criterion's highest value: the mean score on the
+    source's validation classes (``labelled-valid``), or minus the pretext's own loss there (``pretext-valid``).
+    """
+
+    criterion: Literal["labelled-valid", "pretext-valid"]
+    trials: Count
+    sampler: str
+    seed: int
+    best: float
+    method: str
+    budget: dict[str, int]
+    space: Space
+
+    def tried(self, refs: Iterable[ComponentRef]) -> list[tuple[ComponentRef, str, Range | list[Any]]]:
+        """Which settings of some components it searched, and in what."""
+        return [
+            (ref, setting, tried)
+            for ref in refs
+            for name, settings in self.space.get(ref.kind, {}).items()  # type: ignore[call-overload]
+            if name in (ref.name, ref.name.split(":")[-1])
+            for setting, tried in settings.items()
+        ]
+
+
 class Matrix(_Section):
     """A whole matrix file; see ``tasks/matrices`` for examples.
 
@@ -93,6 +150,7 @@ class Matrix(_Section):
     exclude: list[dict[str, Any]] = []
     include: list[dict[str, Any]] = []
     when: list[dict[str, Any]] = []
+    tuned: list[Tuned] = []
 
     def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
         """Budget, episodes, optimisation and selection for one point of the axes, ``[[when]]`` rules applied."""
@@ -148,7 +206,7 @@ def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, An
             EpisodeSettings.model_validate(rule.get("episodes", {}))
             TrainingSettings.model_validate(rule.get("training", {}))
     except ValidationError as error:
-        raise BenchbenchError(f"{where}: {_explain(error)}") from None
+        raise BenchbenchError(f"{where}: {explain(error)}") from None
     for section in ("exclude", "include"):
         for rule in getattr(matrix, section):
             _check_rule(rule, section, where, AXES)
@@ -188,7 +246,8 @@ def _check_rule(rule: Mapping[str, Any], section: str, where: str, allowed: tupl
             raise BenchbenchError(f"{where}: [[{section}]]: unknown axis {axis!r}{suggest(axis, allowed)}")
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """The first fault of a matrix, or of a part of one, in a line."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)

@@ -109,6 +109,11 @@ class _Planner:
                 if name not in known:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
 
+        for declared in self.matrix.tuned:
+            for kind, components in declared.space.items():
+                for name in components:
+                    find(kind, name)
+
     def _check_data(self) -> None:
         for axis in ("source", "target") if self.matrix.missing == "skip" else ():
             names = getattr(self.matrix.axes, axis)
@@ -209,6 +214,8 @@ class _Planner:
             return f"its embedding {before.name.split(':')[-1]} has no plain objective"
         if regime.startswith("meta-pretext") and not meta.adapts_to_any_loss:
             return f"{point['meta']} adapts to labelled samples only, not to a pretext's own loss"
+        if regime == "auxiliary" and not meta.joins_losses:
+            return f"{point['meta']} makes an outer step of its own, which no auxiliary loss can join"
         if regime in LABELLED_REGIMES and uses_labels(refs["pretext"]):
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
         if regime == "joint" and self.matrix.selection == "pretext-valid" and uses_labels(refs["pretext"]):
@@ -265,7 +272,24 @@ class _Planner:
                 "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
             },
             cells=[self._cell(p, source) for p in points],
+            tuned=self._tuned([pretext, meta, backbone]),
         )
+
+    def _tuned(self, refs: list[ComponentRef]) -> list[dict[str, Any]]:
+        """The declared searches that settings of some components come from. Raises BenchbenchError where a setting has
+        a value that its search cannot have found."""
+        found = []
+        for declared in self.matrix.tuned:
+            searched = declared.tried(refs)
+            for ref, setting, tried in searched:
+                if (value := ref.settings.get(setting)) not in tried:
+                    raise BenchbenchError(
+                        f"matrix {self.matrix.name!r}: [[tuned]] declares a search for {setting!r} of {ref.kind} "
+                        f"{ref.name.split(':')[-1]} that cannot have found {value!r}, which it is set to"
+                    )
+            if searched:
+                found.append(declared.model_dump(mode="json"))
+        return found
 
     def _misfit(
         self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
@@ -371,6 +395,7 @@ class _Family:
     sample: list[int]
     contents: dict[str, dict[str, Any]]
     cells: list[_FamilyCell]
+    tuned: list[dict[str, Any]]
 
     def training(self, seed: int) -> Training:
         """The training of a seed, with its cells."""
@@ -383,6 +408,7 @@ class _Family:
             **(base if self.trains else {"backbone": held["backbone"], "seed": seed, "sample": self.sample}),
             "learner": held["learner"],
             "stages": [s.key for s in stages],
+            **({"tuned": self.tuned} if self.tuned else {}),
         }
         key = content_key(content)
         return Training(

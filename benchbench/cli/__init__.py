@@ -25,6 +25,7 @@ COMMANDS = {
     "results": "Submit, merge, export, prune and audit records.",
     "run": "Train and score a matrix, then print its leaderboard.",
     "status": "Say what is done in a results folder, and what runs.",
+    "tune": "Search a method's settings by validation, under a declared budget.",
 }
 
 

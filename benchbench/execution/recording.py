@@ -54,6 +54,7 @@ def scored(
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
     identity["content"]["adaptation_steps"] = learner.adaptation_steps
     labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
+    chosen_by = {training.recipe["selection"], *(t["criterion"] for t in training.content.get("tuned", ()))}
     return Record(
         **identity,
         status="ok",
@@ -68,7 +69,7 @@ def scored(
         ),
         flags=Flags(
             transductive=trained.transductive,
-            labels="source" if labels or training.recipe["selection"] == "labelled-valid" else "none",
+            labels="source" if labels or "labelled-valid" in chosen_by else "none",
             selection=training.recipe["selection"],
             floor=training.floor,
         ),

@@ -16,10 +16,12 @@ from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordere
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.views.comparison import over_targets
 from benchbench.leaderboard.views.cost import pareto
+from benchbench.leaderboard.views.curves import adaptation as over_steps
 from benchbench.leaderboard.views.curves import curve
 from benchbench.leaderboard.views.curves import shots as over_shots
 from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
+from benchbench.leaderboard.views.overfitting import overfitting as gaps
 from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
 from benchbench.leaderboard.views.transfer import transfer as by_source
 from benchbench.records import Record
@@ -219,6 +221,46 @@ def learning(found: Grid) -> Figure | None:
     return figure
 
 
+def adaptation(found: Grid) -> Figure | None:
+    """Scores over adaptation steps, a panel a metric and column, the best lines of each."""
+    rows = [r for r in plain_rows(over_steps(found)) if r["metric"] in ("accuracy", "loss")]
+    places = sorted({(r["metric"], r["column"]) for r in rows})[:MOST_PANELS]
+    if len({r["steps"] for r in rows}) < 2:
+        return None
+    figure, axes = panels(len(places), 3.2, 2.8, columns=3)
+    shown = list(dict.fromkeys(r["method"] for r in rows))[:MOST_LINES]
+    for axis, (metric, column) in zip(axes, places, strict=True):
+        for i, method in enumerate(shown):
+            line = [r for r in rows if (r["metric"], r["column"], r["method"]) == (metric, column, method)]
+            axis.plot([r["steps"] for r in line], [r["mean"] for r in line], **strokes(i), lw=1.3, marker=".")
+        axis.set_title(column)
+        axis.set_xlabel("adaptation steps")
+        axis.set_ylabel(metric)
+    signs = [Line2D([], [], label=method, **strokes(i), lw=1.3) for i, method in enumerate(shown)]
+    figure.legend(handles=signs, loc="outside lower center", ncols=min(3, len(signs)))
+    return figure
+
+
+def overfitting(found: Grid) -> Figure | None:
+    """Accuracy at the end of training beside that on test episodes of the same dataset, a line a training."""
+    rows = plain_rows(gaps(found))[:MOST_ROWS]
+    if not rows:
+        return None
+    figure, (axis,) = panels(1, 5.6, 1.1 + 0.2 * len(rows))
+    for y, r in enumerate(rows):
+        axis.plot([r["test"], r["train"]], [y, y], color=GREY, lw=1, zorder=0)
+    looks = (("train", "white", "its own training episodes"), ("test", COLOURS[0], "test episodes of new classes"))
+    for name, face, label in looks:
+        look = {**_POINT, "marker": "o", "markerfacecolor": face}
+        axis.plot([r[name] for r in rows], range(len(rows)), **look, label=label)
+    several = len({r["column"] for r in rows}) > 1
+    axis.set_yticks(range(len(rows)), [f"{r['method']}, {r['column']}" if several else r["method"] for r in rows])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("accuracy, %" if several else f"accuracy, %, {rows[0]['column']}")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
 def effects(found: Grid) -> Figure | None:
     """What meta-learning adds to each pretext, and each pretext to an untrained encoder."""
     if not all(c.record for c in found.everything if c.ok):
@@ -348,4 +390,6 @@ PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
     "shots": shots,
     "transfer": transfer,
     "learning": learning,
+    "overfitting": overfitting,
+    "adaptation": adaptation,
 }

@@ -132,6 +132,7 @@ def matrix_of(record: Record) -> Matrix:
             "regime": [record.method.regime],
         },
         **{name: value for name, value in recipe.items() if name != "precision"},
+        "tuned": content.get("tuned", []),
         "settings": {kind: {c["name"]: _written(c["settings"]) for c in found} for kind, found in settings.items()},
     }
     return parse_matrix(described, f"record {record.key[:12]}")

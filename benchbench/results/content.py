@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
-from benchbench.matrix import TrainingSettings
+from benchbench.matrix import TrainingSettings, Tuned
 from benchbench.records import Record
 from benchbench.registry import key_content, resolve_component
 from benchbench.settings import ComponentRef
@@ -62,6 +62,7 @@ class _Content(BaseModel):
     recipe: _Recipe
     seed: int
     stages: list[str]
+    tuned: list[Tuned] = []
 
 
 class _Trained(_Content):
@@ -134,7 +135,8 @@ def key_faults(record: Record) -> tuple[list[str], list[str]]:
 
 
 def _training_content(record: Record) -> dict[str, Any]:
-    names = ("sample",) if record.flags.floor else ("source", "recipe")
+    names = ["sample"] if record.flags.floor else ["source", "recipe"]
+    names += [name for name in ("tuned",) if name in record.content]
     return {name: record.content[name] for name in ("backbone", "seed", "learner", "stages", *names)}
 
 

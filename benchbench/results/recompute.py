@@ -50,7 +50,8 @@ class Recomputed:
         if record.flags.floor or record.status == "failed":
             return []
         pretext = _installed("pretext", record.content["pretext"])
-        labelled = record.method.regime in LABELLED_REGIMES or record.flags.selection == "labelled-valid"
+        chosen_by = {record.flags.selection, *(t["criterion"] for t in record.content.get("tuned", ()))}
+        labelled = record.method.regime in LABELLED_REGIMES or "labelled-valid" in chosen_by
         expected = "source" if labelled or uses_labels(pretext) else "none"
         return [] if record.flags.labels == expected else [f"flags.labels is not {expected!r}, what its method reads"]
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},
     {"api", "encoders"},
-    {"results", "embedding", "exporting"},
+    {"results", "embedding", "exporting", "tuning"},
     {"cli"},
     {"__main__", "testing", "scaffold"},
 )

@@ -23,14 +23,18 @@ def rich(make):
     records = []
     for i, pretext in enumerate(("rotation", EVIL)):
         for meta, regime in (("nearest-centroid", "joint"), ("protonet", "pseudo")):
-            for source in ("glyphs", "symbols"):
+            for source in ("t0", "symbols"):
                 for t in range(6):
                     for shots in (1, 5):
                         r = make(pretext, meta, f"t{t}", (i + shots, i + 3), source=source, regime=regime)
                         protocol = {"name": "episodic", "settings": {"ways": 5, "shots": shots}}
-                        curve = [{"samples": float(s), "loss": 3.0 / s} for s in (1, 2, 3)]
+                        curve = [{"samples": float(s), "loss": 3.0 / s, "accuracy": s / 4} for s in (1, 2, 3)]
                         update = {"key": content_key([r.key, shots]), "protocol": f"5way-{shots}shot", "curve": curve}
-                        update |= {"content": {**r.content, "protocol": protocol}, "timing": {"train_seconds": 1.0 + i}}
+                        steps = {f"accuracy@{k}": r.summary["accuracy"] for k in (0, 5)}
+                        update["summary"] = {**r.summary, **steps}
+                        content = {**r.content, "protocol": protocol, "training_ways": [5]}
+                        content["recipe"] = {"episodes": {"shots": 1}}
+                        update |= {"content": content, "timing": {"train_seconds": 1.0 + i}}
                         records.append(r.model_copy(update=update))
     return records
 
@@ -47,7 +51,7 @@ def text_of(svg):
 
 
 def test_every_plot_is_drawn_where_there_is_something_to_show(written):
-    names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "learning"}
+    names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "learning", "overfitting", "adaptation"}
     assert {p.name for p in (written / "plots").iterdir()} == {f"{n}.{s}" for n in names for s in ("svg", "png")}
     readme = (written / "LEADERBOARD.md").read_text()
     assert all(f"](plots/{name}.svg)" in readme for name in names)

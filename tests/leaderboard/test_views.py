@@ -7,7 +7,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.views import VIEWS, Filters, view
-from benchbench.records import Record
+from benchbench.records import Metric, Record, Summary
 
 #: Correct of ten in four test episodes, which all methods share.
 HARD = np.array([3, 5, 4, 6])
@@ -192,6 +192,59 @@ def test_learning_curves_are_averaged_over_seeds_and_stages_follow_each_other(pl
     points = rows("learning", records)
     assert [(p["samples"], p["loss"]) for p in points] == [(1, 4.5), (2, 4.5), (3, 2.5), (4, 2.5)]
     assert all(p["accuracy"] is None for p in points)
+
+
+def test_adaptation_curves_are_the_metrics_named_by_steps(place):
+    records = []
+    for seed, counts in enumerate(([2, 4], [4, 6])):
+        r = place("rotation", "maml", counts=(5, 5), seed=seed)
+        at = {"accuracy@10": Metric(values=counts, denominator=10), "loss@0": Metric(values=[1.5, 2.5 + seed])}
+        records.append(r.model_copy(update={"summary": {**r.summary, **{k: Summary.of(m) for k, m in at.items()}}}))
+    table = view("adaptation", [*records, place("jigsaw")])
+    found = [(r["method"], r["metric"], r["steps"], r["mean"], r["seeds"]) for r in plain_rows(table)]
+    # (0.3 + 0.5) / 2, and (2 + 2.5) / 2.
+    assert found == [("rotation × maml", "accuracy", 10, 0.4, 2), ("rotation × maml", "loss", 0, 2.25, 2)]
+    assert list(table.rows["0 steps"]) == ["–", "2.250"]
+
+
+def trained(place, accuracies, counts, *, target="glyphs", recipe_shots=1, ways=5, stages=(), **settings):
+    """A record of a training with such accuracies at the end of its last stage."""
+    r = place("labels", "maml", target, counts, **settings)
+    curve = [*stages, *({"samples": 10.0 * (i + 1), "accuracy": a} for i, a in enumerate(accuracies))]
+    content = {**r.content, "training_ways": [ways], "recipe": {"episodes": {"shots": recipe_shots}}}
+    return r.model_copy(update={"curve": curve, "content": content})
+
+
+def test_the_gap_is_between_the_end_of_training_and_test_episodes_of_the_same_kind(place):
+    # The last fifth of ten points: 0.9 and 0.7. Test: 5 and 3 of 10. An earlier stage's points have no part in it.
+    earlier = [{"samples": 99.0, "accuracy": 0.1}] * 5
+    record = trained(place, [0.2] * 8 + [0.9, 0.7], (5, 3), stages=earlier)
+    (row,) = rows("overfitting", [record])
+    assert (row["train"], row["test"], row["gap"], row["chance"]) == pytest.approx((80, 40, 40, 20))
+    # Standard errors: 10 / sqrt(2) on both sides.
+    assert row["ci95"] == pytest.approx(1.96 * 10)
+    assert row["carried"] == pytest.approx(20 / 60)
+    assert row["verdict"] == "memorised"
+
+
+def test_gaps_of_seeds_and_what_is_not_learned(place):
+    records = [trained(place, [0.6] * 5, (4, 4), seed=0), trained(place, [0.6] * 5, (6, 6), seed=1)]
+    (row,) = rows("overfitting", records)
+    # Gaps of 20 and 0; 12.706 is the 97.5% quantile of Student's t with one degree of freedom.
+    assert (row["gap"], row["seeds"], row["over"], row["verdict"]) == (pytest.approx(10), 2, "seeds", "carries over")
+    assert row["ci95"] == pytest.approx(12.7062 * 10, rel=1e-5)
+    (row,) = rows("overfitting", [trained(place, [0.3, 0.1] * 5, (2, 2))])
+    assert (row["carried"], row["verdict"]) == (None, "not learned")
+
+
+def test_episodes_of_another_kind_have_no_gap(place):
+    others = [
+        trained(place, [0.9] * 5, (5, 5), target="digits"),
+        trained(place, [0.9] * 5, (5, 5), recipe_shots=5, seed=1),
+        trained(place, [0.9] * 5, (5, 5), ways=20, seed=2),
+        trained(place, [], (5, 5), seed=3, stages=[{"samples": 1.0, "loss": 2.0}]),
+    ]
+    assert rows("overfitting", others) == []
 
 
 def test_targets_keep_the_variance_of_episodes_and_seeds_apart(place):

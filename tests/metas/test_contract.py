@@ -77,6 +77,20 @@ def test_what_stands_in_the_record(name, conv):
     assert type(learner).adapter_only is (name in ADAPTERS)
 
 
+@pytest.mark.parametrize("name", [name for name, (_, steps) in STATED.items() if steps])
+def test_it_takes_as_many_steps_as_it_says_at_the_time(name, conv, tasks):
+    episodes, found = tasks(shots=2), []
+    learner = make(name, conv()).eval()
+    for steps in (0, 1, 4):
+        learner.adaptation_steps = steps
+        with torch.no_grad():
+            found.append(learner.logits(episodes, RNG))
+    assert not torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[1], found[2])
+    if name in ("anil", "fomaml", "imaml", "maml", "meta-sgd", "reptile"):
+        torch.testing.assert_close(found[0], found[0][..., :1].expand_as(found[0]))  # a head of one row
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_query_labels_are_not_read(name, conv, tasks):
     learner, episodes = make(name, conv()).eval(), tasks()

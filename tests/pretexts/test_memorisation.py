@@ -1,11 +1,15 @@
 """Memorisation, on purpose: a class that always has the same label lets a learner ignore the support set."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 import benchbench
 from benchbench import Episodes, EpisodeShape, Pool, Rng
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.views import view
+from benchbench.matrix import parse_matrix
 from benchbench_standard.pretexts.labels import Labels
 
 #: Of the first classes of the pool, the same in every episode.
@@ -29,40 +33,38 @@ def _of(pool: Pool, c: int) -> torch.Tensor:
     return (pool.labels == c).nonzero().flatten()
 
 
-def trained(episodes, monkeypatch) -> tuple[float, float]:
-    """Accuracy at the end of training, on its own episodes, and on test episodes of the same classes that are labelled
-    in random order."""
+def run(episodes, monkeypatch, tmp_path) -> dict[str, Any]:
+    """The overfitting view's row of a training on such episodes, scored on episodes of new classes."""
     monkeypatch.setattr(Labels, "episodes", episodes)
-    settings = {
-        "backbone": {"mlp": {"width": 64, "depth": 1}},
-        # Steps too small to learn from the support set: what is left is to remember.
-        "meta": {"maml": {"inner_lr": 1e-4, "train_steps": 1, "test_steps": 1, "head_ways": WAYS}},
+    axes = {"pretext": "labels", "meta": "maml", "backbone": "mlp", "source": "glyphs", "target": "glyphs"}
+    content = {
+        "axes": {axis: [name] for axis, name in {**axes, "protocol": "5way-1shot"}.items()},
+        "floors": False,
+        "budget": {"samples": WAYS * 6 * 4 * 50},
+        "episodes": {"meta_batch": 4},
+        "training": {"lr": 3e-3},
+        "settings": {
+            "backbone": {"mlp": {"width": 64, "depth": 1}},
+            # Steps too small to learn from the support set: what is left is to remember.
+            "meta": {"maml": {"inner_lr": 1e-4, "train_steps": 1, "test_steps": 1, "head_ways": WAYS}},
+            "protocol": {"episodic": {"episodes": 50}},
+        },
     }
-    model = benchbench.train(
-        pretext="labels",
-        meta="maml",
-        backbone="mlp",
-        samples=WAYS * 6 * 4 * 50,
-        settings=settings,
-        episodes={"meta_batch": 4},
-        training={"lr": 3e-3},
-    )
-    data = benchbench.api.prepare(model.training.source)
-    pool = Pool.of(data.table, data.split, "train", name="glyphs", labelled=True)
-    shape = EpisodeShape(WAYS, 1, 5)
-    rng = Rng("test")
-    own = list(model.accuracies([episodes(None, pool, shape, 20, rng)], rng))
-    new = list(model.accuracies([shuffled(None, pool, shape, 20, rng.child("new"))], rng))
-    return sum(own) / 20, sum(new) / 20
+    (record,) = benchbench.run(parse_matrix(content, "test"), tmp_path, executor="inline").records
+    (row,) = plain_rows(view("overfitting", [record]))
+    return row
 
 
-def test_labels_that_are_not_shuffled_are_memorised_and_the_gap_shows_it(monkeypatch):
-    own, new = trained(fixed, monkeypatch)
-    assert own > 0.9
-    assert new < 0.35, "chance is 0.2"
+def test_labels_that_are_not_shuffled_are_memorised_and_the_gap_shows_it(monkeypatch, tmp_path):
+    row = run(fixed, monkeypatch, tmp_path)
+    assert row["train"] > 90
+    assert row["test"] < 35, "chance is 20"
+    assert row["gap"] - row["ci95"] > 50
+    assert row["verdict"] == "memorised"
 
 
-def test_shuffled_labels_cannot_be_memorised(monkeypatch):
-    own, new = trained(shuffled, monkeypatch)
-    assert own < 0.5
-    assert abs(own - new) < 0.15
+def test_shuffled_labels_cannot_be_memorised(monkeypatch, tmp_path):
+    row = run(shuffled, monkeypatch, tmp_path)
+    assert row["train"] < 50
+    assert abs(row["gap"]) < 15
+    assert row["verdict"] != "memorised"

@@ -195,6 +195,14 @@ def test_which_pairs_have_a_meaning():
         assert reason in reasons[label]
 
 
+def test_no_loss_joins_an_outer_step_that_follows_none():
+    found = planned(["rotation"], ["maml", "reptile"], ["auxiliary"])
+    assert [t.method.meta for t in found.trainings] == ["maml"]
+    ((label, reason),) = found.dropped
+    assert label.startswith("rotation × reptile")
+    assert reason == "reptile makes an outer step of its own, which no auxiliary loss can join"
+
+
 def test_the_labelled_outer_loss_reads_labels_and_the_record_says_so():
     from benchbench.plan import uses_labels
 

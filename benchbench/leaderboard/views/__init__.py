@@ -10,8 +10,9 @@ from benchbench.leaderboard.cells import Cell, cells_of
 from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.views.comparison import robust, significance, which
 from benchbench.leaderboard.views.cost import pareto
-from benchbench.leaderboard.views.curves import learning, shots
+from benchbench.leaderboard.views.curves import adaptation, learning, shots
 from benchbench.leaderboard.views.effects import effects
+from benchbench.leaderboard.views.overfitting import overfitting
 from benchbench.leaderboard.views.tables import overall, protocol, target
 from benchbench.leaderboard.views.transfer import best_transfer, transfer
 from benchbench.records import Record
@@ -26,6 +27,8 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "transfer": transfer,
     "best-transfer": best_transfer,
     "learning": learning,
+    "adaptation": adaptation,
+    "overfitting": overfitting,
     "significance": significance,
     "robust": robust,
     "which": which,

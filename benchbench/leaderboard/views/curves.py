@@ -41,6 +41,40 @@ def shots(found: Grid) -> Table:
     return Table(shown.rows, numbers, notes=notes, title="Ways and shots")
 
 
+def adaptation(found: Grid) -> Table:
+    """Scores against the number of adaptation steps at test: metrics that are called ``name@steps``, as the protocol
+    ``adaptation`` has them, averaged over seeds."""
+    rows: list[dict[str, Any]] = []
+    text = names(found)
+    for row in ordered(found, average_ranks(found)):
+        for column, cells in found.cells[row].items():
+            means: dict[tuple[str, int], list[float]] = {}
+            for record in {c.seed: c.record for c in cells if c.ok and c.record}.values():
+                for name, summary in record.summary.items() if record else ():
+                    metric, _, steps = name.partition("@")
+                    if steps.isdecimal():
+                        means.setdefault((metric, int(steps)), []).append(summary.mean)
+            about = {"method": text[row], **vars(row), "column": column}
+            rows += [
+                about | {"metric": metric, "steps": steps, "mean": _mean(values), "seeds": len(values)}
+                for (metric, steps), values in sorted(means.items())
+            ]
+    curves: dict[tuple[str, ...], dict[str, Any]] = {}
+    for r in rows:
+        curve = curves.setdefault((r["column"], r["metric"], r["method"]), {**r, "by_steps": {}})
+        curve["by_steps"][r["steps"]] = r["mean"]
+    columns: dict[str, Any] = {name: lambda r, name=name: r[name] for name in ("column", "metric", "method")}
+    for k in sorted({r["steps"] for r in rows}):
+        columns[f"{k} steps"] = lambda r, k=k: number(r["by_steps"].get(k), 3)
+    notes = [
+        "Means over test episodes and seeds after so many steps on each support set (passes over it, for learners that "
+        "take it in mini-batches). accuracy is a fraction; loss is the mean cross-entropy of the queries or, of a "
+        "pretext held out of training, its own loss on them. A learner that descends nothing has 0 steps alone."
+    ]
+    shown = tabular("", [curves[key] for key in sorted(curves)], columns, [])
+    return Table(shown.rows, tabular("", rows, {}, []).numbers, notes=notes, title="Adaptation")
+
+
 def learning(found: Grid) -> Table:
     """Training loss and accuracy on the pretext's own episodes against samples, averaged over seeds."""
     rows = [point for row in ordered(found, average_ranks(found)) for point in curve(found, row)]

@@ -5,7 +5,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from benchbench import Backbone, Episodes, NormMode, Progress, Rng
-from benchbench_standard.metas.heads import mini_batches, task_losses
+from benchbench_standard.metas.heads import task_losses
 from benchbench_standard.metas.maml import MAML
 
 #: Adam's decay of squared gradients, and what keeps its step finite.
@@ -18,7 +18,7 @@ class Reptile(MAML):
     A task descends by Adam without momentum (beta1 = 0) on mini-batches of *all* its samples, support and query alike;
     the initial weights w then move towards the mean of the adapted ones: w + outer_lr (mean - w), `outer_lr` falling
     linearly to 0. That step is Reptile's own, so the training's optimiser is given a rate of 0 and the difference
-    w - mean stands in ``.grad``. Regime ``auxiliary`` would step through the auxiliary gradient with that rate as well.
+    w - mean stands in ``.grad``: no other loss can join it.
 
     Training defaults are the 5-way 1-shot Omniglot recipe of the official code, 12 steps on 5 samples each, with 12
     samples a class, shots and queries together; it takes 86 steps at test, where 20 save minutes. Other than there,
@@ -27,6 +27,7 @@ class Reptile(MAML):
     """
 
     adapts_to_any_loss = False
+    joins_losses = False
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Reptile(MAML):
         squares = {name: torch.zeros_like(w) for name, w in weights.items()}
         size = min(self.inner_batch, y.shape[1])
         # Passes are laid end to end: a batch may hold the end of one and the beginning of the next.
-        orders = torch.cat([*mini_batches(y.shape[1], y.shape[1], -(-self.steps * size // y.shape[1]), rng)])
+        orders = rng.choices(y.shape[1], y.shape[1], -(-self.steps * size // y.shape[1])).flatten()
         for step, batch in enumerate(orders.split(size)[: self.steps], 1):
             weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
             loss = task_losses(self.score(weights, x[:, batch], len(batch)), y[:, batch])

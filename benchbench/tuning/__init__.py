@@ -1,0 +1,1 @@
+"""Searching the settings of a method's components by validation: see `benchbench.tuning.search`."""

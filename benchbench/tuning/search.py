@@ -1,0 +1,234 @@
+"""The search for a method's settings: trials on the source's validation classes, never on a test part.
+
+Every trial is proposed by a sampler of its own, seeded by its number, from the finished trials alone. So a search that
+was interrupted goes on as if it had not been, one with more trials begins with those of the shorter one, and the trial
+in flight resumes from its checkpoint.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from filelock import Timeout
+
+from benchbench.data.prepare import prepare
+from benchbench.errors import BenchbenchError, Stopped, StorageError
+from benchbench.evaluation import Target
+from benchbench.execution.interrupts import Interrupts
+from benchbench.execution.job import explain, settled, train
+from benchbench.keys import content_key
+from benchbench.leaderboard.cells import shown
+from benchbench.matrix import Matrix, Range, Space, Tuned
+from benchbench.plan import plan, uses_labels
+from benchbench.records import Metric, Summary
+from benchbench.registry import key_content
+from benchbench.rng import Rng, derive
+from benchbench.settings import ComponentRef
+from benchbench.stages import LABELLED_REGIMES, Training
+from benchbench.store import Store
+from benchbench.tuning.space import Place, places
+
+try:
+    import optuna
+except ModuleNotFoundError:
+    optuna = None  # type: ignore[assignment]
+
+Criterion = Literal["labelled-valid", "pretext-valid"]
+Sampler = Literal["tpe", "random"]
+#: Said after each trial: its number from 1, its values by place, and its score or why it has none.
+Report = Callable[[int, Mapping[Place, Any], float | str], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how: one method of `matrix` (what `only` leaves), the mean over its seeds.
+
+    ``labelled-valid`` is the mean score under the matrix's protocols on the source's validation part;
+    ``pretext-valid`` minus the outer loss there of an unlabelled method, which settings of the pretext would redefine
+    and an adapter has no part in.
+    """
+
+    matrix: Matrix
+    space: Space
+    criterion: Criterion = "labelled-valid"
+    sampler: Sampler = "tpe"
+    seed: int = 0
+    only: Mapping[str, list[str]] | None = None
+
+    def trainings(self, chosen: Mapping[Place, Any]) -> list[Training]:
+        """One training a seed, under the matrix's settings and, above them, some of the space."""
+        settings = {kind: {name: {**s} for name, s in named.items()} for kind, named in self.matrix.settings.items()}
+        for (kind, name, setting), value in chosen.items():
+            named = settings.setdefault(kind, {})
+            # Last, and so above those that the matrix writes under the component's qualified name.
+            named[name] = {**named.pop(name, {}), setting: value}
+        update: dict[str, Any] = {"settings": settings, "floors": False, "tuned": []}
+        if self.criterion == "pretext-valid":
+            # Judged once, at its end.
+            validated = self.matrix.training.model_copy(update={"validate_times": 1})
+            update |= {"selection": "pretext-valid", "training": validated}
+        found = plan(self.matrix.model_copy(update=update), only=self.only)
+        if len(found.trainings) != len(self.matrix.seeds):
+            labels = ", ".join(dict.fromkeys(t.label for t in found.trainings))
+            raise BenchbenchError(f"a search is of one method: choose one by --only from {labels}")
+        return found.trainings
+
+    def check(self, trainings: list[Training]) -> None:
+        """Raise BenchbenchError where the method has no part in the space, or its source none to be judged on."""
+        training = trainings[0]
+        parts = {"pretext": training.content["pretext"], "meta": training.content["learner"]}
+        parts["backbone"] = training.content["backbone"]
+        for kind, name, _ in places(self.space):
+            if name not in (parts[kind]["name"], parts[kind]["name"].split(":")[-1]):
+                raise BenchbenchError(f"{training.label} has no {kind} {name}, whose settings are to be searched")
+        if not prepare(training.source).split.valid:
+            raise BenchbenchError(f"dataset {training.source_name} has no validation classes to judge a trial by")
+        if self.criterion == "labelled-valid":
+            for name, component in _protocols(training).items():
+                metrics = component.load().metrics
+                if metrics[shown(metrics)] != "higher":
+                    raise BenchbenchError(f"protocol {name} has scores of which lower ones are better")
+            return
+        regime = training.method.regime
+        if not training.stages:
+            raise BenchbenchError(f"{training.label} trains nothing: criterion pretext-valid compares training losses")
+        if regime in LABELLED_REGIMES or uses_labels(training.stages[0].pretext):
+            raise BenchbenchError(f"{training.label} reads labels: criterion pretext-valid is for methods that do not")
+        if self.space.get("pretext"):
+            raise BenchbenchError("settings of a pretext change the loss that pretext-valid compares: leave them out")
+        if regime == "joint" and self.space.get("meta"):
+            raise BenchbenchError("an adapter has no part in the loss that pretext-valid compares: leave it out")
+
+
+def search(
+    what: Search, store: Store, *, trials: int, device: str = "cpu", report: Report = lambda *_: None
+) -> tuple[dict[Place, Any], Tuned]:
+    """Make the trials that `store` does not hold yet, `trials` in all: the best settings, and their declaration.
+
+    A trial that fails (a non-finite loss, settings that do not go together) counts and is never the best. Raises
+    BenchbenchError for bad input and where every trial failed, StorageError, and Interrupted after a signal.
+    """
+    if optuna is None:
+        raise BenchbenchError("benchbench tune needs Optuna: install benchbench-suite[tune]")
+    base = what.trainings({})
+    what.check(base)
+    content = {
+        "trainings": [t.key for t in base],
+        "protocols": [key_content(component) for component in _protocols(base[0]).values()],
+        "space": {".".join(place): str(tried) for place, tried in places(what.space).items()},
+        "how": [what.criterion, what.sampler, what.seed],
+    }
+    key = content_key(content)
+    with _held(store, key), Interrupts() as interrupts:
+        study = _study(store, key)
+        while len(finished := _finished(study)) < trials:
+            interrupts.check()
+            study.sampler = _sampler(what, len(finished))
+            trial = study.ask(_distributions(what.space))
+            chosen = {place: trial.params[".".join(place)] for place in places(what.space)}
+            try:
+                means = [_score(t, what, store, device, lambda: bool(interrupts)) for t in what.trainings(chosen)]
+            except Stopped:
+                interrupts.check()
+            except StorageError:
+                raise
+            except Exception as error:
+                reason, _ = explain(error)
+                trial.set_user_attr("reason", reason)
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                report(len(finished) + 1, chosen, reason)
+            else:
+                score = math.fsum(means) / len(means)
+                study.tell(trial, score)
+                report(len(finished) + 1, chosen, score)
+        good = [t for t in finished[:trials] if t.value is not None]
+        if not good:
+            raise BenchbenchError(f"all {trials} trials failed, the last one: {finished[-1].user_attrs['reason']}")
+    best, method = max(good, key=lambda t: t.value), base[0].method
+    declared = Tuned(
+        criterion=what.criterion,
+        trials=trials,
+        sampler=what.sampler,
+        seed=what.seed,
+        best=best.value,
+        method=f"{method.label} ({method.backbone}, {base[0].source_name}, {method.regime})",
+        budget=base[0].recipe["budget"],
+        space=what.space,
+    )
+    return {place: best.params[".".join(place)] for place in places(what.space)}, declared
+
+
+def _protocols(training: Training) -> dict[str, ComponentRef]:
+    """What a training is scored under, by name, whatever the target."""
+    return dict(sorted({cell.protocol: cell.component for cell in training.cells}.items()))
+
+
+def _score(training: Training, what: Search, store: Store, device: str, stop: Callable[[], bool]) -> float:
+    """The criterion of a training, which is trained as far as the store does not hold it."""
+    with settled(training.recipe["threads"], device):
+        data = prepare(training.source)
+        trained, stages = train(training, data, store, device, lambda _: None, stop=stop)
+        if what.criterion == "pretext-valid":
+            assert stages[-1].best is not None
+            return stages[-1].best
+        target = Target(data, trained.sample, part="valid", device=device)
+        means = []
+        for name, component in _protocols(training).items():
+            protocol = component.build()
+            protocol.check(target)
+            scores = protocol.evaluate(trained, target, Rng(training.seed, "tune", name))
+            s = scores[shown(scores)]
+            metric = Metric(values=s.values, denominator=s.denominator, unit=s.unit)
+            means.append(Summary.of(metric).mean)
+        return math.fsum(means) / len(means)
+
+
+@contextmanager
+def _held(store: Store, key: str) -> Iterator[None]:
+    """The right to run a search: two at once would make each other's trials."""
+    lease = store.lease(key)
+    try:
+        lease.acquire(timeout=0)
+    except Timeout:
+        raise BenchbenchError(f"another process runs this search in {store.root}") from None
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+def _study(store: Store, key: str) -> Any:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    path = store.root / "studies" / f"{key[:16]}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    return optuna.create_study(study_name=key, storage=storage, direction="maximize", load_if_exists=True)
+
+
+def _finished(study: Any) -> list[Any]:
+    # A trial that was interrupted stays unfinished for ever: its settings are proposed again.
+    done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
+    return list(study.get_trials(deepcopy=False, states=done))
+
+
+def _sampler(what: Search, number: int) -> Any:
+    seed = derive(what.seed, "trial", number) % 2**32
+    if what.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # Unfinished trials shall have no say: without liars they have none.
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=False)
+
+
+def _distributions(space: Space) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for place, tried in places(space).items():
+        name = ".".join(place)
+        if not isinstance(tried, Range):
+            found[name] = optuna.distributions.CategoricalDistribution(tried)
+        elif isinstance(tried.low, int) and isinstance(tried.high, int):
+            found[name] = optuna.distributions.IntDistribution(tried.low, tried.high, log=tried.log)
+        else:
+            found[name] = optuna.distributions.FloatDistribution(tried.low, tried.high, log=tried.log)
+    return found

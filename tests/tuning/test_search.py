@@ -1,0 +1,271 @@
+"""The search for settings: what it may see, what it repeats, and what records say of it."""
+
+import signal
+import tomllib
+
+import pytest
+import tomli_w
+
+from benchbench.data.pool import Pool
+from benchbench.data.prepare import prepare
+from benchbench.errors import BenchbenchError, Interrupted, Stopped, TrainingFailed
+from benchbench.evaluation import Target
+from benchbench.execution import job
+from benchbench.execution.recording import scored
+from benchbench.matrix import Range, parse_matrix
+from benchbench.plan import plan
+from benchbench.results.audit import matrix_of
+from benchbench.results.content import content_faults, key_faults
+from benchbench.store import Store
+from benchbench.tuning import search as searching
+from benchbench.tuning.fragment import fragment
+from benchbench.tuning.search import Search, search
+from benchbench.tuning.space import load_space
+
+RATE = ("meta", "maml", "inner_lr")
+SPACE = {"meta": {"maml": {"inner_lr": Range(low=0.01, high=1.0, log=True), "test_norm": ["call", "support"]}}}
+
+
+def content(**changes):
+    return {
+        "axes": {
+            "pretext": ["rotation"],
+            "meta": ["maml"],
+            "backbone": ["mlp"],
+            "source": ["glyphs"],
+            "target": ["digits"],
+            "protocol": ["5way-1shot"],
+        },
+        "floors": False,
+        "budget": {"samples": 60},
+        "episodes": {"meta_batch": 1, "queries": 1},
+        "settings": {
+            "backbone": {"mlp": {"width": 8, "depth": 1}},
+            "protocol": {"episodic": {"episodes": 4, "queries": 2}},
+        },
+        **changes,
+    }
+
+
+def what(space=SPACE, criterion="labelled-valid", only=None, **changes):
+    return Search(parse_matrix(content(**changes), "test"), space, criterion, only=only)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "tuning").open()
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Trials are judged by their inner rate, best at 0.1, without training; the trials so far."""
+    seen = []
+
+    def judge(training, *_):
+        rate = training.content["learner"]["settings"]["inner_lr"]
+        seen.append(rate)
+        return -abs(rate - 0.1)
+
+    monkeypatch.setattr(searching, "_score", judge)
+    return seen
+
+
+def test_a_trial_never_touches_the_test_part(store, monkeypatch):
+    scored, trained = set(), set()
+    of, images = Pool.of, Target.images
+
+    def pool(table, split, part, **rest):
+        trained.add(part)
+        return of(table, split, part, **rest)
+
+    monkeypatch.setattr(Pool, "of", pool)
+    monkeypatch.setattr(
+        Target, "images", lambda self, *a: (scored.add((self.data.name, self.part)), images(self, *a))[1]
+    )
+    chosen, declared = search(what(), store, trials=1)
+    assert (scored, trained) == ({("glyphs", "valid")}, {"train"})
+    assert 0 < declared.best <= 1
+    # The same weights once more, scored by hand.
+    (training,) = what().trainings(chosen)
+    data = prepare(training.source)
+    trained_again, _ = job.train(training, data, None, "cpu", lambda _: None)
+    target = Target(data, trained_again.sample, part="valid")
+    rng = searching.Rng(0, "tune", "5way-1shot")
+    correct = training.cells[0].component.build().evaluate(trained_again, target, rng)["accuracy"].values
+    assert declared.best == pytest.approx(sum(correct) / (4 * 10))
+
+
+def test_tpe_finds_what_is_best_and_goes_on_where_it_was(store, judged, tmp_path):
+    whole = search(what(), store, trials=20)
+    in_one_go = list(judged)
+    assert len(in_one_go) == 20
+    assert abs(whole[0][RATE] - 0.1) < 0.02
+    other = Store(tmp_path / "other").open()
+    search(what(), other, trials=12)
+    assert search(what(), other, trials=20) == whole
+    assert judged[20:] == in_one_go, "twelve and then eight are the same twenty"
+    assert search(what(), other, trials=12)[1].trials == 12
+    assert len(judged) == 40, "known trials are not made again"
+
+
+def test_an_interrupted_trial_is_proposed_again(store, monkeypatch):
+    seen = []
+
+    def judge(training, what, store, device, stop):
+        seen.append(training.content["learner"]["settings"]["inner_lr"])
+        if len(seen) == 2:
+            signal.raise_signal(signal.SIGINT)
+            assert stop()
+            raise Stopped
+        return 0.5
+
+    monkeypatch.setattr(searching, "_score", judge)
+    with pytest.raises(Interrupted):
+        search(what(), store, trials=3)
+    search(what(), store, trials=3)
+    assert len(seen) == 4
+    assert seen[1] == seen[2]
+
+
+def test_what_is_tried_stands_above_the_matrix_however_it_is_written():
+    settings = {
+        **content()["settings"],
+        "meta": {"maml": {"inner_lr": 0.2}, "benchbench-suite:maml": {"inner_lr": 0.3}},
+    }
+    (training,) = what(settings=settings).trainings({RATE: 0.05})
+    assert training.content["learner"]["settings"]["inner_lr"] == 0.05
+
+
+def test_failed_trials_count_and_are_never_the_best(store, monkeypatch):
+    said = []
+
+    def judge(training, *_):
+        if len(said) != 1:
+            raise TrainingFailed("non-finite loss")
+        return 0.25
+
+    monkeypatch.setattr(searching, "_score", judge)
+    _, declared = search(what(), store, trials=3, report=lambda *line: said.append(line))
+    assert (declared.best, declared.trials) == (0.25, 3)
+    assert [outcome for _, _, outcome in said] == ["non-finite loss", 0.25, "non-finite loss"]
+    monkeypatch.setattr(searching, "_score", lambda *_: (_ for _ in ()).throw(TrainingFailed("non-finite loss")))
+    with pytest.raises(BenchbenchError, match="all 2 trials failed, the last one: non-finite loss"):
+        search(what(seeds=[3]), store, trials=2)
+
+
+def test_one_search_at_a_time(store, judged):
+    def again(*_):
+        with pytest.raises(BenchbenchError, match="another process runs this search"):
+            search(what(), store, trials=1)
+
+    search(what(), store, trials=1, report=again)
+
+
+def test_pretext_valid_is_minus_the_loss_at_the_end(store):
+    space = {"meta": {"maml": {"inner_lr": [0.1]}}}
+    _, declared = search(what(space, "pretext-valid"), store, trials=1)
+    (training,) = what(space, "pretext-valid").trainings({RATE: 0.1})
+    _, stages = job.train(training, prepare(training.source), None, "cpu", lambda _: None)
+    assert [p["pretext-valid"] for p in stages[0].curve if "pretext-valid" in p] == [declared.best] != []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space": {"meta": {"protonet": {"distance": ["cosine"]}}}}, "has no meta protonet, whose settings"),
+        ({"criterion": "pretext-valid", "only": {"pretext": ["labels"]}}, "reads labels: criterion pretext-valid"),
+        (
+            {"criterion": "pretext-valid", "space": {"backbone": {"mlp": {"depth": [1]}}, "pretext": {"rotation": {}}}},
+            "settings of a pretext change the loss",
+        ),
+        ({"only": {}}, "one method: choose one by --only from"),
+        (
+            {
+                "criterion": "pretext-valid",
+                "only": {"pretext": ["none"]},
+                "space": {"meta": {"baseline++": {"lr": [0.1]}}},
+                "axes": {**content()["axes"], "pretext": ["none"], "meta": ["baseline++"]},
+            },
+            "trains nothing",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(store, changes, message):
+    axes = {**content()["axes"], "pretext": ["rotation", "labels"]}
+    with pytest.raises(BenchbenchError, match=message):
+        search(what(**{"only": {"pretext": ["rotation"]}, "axes": axes, **changes}), store, trials=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[meta.maml]\ninner_rl = [0.1]", r"\[meta.maml\]: unknown setting 'inner_rl'; did you mean 'inner_lr'"),
+        ("[meta.mamml]\ninner_lr = [0.1]", "unknown meta 'mamml'; did you mean 'maml'"),
+        ("[meta.maml]\ninner_lr = [-0.1]", "setting 'inner_lr': input should be greater than 0, got -0.1"),
+        ("[meta.maml]\ntrain_steps = {low = 0, high = 3}", "setting 'train_steps': input should be greater than 0"),
+        ("[meta.maml]\ninner_lr = {low = 1.0, high = 0.1}", "low must be below high"),
+        ("[protocol.episodic]\nshots = [1]", r"\[protocol\]: a search cannot change it"),
+        ("[meta.maml]", "names no setting"),
+        ("[meta", "TOML syntax error"),
+    ],
+)
+def test_a_space_is_checked_before_anything_runs(tmp_path, text, message):
+    path = tmp_path / "space.toml"
+    path.write_text(text)
+    with pytest.raises(BenchbenchError, match=message):
+        load_space(path)
+
+
+def test_a_declaration_enters_the_keys_and_records_of_what_it_tuned(store, judged):
+    found, declared = search(what(), store, trials=2)
+    tuned = tomllib.loads(fragment(found, declared))
+    assert tuned["settings"] == {"meta": {"maml": {setting: value for (_, _, setting), value in found.items()}}}
+    settings = {**content()["settings"], **tuned["settings"]}
+    axes = {**content()["axes"], "meta": ["maml", "protonet"]}
+    silent = {t.method.meta: t for t in plan(parse_matrix(content(settings=settings, axes=axes), "test")).trainings}
+    matrix = parse_matrix(content(settings=settings, axes=axes, tuned=tuned["tuned"]), "test")
+    told = {t.method.meta: t for t in plan(matrix).trainings}
+    assert told["protonet"].key == silent["protonet"].key
+    assert told["maml"].key != silent["maml"].key
+    assert told["maml"].stages == silent["maml"].stages, "what is trained is the same: it is not trained again"
+    assert "tuned" not in silent["maml"].content
+
+    training = told["maml"]
+    data = prepare(training.source)
+    trained, stages = job.train(training, data, None, "cpu", lambda _: None)
+    record = scored(training, training.cells[0], trained, stages, data, "cpu")
+    (held,) = record.content["tuned"]
+    assert (held["trials"], held["criterion"], held["budget"]) == (2, "labelled-valid", {"samples": 60})
+    assert held["space"]["meta"]["maml"]["test_norm"] == ["call", "support"]
+    assert record.flags.labels == "source", "labels chose its settings"
+    assert content_faults(record) == []
+    assert key_faults(record) == ([], [])
+    assert plan(matrix_of(record)).trainings[0].key == training.key
+
+
+def test_a_declaration_that_cannot_be_true_is_refused():
+    declared = {"criterion": "labelled-valid", "trials": 2, "sampler": "tpe", "seed": 0, "best": 0.5, "method": "m"}
+    declared |= {"budget": {"samples": 60}, "space": {"meta": {"maml": {"inner_lr": {"low": 0.5, "high": 1.0}}}}}
+    matrix = parse_matrix(content(tuned=[declared]), "test")
+    with pytest.raises(
+        BenchbenchError, match=r"'inner_lr' of meta maml that cannot have found 0.4, which it is set to"
+    ):
+        plan(matrix, prepare_data=False)
+    with pytest.raises(BenchbenchError, match="unknown meta 'mammal'"):
+        plan(parse_matrix(content(tuned=[{**declared, "space": {"meta": {"mammal": {}}}}]), "test"), prepare_data=False)
+
+
+def test_the_command_writes_a_piece_of_a_matrix(command, judged, tmp_path):
+    space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
+    space.write_text("[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n")
+    matrix.write_text(tomli_w.dumps(content()))
+    code, out, err = command(
+        "tune", space, "--matrix", matrix, "--trials", 2, "--results", tmp_path, "--output", output, "--device", "cpu"
+    )
+    assert code == 0, err
+    assert out == output.read_text()
+    assert "trial 2 of 2: inner_lr" in err
+    assert tomllib.loads(out)["tuned"][0]["space"]["meta"]["maml"]["inner_lr"]["log"] is True
+    code, _, err = command("tune", tmp_path / "none.toml", "--matrix", matrix)
+    assert code == 2
+    assert "none.toml: cannot be read" in err
