@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchbench.leaderboard.views.comparison import over_targets
 from benchbench.leaderboard.views.cost import pareto
 from benchbench.leaderboard.views.curves import curve
 from benchbench.leaderboard.views.curves import shots as over_shots
+from benchbench.leaderboard.views.diagnostics import explained, measures
 from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
@@ -192,6 +194,27 @@ def transfer(found: Grid) -> Figure | None:
     return figure
 
 
+def diagnostics(found: Grid) -> Figure | None:
+    """Score against each measure of the representation, CKA to the oracle among them: a line of panels a column."""
+    rows = explained(found)
+    if not rows:
+        return None
+    columns, what = list(dict.fromkeys(r["column"] for r in rows))[:MOST_PANELS], measures(rows)
+    figure, axes = panels(len(columns) * len(what), 2.3, 2.2, columns=len(what))
+    look = Signs(rows)
+    for axis, (column, name) in zip(axes, product(columns, what), strict=True):
+        for r in rows:
+            if r["column"] == column and name in r["measures"]:
+                axis.plot(r["measures"][name], r["score"], **look.of(r), linestyle="none")
+        axis.margins(0.1)
+        if name == what[0]:
+            axis.set_ylabel(f"{column}, %")
+        if column == columns[-1]:
+            axis.set_xlabel(name.replace("_", " "))
+    look.legend(figure)
+    return figure
+
+
 def learning(found: Grid) -> Figure | None:
     """Training loss over samples, a panel a pretext, since losses do not compare across pretexts."""
     points = [p for row in found.cells for p in curve(found, row) if p["loss"] is not None]
@@ -347,5 +370,6 @@ PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
     "ranks": ranks,
     "shots": shots,
     "transfer": transfer,
+    "diagnostics": diagnostics,
     "learning": learning,
 }
