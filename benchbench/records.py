@@ -77,8 +77,8 @@ class Cost(_Model):
 
 class Flags(_Model):
     """transductive: a query's score, under the cell's protocol, may depend on the other queries; labels: whose true
-    labels training read (``none`` or ``source``); selection: which checkpoint was scored; floor: a baseline that was not
-    trained."""
+    labels training read (``none`` or ``source``); selection: which checkpoint was scored; floor: a baseline that was
+    not trained."""
 
     transductive: bool
     labels: Literal["none", "source"]
