@@ -192,7 +192,7 @@ def test_what_cannot_be_scored_is_refused(scenes, encoder, prepared_digits) -> N
 
 def test_detection_learns_and_from_other_images_boxes_nothing(shapes, encoder) -> None:
     def found(data: Prepared) -> float:
-        scores = Detection(steps=60, width=32).evaluate(encoder, Target(data, encoder.sample), Rng(0))
+        scores = Detection(steps=30, width=32).evaluate(encoder, Target(data, encoder.sample), Rng(0))
         return float(np.mean(scores["map_50"].values))
 
     assert found(shapes) > 0.3
