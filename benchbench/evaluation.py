@@ -257,12 +257,15 @@ class Trained:
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
+        #: How often the learner has adapted to episodes: only that makes a score depend on other queries.
+        self.adaptations = 0
         self._features: dict[str, Tensor] = {}
         self._encoders: dict[str, Backbone] = {}
 
     @property
     def transductive(self) -> bool:
-        """Whether a query's score may depend on the other queries, through batch statistics."""
+        """Whether a query's score by the learner's own adaptation may depend on the other queries, through batch
+        statistics. Protocols that score `features`, or tune `encoder_for`, never ask for it."""
         return has_norm(self.encoder) and self.learner.test_norm in ("call", "episode")
 
     @torch.no_grad()
@@ -342,6 +345,7 @@ class Trained:
             yield from (logits.argmax(-1).cpu() == labels[:, order]).double().mean(1).tolist()
 
     def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
+        self.adaptations += 1
         with torch.no_grad(), seeded_globals(rng, self.device):
             return self.learner.logits(episodes, rng).detach()
 

@@ -34,7 +34,11 @@ class Method(_Model):
 
 
 class Metric(_Model):
-    """A value for each `unit`; with a `denominator`, integer counts of it."""
+    """A value for each `unit`; with a `denominator`, integer counts of it.
+
+    What is no score but explains one is told by its unit: ``target``, one value that describes a representation;
+    ``pair``, how alike it takes two images, for pairs that are the same in every record of an episode set.
+    """
 
     values: list[int] | list[float]
     denominator: int | None = None
@@ -77,8 +81,9 @@ class Cost(_Model):
 
 
 class Flags(_Model):
-    """transductive: a query's score may depend on the other queries; labels: whose true labels training read
-    (``none`` or ``source``); selection: which checkpoint was scored; floor: a baseline that was not trained."""
+    """transductive: a query's score, under the cell's protocol, may depend on the other queries; labels: whose true
+    labels training read (``none`` or ``source``); selection: which checkpoint was scored; floor: a baseline that was
+    not trained."""
 
     transductive: bool
     labels: Literal["none", "source"]

@@ -42,6 +42,7 @@ def scored(
     started = time.monotonic()
     target_data = prepare(cell.target)
     target = Target(target_data, trained.sample, device=device)
+    adapted = trained.adaptations
     scores = cell.component.build().evaluate(trained, target, Rng(training.seed, "evaluate", cell.protocol))
     metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     identity = _identity(training, cell)
@@ -68,7 +69,7 @@ def scored(
             flops=sum(s.flops for s in stages),
         ),
         flags=Flags(
-            transductive=trained.transductive,
+            transductive=trained.transductive and trained.adaptations > adapted,
             labels="source" if labels or "labelled-valid" in chosen_by else "none",
             selection=training.recipe["selection"],
             floor=training.floor,

@@ -29,14 +29,9 @@ class Scored:
 
 def shared(found: Grid, column: str) -> dict[Row, Scored]:
     """The scores of every row that has some on the column's episodes. Where rows were scored on different ones, the
-    episodes that most cells have count (then the first by hash), and the others' scores are left out."""
-    cells = {
-        row: [c for c in of_row.get(column, []) if c.ok and _whole(c).scores] for row, of_row in found.cells.items()
-    }
-    hashes = Counter(c.episodes_hash or "" for of_row in cells.values() for c in of_row)
-    if not hashes:
-        return {}
-    episodes = min(hashes, key=lambda h: (-hashes[h], h))
+    others' scores are left out (`episode_set`)."""
+    cells = {row: _scored(of_row.get(column, [])) for row, of_row in found.cells.items()}
+    episodes = episode_set(found, column)
     kept = {
         row: {c.seed: c for c in reversed(of_row) if (c.episodes_hash or "") == episodes}
         for row, of_row in cells.items()
@@ -46,6 +41,17 @@ def shared(found: Grid, column: str) -> dict[Row, Scored]:
         for row, by_seed in kept.items()
         if by_seed
     }
+
+
+def episode_set(found: Grid, column: str) -> str:
+    """The hash of the episodes, or images, that most cells of a column were scored on (then the first by hash); empty
+    where none says."""
+    hashes = Counter(c.episodes_hash or "" for row in found.cells.values() for c in _scored(row.get(column, [])))
+    return min(hashes, key=lambda h: (-hashes[h], h), default="")
+
+
+def _scored(cells: Iterable[Cell]) -> list[Cell]:
+    return [c for c in cells if c.ok and _whole(c).scores]
 
 
 def fractions(cell: Cell) -> np.ndarray:
@@ -89,12 +95,13 @@ class Average:
     over: Over
 
     @classmethod
-    def of(cls, differences: Sequence[Difference]) -> "Average":
-        """Raises ValueError where there is no difference to average."""
+    def of(cls, differences: Sequence[Difference], weights: Sequence[float] | None = None) -> "Average":
+        """The mean, weighted where `weights` are given. Raises ValueError where there is no difference to average."""
         n = len(differences)
-        mean = math.fsum(d.mean for d in differences) / n
-        below = math.sqrt(math.fsum((d.mean - d.low) ** 2 for d in differences)) / n
-        above = math.sqrt(math.fsum((d.high - d.mean) ** 2 for d in differences)) / n
+        shares = [w / math.fsum(weights) for w in weights] if weights else [1 / n] * n
+        mean = math.fsum(w * d.mean for w, d in zip(shares, differences, strict=True))
+        below = math.sqrt(math.fsum((w * (d.mean - d.low)) ** 2 for w, d in zip(shares, differences, strict=True)))
+        above = math.sqrt(math.fsum((w * (d.high - d.mean)) ** 2 for w, d in zip(shares, differences, strict=True)))
         if n == 1:
             p = differences[0].p
         else:

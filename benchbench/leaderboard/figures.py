@@ -18,6 +18,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 GREY = "#767676"
+#: More panels than this cannot be read on one figure.
+MOST_PANELS = 6
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "benchbench",

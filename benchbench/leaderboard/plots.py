@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,23 @@ from matplotlib.ticker import EngFormatter, LogLocator
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, LINES, MARKERS, panels, png, styled, svg
-from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordered, places
+from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, LINES, MARKERS, MOST_PANELS, panels, png, styled, svg
+from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordered
+from benchbench.leaderboard.heatmaps import best_transfer, transfer
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.views.comparison import over_targets
 from benchbench.leaderboard.views.cost import pareto
 from benchbench.leaderboard.views.curves import adaptation as over_steps
 from benchbench.leaderboard.views.curves import curve
 from benchbench.leaderboard.views.curves import shots as over_shots
+from benchbench.leaderboard.views.diagnostics import explained, measures
 from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.overfitting import overfitting as gaps
-from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
-from benchbench.leaderboard.views.transfer import transfer as by_source
 from benchbench.records import Record
 
 #: More rows than this cannot be read on one figure; the best stand for all, and the title says so.
 MOST_ROWS = 30
-MOST_PANELS = 6
 MOST_LINES = 10
 
 
@@ -158,39 +158,24 @@ def shots(found: Grid) -> Figure | None:
     return figure
 
 
-def transfer(found: Grid) -> Figure | None:
-    """The transfer matrix as a heat map, a panel a method after their mean, where there are several sources."""
-    rows = plain_rows(by_source(found))
-    sources = list(dict.fromkeys(r["source"] for r in rows))
-    if len(sources) < 2:
+def diagnostics(found: Grid) -> Figure | None:
+    """Score against each measure of the representation, CKA to the oracle among them: a line of panels a column."""
+    rows = explained(found)
+    if not rows:
         return None
-    targets: dict[str, list[str]] = {}
-    for column, cell in places(found).items():
-        targets.setdefault(cell.target, []).append(column)
-    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in found.columns))]
-    shown = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
-    figure, axes = panels(len(shown), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
-    for axis, method in zip(axes, shown, strict=True):
-        of = {r["source"]: r for r in rows if r["method"] == method}
-        values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
-        # Every row has a scale of its own: targets are not equally hard.
-        low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-        image = (values - low) / np.where(high > low, high - low, 1)
-        axis.imshow(image, cmap="cividis", aspect="auto", vmin=0, vmax=1)
-        for (i, j), value in np.ndenumerate(values):
-            own = list(targets)[i] == sources[j]
-            light = "white" if image[i, j] < 0.5 else "black"
-            weight = "bold" if own else "normal"
-            axis.text(
-                j, i, f"[{value:.1f}]" if own else f"{value:.1f}", ha="center", va="center", color=light, weight=weight
-            )
-        axis.set_yticks(range(len(targets)), list(targets))
-        axis.set_xticks(range(len(sources)), sources)
-        axis.grid(False)
-        axis.set_title(f"mean of {rows[0]['methods']} methods" if method == ALL_METHODS else method)
-    axes[0].set_ylabel("scored on")
-    figure.supxlabel("trained on; rows are shaded from worst to best, [ ]: in-domain", fontsize=8)
-    figure.suptitle("score, %, mean over a target's protocols")
+    columns, what = list(dict.fromkeys(r["column"] for r in rows))[:MOST_PANELS], measures(rows)
+    figure, axes = panels(len(columns) * len(what), 2.3, 2.2, columns=len(what))
+    look = Signs(rows)
+    for axis, (column, name) in zip(axes, product(columns, what), strict=True):
+        for r in rows:
+            if r["column"] == column and name in r["measures"]:
+                axis.plot(r["measures"][name], r["score"], **look.of(r), linestyle="none")
+        axis.margins(0.1)
+        if name == what[0]:
+            axis.set_ylabel(f"{column}, %")
+        if column == columns[-1]:
+            axis.set_xlabel(name.replace("_", " "))
+    look.legend(figure)
     return figure
 
 
@@ -389,6 +374,8 @@ PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
     "ranks": ranks,
     "shots": shots,
     "transfer": transfer,
+    "best-transfer": best_transfer,
+    "diagnostics": diagnostics,
     "learning": learning,
     "overfitting": overfitting,
     "adaptation": adaptation,

@@ -51,7 +51,8 @@ def text_of(svg):
 
 
 def test_every_plot_is_drawn_where_there_is_something_to_show(written):
-    names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "learning", "overfitting", "adaptation"}
+    names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "best-transfer", "learning"}
+    names |= {"overfitting", "adaptation"}
     assert {p.name for p in (written / "plots").iterdir()} == {f"{n}.{s}" for n in names for s in ("svg", "png")}
     readme = (written / "LEADERBOARD.md").read_text()
     assert all(f"](plots/{name}.svg)" in readme for name in names)

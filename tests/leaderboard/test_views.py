@@ -165,6 +165,7 @@ def test_what_transfers_best_and_whether_it_is_told_apart(place):
         place(**FLOOR),
     ]
     table = view("best-transfer", records)
+    assert not [r for r in plain_rows(table) if "all protocols" in r["column"]], "there is but one"
     found = by(plain_rows(table), "source")
     assert (found["symbols"]["pretext"], found["symbols"]["meta"]) == ("labels", "protonet")
     assert found["symbols"]["next"].startswith("rotation × protonet")
@@ -173,6 +174,32 @@ def test_what_transfers_best_and_whether_it_is_told_apart(place):
     assert (found["symbols"]["tied"], found["symbols"]["methods"], found["symbols"]["in_domain"]) == (1, 3, False)
     assert "jigsaw" not in found["symbols"]["tied_with"]
     assert (found["glyphs"]["in_domain"], found["glyphs"]["methods"]) == (True, 1)
+
+
+def test_what_transfers_best_over_all_protocols_of_a_target(place):
+    def scored(pretext, shots, counts, images):
+        return place(pretext, source="symbols", counts=counts, shots=shots).model_copy(update={"episodes_hash": images})
+
+    def best(records):
+        (row,) = [r for r in rows("best-transfer", records) if r["column"] == "glyphs, all protocols"]
+        return row
+
+    # Two protocols on the same images: image by image 5 and 7 of ten against 5 and 5, a difference of 0 and 20 points.
+    same = [
+        scored("labels", 1, (6, 8), "images"), scored("labels", 2, (4, 6), "images"),
+        scored("rotation", 1, (5, 5), "images"), scored("rotation", 2, (5, 5), "images"),
+    ]  # fmt: skip
+    found = best(same)
+    assert (found["pretext"], found["mean"], found["ahead"], found["methods"]) == ("labels", 60, pytest.approx(10), 2)
+    # Student's t of 0 and 20 with one degree of freedom is 1.
+    assert found["p_holm"] == pytest.approx(0.5)
+    # A third on episodes of its own, where rotation is 40 points ahead: each protocol counts once.
+    apart = [scored("labels", 5, (3, 3), "episodes"), scored("rotation", 5, (7, 7), "episodes")]
+    found = best([*same, *apart])
+    assert (found["pretext"], found["ahead"]) == ("rotation", pytest.approx((40 - 2 * 10) / 3))
+    assert found["mean"] == pytest.approx((50 + 50 + 70) / 3)
+    # What lacks a protocol is not compared.
+    assert best([*same, *apart, scored("jigsaw", 1, (9, 9), "images")])["methods"] == 2
 
 
 def test_shots_curves_need_a_protocol_that_states_them(place, make):

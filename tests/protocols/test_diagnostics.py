@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from benchbench import Rng
-from benchbench_standard.protocols.diagnostics import alignment, diagnose, effective_rank, uniformity, within_variance
+from benchbench_standard.protocols.diagnostics import (
+    alignment,
+    diagnose,
+    effective_rank,
+    relations,
+    uniformity,
+    within_variance,
+)
 from benchbench_standard.protocols.robustness import LEVELS, Robustness, corrupted
 
 
@@ -40,6 +47,55 @@ def test_many_images_are_thinned() -> None:
     found = diagnose(x, torch.arange(5000) // 500)
     assert found["effective_rank"] == pytest.approx(4, abs=0.01)
     assert found["within_variance"] == pytest.approx(1, abs=0.02)
+
+
+def unbiased(a: np.ndarray, b: np.ndarray) -> float:
+    """HSIC of two Gram matrices (n, n) by Song et al. 2012, equation 5, as it is written there."""
+    n, one = len(a), np.ones(len(a))
+    a, b = a - np.diag(np.diag(a)), b - np.diag(np.diag(b))
+    middle = (one @ a @ one) * (one @ b @ one) / ((n - 1) * (n - 2))
+    return float(np.trace(a @ b) + middle - 2 / (n - 2) * (one @ a @ b @ one)) / (n * (n - 3))
+
+
+def plain(x: np.ndarray, y: np.ndarray) -> float:
+    """Linear CKA of features (n, dim) by Kornblith et al. 2019, section 3."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    return float(np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)))
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    """CKA as tables make it of two records."""
+    a, b = (np.array(relations(torch.from_numpy(features)), float) for features in (x, y))
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def test_relations_hold_the_published_estimate_of_cka() -> None:
+    state = np.random.RandomState(0)
+    x = state.randn(100, 5) + 3
+    y = np.tanh(x @ state.randn(5, 7)) + 0.3 * state.randn(100, 7)
+    parts = [(x[p] @ x[p].T, y[p] @ y[p].T) for p in np.array_split(np.arange(100), 6)]
+    xy, xx, yy = (np.mean([unbiased(p[i], p[j]) for p in parts]) for i, j in ((0, 1), (0, 0), (1, 1)))
+    assert cosine(x, y) == pytest.approx(xy / np.sqrt(xx * yy), abs=2e-3)
+    assert len(relations(torch.from_numpy(x))) == 4 * 17 * 16 / 2 + 2 * 16 * 15 / 2
+
+
+def test_relations_agree_with_cka_of_many_images_and_call_nothing_alike_by_width() -> None:
+    state = np.random.RandomState(1)
+    x = state.randn(4000, 6)
+    y = x @ state.randn(6, 9) + state.randn(4000, 9)
+    assert cosine(x, y) == pytest.approx(plain(x, y), abs=0.05)
+    # Neither turns nor scale nor place count.
+    turn = np.linalg.qr(state.randn(6, 6))[0]
+    assert cosine(x, 7 * x @ turn - 2) == pytest.approx(1, abs=1e-3)
+    wide, other = state.randn(2, 256, 512)
+    assert plain(wide, other) > 0.6
+    assert abs(cosine(wide, other)) < 0.1
+
+
+def test_relations_of_what_cannot_be_told_apart() -> None:
+    assert set(relations(torch.full((40, 3), 0.1))) == {0}
+    assert relations(torch.rand(3, 5)) == []
+    assert len(relations(torch.rand(5, 5))) == 10
 
 
 def test_corruptions_grow_with_severity_and_are_the_same_for_all() -> None:

@@ -7,15 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, Trained
+from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, TestBatch, Trained
+from benchbench.registry import offers
+from benchbench_standard.protocols.detection import Detection
+from benchbench_standard.protocols.episodic import Episodic
+from benchbench_standard.protocols.episodic_finetune import EpisodicFinetune, MetaDatasetFinetune
 from benchbench_standard.protocols.finetune import Finetune
 from benchbench_standard.protocols.knn import KNN
 from benchbench_standard.protocols.linear_probe import LinearProbe
 from benchbench_standard.protocols.logistic import Logistic
+from benchbench_standard.protocols.meta_dataset import MetaDataset
 from benchbench_standard.protocols.nearest_centroid import NearestCentroid
 from benchbench_standard.protocols.parts import OnParts
 from benchbench_standard.protocols.ridge import RidgeRegression
 from benchbench_standard.protocols.robustness import Robustness
+from benchbench_standard.protocols.segmentation import Segmentation
 
 SAMPLE = SampleSpec("image", (1, 8, 8))
 PROTOCOLS = [
@@ -23,16 +29,31 @@ PROTOCOLS = [
     Finetune(steps=40, lr=0.1), KNN(shots=5, draws=2), Finetune(steps=60, lr=1.0, layers="head", shots=10),
 ]  # fmt: skip
 IDS = ["nearest-centroid", "knn", "logistic", "ridge", "linear-probe", "finetune", "knn-5shot", "head-10shot"]
+FEW: dict[str, Any] = {"episodes": 16, "ways": 5, "shots": 5}
+EPISODIC = {
+    "episodic": Episodic(**FEW),
+    "meta-dataset": MetaDataset(**FEW),
+    "episodic-finetune": EpisodicFinetune(**FEW, steps=10, lr=0.1),
+    "meta-dataset-finetune": MetaDatasetFinetune(**FEW, steps=20, lr=1.0, layers="head"),
+}
+#: test_scenes.py has these.
+SCENES = (Detection, Segmentation)
 
 
 class Shuffled(Target):
-    """The labels of the fit and select parts are dealt out anew."""
+    """The labels of the fit and select parts, and of support sets, are dealt out anew."""
 
     def division(self, amount: Amount | None = None, draw: int = 0) -> Division:
         whole = super().division(amount, draw)
         state = np.random.RandomState(draw)
         fit, select = (Labelled(p.rows, state.permutation(p.y)) for p in (whole.fit, whole.select))
         return replace(whole, fit=fit, select=select)
+
+    def _batch(self, number: int, part: Any) -> TestBatch:
+        batch = super()._batch(number, part)
+        state = np.random.RandomState(number)
+        support_y = torch.stack([y[torch.from_numpy(state.permutation(len(y)))] for y in batch.support_y])
+        return replace(batch, support_y=support_y)
 
 
 class Poisoned(Target):
@@ -42,9 +63,35 @@ class Poisoned(Target):
         raise AssertionError("a test label was read before scoring")
 
 
+class Watched(Target):
+    """It keeps what it is asked to score; its test labels are the true ones plus `shift`."""
+
+    shift = 0
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.asked: list[torch.Tensor] = []
+
+    def _truth(self, rows: np.ndarray) -> np.ndarray:
+        return (super()._truth(rows) + self.shift) % self.classes
+
+    def _batch(self, number: int, part: Any) -> TestBatch:
+        batch = super()._batch(number, part)
+        self._labels[number] = (self._labels[number] + self.shift) % batch.ways
+        return batch
+
+    def score_images(self, rows: np.ndarray, predictions: Any) -> list[int]:
+        self.asked.append(torch.as_tensor(predictions))
+        return super().score_images(rows, predictions)
+
+    def score(self, batch: TestBatch, logits: torch.Tensor) -> list[int]:
+        self.asked.append(logits)
+        return super().score(batch, logits)
+
+
 def accuracy(protocol: Any, trained: Trained, target: Target) -> float:
     scores = protocol.evaluate(trained, target, Rng(0))["accuracy"]
-    return float(np.mean(scores.values)) / scores.denominator
+    return float(np.mean(scores.values)) / (scores.denominator or 1)
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, Robustness(severities=[1])], ids=[*IDS, "robustness"])
@@ -52,6 +99,29 @@ def test_shuffled_fit_labels_leave_chance(protocol, small, digits) -> None:
     assert accuracy(protocol, small, Target(digits, SAMPLE)) > 0.45
     # Ten classes, 896 images: chance is 10%, with a standard error of at most 2 points for a few draws.
     assert accuracy(protocol, small, Shuffled(digits, SAMPLE)) < 0.2
+
+
+@pytest.mark.parametrize("protocol", EPISODIC.values(), ids=EPISODIC)
+def test_shuffled_support_labels_leave_chance(protocol, small, digits) -> None:
+    assert accuracy(protocol, small, Target(digits, SAMPLE)) > 0.45
+    # Five ways: chance is 20%, with a standard error of 3 points over 16 episodes of some ten points each.
+    assert accuracy(protocol, small, Shuffled(digits, SAMPLE)) < 0.29
+
+
+@pytest.mark.parametrize("protocol", [*EPISODIC.values(), Robustness(severities=[1])], ids=[*EPISODIC, "robustness"])
+def test_what_is_scored_does_not_depend_on_the_truth(protocol, small, digits) -> None:
+    right, wrong = Watched(digits, SAMPLE), Watched(digits, SAMPLE)
+    wrong.shift = 1
+    scores = [protocol.evaluate(small, target, Rng(0))["accuracy"].values for target in (right, wrong)]
+    assert scores[0] != scores[1], "or the truth was not read at all"
+    assert len(right.asked) == len(wrong.asked) > 0
+    assert all(torch.equal(a, b) for a, b in zip(right.asked, wrong.asked, strict=True))
+
+
+def test_every_protocol_is_among_these() -> None:
+    tested = {type(p) for p in (*PROTOCOLS, *EPISODIC.values())} | {Robustness, *SCENES}
+    ours = {offer.load() for offer in offers("protocol") if offer.distribution == "benchbench-suite"}
+    assert ours == tested
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=IDS)

@@ -15,7 +15,7 @@ from benchbench_standard.backbones.pixels import Pixels
 from benchbench_standard.metas.nearest_centroid import NearestCentroid
 from benchbench_standard.protocols.detection import Detection, precisions
 from benchbench_standard.protocols.scenes import influence
-from benchbench_standard.protocols.segmentation import Segmentation, overlaps
+from benchbench_standard.protocols.segmentation import Segmentation, balanced, overlaps
 
 pytest.importorskip("torchmetrics")
 pytest.importorskip("pycocotools")
@@ -128,14 +128,42 @@ def test_test_annotations_change_scores_and_nothing_before(scenes, encoder, prot
     assert len(next(iter(first.values())).values) == 30
 
 
-def test_segmentation_learns(scenes, encoder) -> None:
-    target = Target(scenes, encoder.sample)
-    score = {
-        steps: np.mean(Segmentation(steps=steps, width=16, lr=0.01).evaluate(encoder, target, Rng(0))["miou"].values)
-        for steps in (1, 60)
-    }
-    assert score[60] > score[1]
-    assert 0 < score[60] < 1
+@pytest.fixture
+def shapes(scenes) -> Prepared:
+    """Sixty images of noise with a bright square (1) or a striped one (2) in some place: what is not background fills
+    one pixel in sixteen."""
+    state = np.random.RandomState(0)
+    x, masks = state.randint(0, 60, (60, 1, 32, 32)).astype(np.uint8), np.zeros((60, 32, 32), np.uint8)
+    found = []
+    for i in range(60):
+        kind, (top, left) = i % 2, state.randint(0, 24, 2)
+        x[i, 0, top : top + 8, left : left + 8] = 230
+        x[i, 0, top : top + 8, left : left + 8 : 1 + 3 * kind] = 230 - 200 * kind
+        masks[i, top : top + 8, left : left + 8] = 1 + kind
+        found.append(boxes((kind, left, top, left + 8, top + 8)))
+    return replace(scenes, table=replace(scenes.table, x=x, masks=masks, boxes=found))
+
+
+def test_segmentation_learns_more_than_the_background(shapes, encoder) -> None:
+    def miou(data: Prepared) -> float:
+        scores = Segmentation(steps=60, width=8).evaluate(encoder, Target(data, encoder.sample), Rng(0))
+        return float(np.mean(scores["miou"].values))
+
+    # All background: 15/16 of the pixels, and nothing of two classes.
+    background = 15 / 16 / 3
+    assert miou(shapes) > 1.5 * background
+    # What is true of other images teaches nothing.
+    fit = Target(shapes, encoder.sample).division().fit.rows
+    masks = shapes.table.masks.copy()
+    masks[fit] = masks[np.roll(fit, 1)]
+    assert miou(replace(shapes, table=replace(shapes.table, masks=masks))) < background + 0.05
+
+
+def test_classes_are_balanced_by_median_frequency() -> None:
+    masks = np.array([[[0, 0, 0, 1]], [[0, 0, 255, 2]], [[0, 0, 2, 2]]], np.uint8)
+    # Of the pixels of images that have it: background 7 of 11, class 1 1 of 4, class 2 3 of 7; class 3 is nowhere.
+    expected = [3 / 7 / (7 / 11), 3 / 7 / (1 / 4), 1, 0]
+    assert balanced(masks, 4).tolist() == pytest.approx(expected)
 
 
 def test_few_annotated_images(scenes, encoder) -> None:
@@ -162,8 +190,24 @@ def test_what_cannot_be_scored_is_refused(scenes, encoder, prepared_digits) -> N
         Segmentation().evaluate(pixels, Target(scenes, sample), Rng(0))
 
 
+def test_detection_learns_and_from_other_images_boxes_nothing(shapes, encoder) -> None:
+    def found(data: Prepared) -> float:
+        scores = Detection(steps=30, width=32).evaluate(encoder, Target(data, encoder.sample), Rng(0))
+        return float(np.mean(scores["map_50"].values))
+
+    assert found(shapes) > 0.3
+    fit = Target(shapes, encoder.sample).division().fit.rows
+    moved = list(shapes.table.boxes)
+    for to, of in zip(fit, np.roll(fit, 1), strict=True):
+        moved[to] = shapes.table.boxes[of]
+    assert found(replace(shapes, table=replace(shapes.table, boxes=moved))) < 0.1
+
+
 @pytest.mark.full
-def test_detection_learns(scenes, encoder) -> None:
+def test_scenes_are_learned_from(scenes, encoder) -> None:
     target = Target(prepare(resolve_component("dataset", "glyph-scenes")), encoder.sample)
     scores = Detection(steps=300, width=32).evaluate(encoder, target, Rng(0))
     assert np.mean(scores["map_50"].values) > 0.25
+    # Background alone gives 0.136.
+    scores = Segmentation(width=32).evaluate(encoder, target, Rng(0))
+    assert np.mean(scores["miou"].values) > 0.2

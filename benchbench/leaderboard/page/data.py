@@ -10,6 +10,7 @@ from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import MISSING, Table
 from benchbench.leaderboard.cells import summary
 from benchbench.leaderboard.grid import Row, Score
+from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
 from benchbench.records import Record
 
 #: What the page filters by.
@@ -133,18 +134,23 @@ def _failed(score: Score) -> str:
 
 
 def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
+    units, content = {name: metric.unit for name, metric in record.scores.items()}, dict(record.content)
+    if measures := {name: round(s.mean, 4) for name, s in record.summary.items() if units.get(name) == MEASURE}:
+        # No percentages: they stand with what else is told of a record.
+        content["diagnostics"] = measures
+    scores = {name: s for name, s in record.summary.items() if units.get(name) not in (MEASURE, PAIRS)}
     return {
         "cell": cell,
         "seed": record.seed,
         "status": record.status,
         "reason": record.reason,
-        "scores": {name: [s.mean, s.ci95, s.n] for name, s in record.summary.items()},
+        "scores": {name: [s.mean, s.ci95, s.n] for name, s in scores.items()},
         "key": record.key,
         "training": record.training_key,
         "episodes": record.episodes_hash,
         "matrix": record.matrix,
         "external": record.external,
-        "content": {name: parts.add(value) for name, value in record.content.items()},
+        "content": {name: parts.add(value) for name, value in content.items()},
         "cost": parts.add(record.cost.model_dump()) if record.cost else None,
         "flags": parts.add(record.flags.model_dump()),
         "environment": parts.add(record.environment),

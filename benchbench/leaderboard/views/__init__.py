@@ -11,6 +11,7 @@ from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.views.comparison import robust, significance, which
 from benchbench.leaderboard.views.cost import pareto
 from benchbench.leaderboard.views.curves import adaptation, learning, shots
+from benchbench.leaderboard.views.diagnostics import diagnostics
 from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.overfitting import overfitting
 from benchbench.leaderboard.views.tables import overall, protocol, target
@@ -26,6 +27,7 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "pareto": pareto,
     "transfer": transfer,
     "best-transfer": best_transfer,
+    "diagnostics": diagnostics,
     "learning": learning,
     "adaptation": adaptation,
     "overfitting": overfitting,

@@ -1,12 +1,14 @@
 """Where a method was trained against where it is scored."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.domains import trained, transfer_gaps
-from benchbench.leaderboard.episodes import difference, shared
+from benchbench.leaderboard.episodes import Average, Scored, difference, episode_set, shared, together
 from benchbench.leaderboard.grid import MISSING, Grid, Row, names, places
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
 from benchbench.leaderboard.views.tables import elsewhere
@@ -14,6 +16,8 @@ from benchbench.leaderboard.views.text import bounds, number, tabular
 
 #: The row of all methods together.
 ALL = "all"
+#: The place of all protocols of a target together.
+ALL_PROTOCOLS = "all protocols"
 
 
 def sources_of(found: Grid) -> list[str]:
@@ -70,29 +74,9 @@ def _means(found: Grid, rows: list[Row]) -> dict[str, float]:
 
 
 def best_transfer(found: Grid) -> Table:
-    """Which pretext x meta transfers best from a source to a target, and whether the next is told apart from it."""
-    text, targets = names(found), {column: cell.target for column, cell in places(found).items()}
-    rows: list[dict[str, Any]] = []
-    for source in sources_of(found):
-        members = {row for row, cells in found.members.items() if not cells[0].floor and cells[0].source == source}
-        for column in found.columns:
-            scored = {row: s for row, s in shared(found, column).items() if row in members}
-            order = sorted(scored, key=lambda row: (-round(float(scored[row].table.mean()), 9), row))
-            if not order:
-                continue
-            best, others = order[0], order[1:]
-            against = {row: difference(scored[best], scored[row]) for row in others}
-            p = dict(zip(others, holm([d.p for d in against.values()]), strict=True))
-            tied = [row for row in others if not p[row] < LEVEL]
-            found_here: dict[str, Any] = {"source": source, "column": column, "in_domain": targets[column] == source}
-            found_here |= {"best": text[best], "pretext": best.pretext, "meta": best.meta}
-            found_here |= {"mean": float(scored[best].table.mean()), "tied": len(tied), "methods": len(order)}
-            found_here["tied_with"] = _listed(text[row] for row in tied)
-            if others:
-                d = against[others[0]]
-                found_here |= {"next": text[others[0]], "ahead": d.mean, "ahead_low": d.low, "ahead_high": d.high}
-                found_here |= {"p_holm": float(p[others[0]]), "over": d.over}
-            rows.append(found_here)
+    """Which pretext x meta transfers best from a source to a target, and whether the next is told apart from it: over
+    all of a target's protocols, then under each."""
+    rows = [*best_by_target(found), *(r for source in sources_of(found) for r in _by_column(found, source))]
     columns: dict[str, Any] = {
         "trained on": lambda r: r["source"],
         "target and protocol": lambda r: r["column"] + ("°" if r["in_domain"] else ""),
@@ -107,10 +91,80 @@ def best_transfer(found: Grid) -> Table:
         "For every source and every target and protocol: the method with the highest mean, how far it is ahead of the "
         "next (paired on the same test episodes or images, 95% interval), and p after Holm's correction over the "
         "methods it is compared with. not told apart: methods that are not significantly worse (5%). °: in-domain.",
+        f"{ALL_PROTOCOLS}: the mean over the target's protocols, of the methods that have them all. Protocols on the "
+        "same test images are averaged image by image before they are compared; other sets are taken as independent.",
     ]
     if any(r.get("over") == "episodes" for r in rows):
         notes.append("A single training seed stands behind some: these compare trainings, not methods.")
     return tabular("Best transfer", rows, columns, [*notes, *elsewhere(found)])
+
+
+def best_by_target(found: Grid) -> list[dict[str, Any]]:
+    """The numbers of the view over all protocols of a target that has several, for every source."""
+    by_target: dict[str, list[str]] = {}
+    for column, cell in places(found).items():
+        by_target.setdefault(cell.target, []).append(column)
+    tables = {target: _sets(found, columns) for target, columns in by_target.items() if len(columns) > 1}
+    rows: list[dict[str, Any]] = []
+    for source in sources_of(found):
+        members = _members(found, source)
+        for target, sets in tables.items():
+            parts, sizes = [table for table, _ in sets], [size for _, size in sets]
+            scored = {row: [part[row] for part in parts] for row in members if all(row in part for part in parts)}
+            rows += _best(found, source, target, f"{target}, {ALL_PROTOCOLS}", scored, sizes)
+    return rows
+
+
+def _by_column(found: Grid, source: str) -> Iterator[dict[str, Any]]:
+    members = _members(found, source)
+    for column, cell in places(found).items():
+        scored = {row: [s] for row, s in shared(found, column).items() if row in members}
+        yield from _best(found, source, cell.target, column, scored, [1])
+
+
+def _members(found: Grid, source: str) -> set[Row]:
+    return {row for row, cells in found.members.items() if not cells[0].floor and cells[0].source == source}
+
+
+def _sets(found: Grid, columns: list[str]) -> list[tuple[dict[Row, Scored], int]]:
+    """The scores of some columns, those on the same test images or episodes averaged one by one: a table a set, and how
+    many columns it stands for."""
+    sets: dict[str, list[dict[Row, Scored]]] = {}
+    for column in columns:
+        sets.setdefault(episode_set(found, column) or column, []).append(shared(found, column))
+    averaged = []
+    for tables in sets.values():
+        rows = sorted(set.intersection(*(set(table) for table in tables)))
+        averages = {row: together([table[row] for table in tables]) for row in rows}
+        averaged.append(({row: average for row, average in averages.items() if average}, len(tables)))
+    return averaged
+
+
+def _best(
+    found: Grid, source: str, target: str, column: str, scored: dict[Row, list[Scored]], sizes: list[int]
+) -> Iterator[dict[str, Any]]:
+    """The row of numbers of a place, if any method has scores there; `scored`: those of its sets of episodes, which
+    stand for so many columns each as `sizes` says."""
+    means = {row: float(np.average([s.table.mean() for s in sets], weights=sizes)) for row, sets in scored.items()}
+    order = sorted(scored, key=lambda row: (-round(means[row], 9), row))
+    if not order:
+        return
+    text, best, others = names(found), order[0], order[1:]
+    against = {
+        row: Average.of([difference(a, b) for a, b in zip(scored[best], scored[row], strict=True)], sizes)
+        for row in others
+    }
+    p = dict(zip(others, holm([d.p for d in against.values()]), strict=True))
+    tied = [row for row in others if not p[row] < LEVEL]
+    found_here: dict[str, Any] = {"source": source, "target": target, "column": column, "in_domain": target == source}
+    found_here |= {"best": text[best], "pretext": best.pretext, "meta": best.meta}
+    found_here |= {"mean": means[best], "tied": len(tied), "methods": len(order)}
+    found_here["tied_with"] = _listed(text[row] for row in tied)
+    if others:
+        d = against[others[0]]
+        found_here |= {"next": text[others[0]], "ahead": d.mean, "ahead_low": d.low, "ahead_high": d.high}
+        found_here |= {"p_holm": float(p[others[0]]), "over": d.over}
+    yield found_here
 
 
 def _listed(texts: Iterable[str], most: int = 4) -> str:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchbench import Rng, Scores, Target, Trained, class_means, similarity
-from benchbench_standard.protocols.diagnostics import diagnose
+from benchbench_standard.protocols.diagnostics import diagnose, relations
 from benchbench_standard.protocols.parts import Features, OnFeatures
 
 
@@ -13,9 +13,12 @@ class NearestCentroid(OnFeatures):
     Euclidean distance.
 
     It needs nothing but features, so its record also holds what explains them (`diagnose`): measures of the fit part,
-    for people to read beside the accuracy, and never ranked.
+    for people to read beside the accuracy, and never ranked; and how alike pairs of its images are (`relations`), from
+    which tables make the CKA between any two records.
     """
 
+    #: 2: `relations`.
+    revision = 2
     metrics = {
         "accuracy": "higher",
         "effective_rank": "higher",
@@ -34,8 +37,14 @@ class NearestCentroid(OnFeatures):
         return similarity(features.test_x[None], means, self.distance)[0].argmax(1)
 
     def evaluate(self, trained: Trained, target: Target, rng: Rng) -> dict[str, Scores]:
-        """Correct draws of each test image; measures of the whole fit part, one value each."""
+        """Correct draws of each test image; measures of the whole fit part, one value each; relations of pairs of its
+        images, in an order that is the target's."""
         fit = target.division().fit
-        found = diagnose(trained.features(target, fit.rows), torch.from_numpy(fit.y).to(trained.device))
+        features = trained.features(target, fit.rows)
         scores = super().evaluate(trained, target, rng)
-        return scores | {name: Scores([value], unit="target") for name, value in found.items()}
+        found = diagnose(features, torch.from_numpy(fit.y).to(trained.device))
+        scores |= {name: Scores([value], unit="target") for name, value in found.items()}
+        order = Rng("relations", target.place).numpy.permutation(len(fit))
+        if pairs := relations(features[torch.from_numpy(order).to(trained.device)]):
+            scores["relations"] = Scores(pairs, unit="pair")
+        return scores

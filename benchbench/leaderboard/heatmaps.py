@@ -1,0 +1,87 @@
+"""Sources x targets: what transfers, as heat maps."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.figures import COLOURS, MOST_PANELS, panels
+from benchbench.leaderboard.grid import Grid, places
+from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
+from benchbench.leaderboard.views.transfer import best_by_target, sources_of
+from benchbench.leaderboard.views.transfer import transfer as by_source
+
+
+def transfer(found: Grid) -> Figure | None:
+    """The transfer matrix as a heat map, a panel a method after their mean, where there are several sources."""
+    rows = plain_rows(by_source(found))
+    sources = list(dict.fromkeys(r["source"] for r in rows))
+    if len(sources) < 2:
+        return None
+    targets: dict[str, list[str]] = {}
+    for column, cell in places(found).items():
+        targets.setdefault(cell.target, []).append(column)
+    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in found.columns))]
+    shown = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
+    figure, axes = panels(len(shown), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
+    for axis, method in zip(axes, shown, strict=True):
+        of = {r["source"]: r for r in rows if r["method"] == method}
+        values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
+        # Every row has a scale of its own: targets are not equally hard.
+        low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+        image = (values - low) / np.where(high > low, high - low, 1)
+        axis.imshow(image, cmap="cividis", aspect="auto", vmin=0, vmax=1)
+        for (i, j), value in np.ndenumerate(values):
+            own = list(targets)[i] == sources[j]
+            light = "white" if image[i, j] < 0.5 else "black"
+            weight = "bold" if own else "normal"
+            axis.text(
+                j, i, f"[{value:.1f}]" if own else f"{value:.1f}", ha="center", va="center", color=light, weight=weight
+            )
+        axis.set_yticks(range(len(targets)), list(targets))
+        axis.set_xticks(range(len(sources)), sources)
+        axis.grid(False)
+        axis.set_title(f"mean of {rows[0]['methods']} methods" if method == ALL_METHODS else method)
+    axes[0].set_ylabel("scored on")
+    figure.supxlabel("trained on; rows are shaded from worst to best, [ ]: in-domain", fontsize=8)
+    figure.suptitle("score, %, mean over a target's protocols")
+    return figure
+
+
+def best_transfer(found: Grid) -> Figure | None:
+    """The best method of every source and target over the target's protocols, and whether it is told apart from the
+    others, where there are several sources and their records hold scores."""
+    if len(sources_of(found)) < 2 or not all(c.record for c in found.everything if c.ok):
+        return None
+    rows = best_by_target(found)
+    if not rows:
+        return None
+    sources, targets = sources_of(found), list(dict.fromkeys(r["target"] for r in rows))
+    figure, (axis,) = panels(1, 1.6 + 2.3 * len(sources), 1.2 + 0.62 * len(targets))
+    axis.set_xlim(-0.5, len(sources) - 0.5)
+    axis.set_ylim(len(targets) - 0.5, -0.5)
+    for r in rows:
+        across, down = sources.index(r["source"]), targets.index(r["target"])
+        alone = not r["tied"] and r["methods"] > 1
+        axis.add_patch(Rectangle((across - 0.5, down - 0.5), 1, 1, facecolor=COLOURS[5] if alone else "white", lw=0))
+        weight = "bold" if r["in_domain"] else "normal"
+        name = r["best"].removesuffix(f", {r['source']}")
+        axis.text(across, down, f"{name}\n{_verdict(r)}", ha="center", va="center", fontsize=8, weight=weight)
+    axis.set_yticks(range(len(targets)), targets)
+    axis.set_xticks(range(len(sources)), sources)
+    axis.grid(False)
+    axis.set_ylabel("scored on")
+    axis.set_title("best method, mean over a target's protocols")
+    figure.supxlabel("trained on; blue: better than every other method (5%, Holm); bold: in-domain", fontsize=8)
+    return figure
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    score = f"{row['mean']:.1f}%"
+    if row["methods"] == 1:
+        return f"{score}, the only one"
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    ahead = f"{score}, {row['ahead']:+.1f} on the next, {p}"
+    return f"{ahead}; tied with {row['tied']}" if row["tied"] else ahead
