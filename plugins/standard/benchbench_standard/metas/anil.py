@@ -13,8 +13,9 @@ class ANIL(MAML):
     Settings are MAML's, batch statistics too: those of each call, which is transductive.
     """
 
+    #: MAML's second changed what happens to an encoder under adapted weights, which is not so here.
+    revision = 1
     adapts_to_any_loss = False
-
     frozen_features = True
 
     def initial(self, ways: int) -> dict[str, Tensor]:

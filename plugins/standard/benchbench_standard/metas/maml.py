@@ -20,6 +20,8 @@ class MAML(MetaLearner):
     default, as in the official code: that is transductive, and ``support`` is the inductive form.
     """
 
+    #: 2: Conv-4 under adapted weights is channels_last, and batch norm's second derivative in closed form.
+    revision = 2
     adapts_to_any_loss = True
 
     def __init__(
