@@ -11,15 +11,19 @@ SITE := build/site
 AUDIT_SAMPLE := 1
 AUDIT_SEED := 0
 BASE := HEAD
+REV := HEAD
+BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling cuda)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint clean
+.PHONY: help environment quickstart test test-full lint clean bench bench-compare
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
 	@echo "make quickstart   install, train the quick matrix and print its leaderboard"
 	@echo "make test         what every change must pass (ruff, mypy, pytest)"
 	@echo "make test-full    the long acceptance runs as well"
+	@echo "make bench        measure against other libraries into results/BENCHMARKS.md (on a quiet machine, minutes)"
+	@echo "make bench-compare REV=main  the ratios of results/benchmarks.json against those of a git revision"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
@@ -44,6 +48,17 @@ test-full: lint
 	$(PY) -m pytest -rs
 
 ci-leaderboard: ci-matrix ci-check ci-audit ci-site
+
+# Threads and allocator as the launcher sets them, for ours and for peers alike: both run in one process.
+bench: environment
+	@$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[benchmarks,test]'
+	@mkdir -p build
+	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 \
+		$(PY) -m pytest $(BENCHMARKS) -m full -q --benchmark-json=build/benchmarks.json
+	$(PY) -m tests.benchmarks.report build/benchmarks.json results
+
+bench-compare: environment
+	$(PY) -m tests.benchmarks.regressions $(REV)
 
 # What is trained once must be found again: the second run is from the store alone.
 ci-matrix: environment

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from benchbench.batch_norm import batch_norm
+
 NormMode = Literal["running", "call", "episode", "support"]
 
 
@@ -143,7 +145,7 @@ def task_batch_norm(
         mean, variance = norm.running_mean.repeat(tasks), norm.running_var.repeat(tasks)
         return F.batch_norm(x, mean, variance, weight.flatten(), bias.flatten(), False, 0.0, norm.eps)
     if support is None:
-        return F.batch_norm(x, None, None, weight.flatten(), bias.flatten(), True, 0.0, norm.eps)
+        return batch_norm(x, weight.flatten(), bias.flatten(), norm.eps)
     variance, mean = torch.var_mean(x[:support], (0, 2, 3), correction=0)
     scale = weight.flatten() * (variance + norm.eps).rsqrt()
     shift = bias.flatten() - mean * scale

@@ -14,6 +14,7 @@ from benchbench.settings import ComponentRef
 #: Modules of the harness that results depend on; `ENGINE_REVISION` and `EPISODES_REVISION` stand for them in keys.
 ENGINE = (
     "benchbench.adapting",
+    "benchbench.batch_norm",
     "benchbench.data.pool",
     "benchbench.drawing",
     "benchbench.episodes",

@@ -15,7 +15,7 @@ STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 
 #: From the bottom up: a part imports from its own layer and from those before it.
 LAYERS = (
-    {"errors", "installed", "keys", "rng", "tasks"},
+    {"batch_norm", "errors", "installed", "keys", "rng", "tasks"},
     {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
     {"plan", "execution", "leaderboard"},

@@ -18,8 +18,9 @@ class ANIL(MAML):
     in training and five at test: 84.0 % at 0.1, 74.1 at 0.4, 53.0 at 2.0).
     """
 
+    #: MAML's second changed what happens to an encoder under adapted weights, which is not so here.
+    revision = 1
     adapts_to_any_loss = False
-
     frozen_features = True
 
     def __init__(self, encoder: Backbone, *, inner_lr: PositiveFloat = 0.1, **maml: Any):

@@ -22,6 +22,8 @@ class MAML(MetaLearner):
     out (section 5.2).
     """
 
+    #: 2: Conv-4 under adapted weights is channels_last, and batch norm's second derivative in closed form.
+    revision = 2
     adapts_to_any_loss = True
 
     def __init__(

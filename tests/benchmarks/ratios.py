@@ -1,0 +1,71 @@
+"""How ours and its peers are compared: CPU time, in turns within one run, so that a busy machine slows all alike."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+Work = Callable[[], Any]
+#: Operators of a profile.
+OPERATORS = 8
+
+
+def compare(
+    benchmark: Any,
+    work: str,
+    ours: Work,
+    peers: dict[str, Work],
+    *,
+    least: float | None = None,
+    rounds: int = 5,
+    share: int = 1,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
+    """How many times longer than `ours` each peer takes: the median over rounds, in each of which all run once. The
+    peers do one part in `share` of the work. The test is marked with `clock` as the timer of its benchmark.
+
+    It is kept with `benchmark` for the report, `least` being what the fastest peer's shall reach; where it does not, a
+    profile of `ours` is kept as well. Nothing is asserted on it.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in peers}
+
+    def peers_first() -> None:
+        for name, peer in peers.items():
+            started = clock()
+            peer()
+            taken[name].append(share * (clock() - started))
+
+    benchmark.pedantic(ours, setup=peers_first, rounds=rounds, warmup_rounds=1)
+    mine = benchmark.stats.stats.data
+    ratios = {name: [p / o for p, o in zip(spent[1:], mine, strict=True)] for name, spent in taken.items()}
+    medians = {name: statistics.median(each) for name, each in ratios.items()}
+    keep(benchmark, work, medians, least=least, milliseconds=1000 * statistics.median(mine))
+    benchmark.extra_info["range"] = {name: [min(each), max(each)] for name, each in ratios.items()}
+    if least is not None and min(medians.values()) < least:
+        benchmark.extra_info["profile"] = profiled(ours)
+    return medians
+
+
+def keep(benchmark: Any, work: str, ratios: dict[str, float], **more: float | None) -> None:
+    """Leave one row of the table, and what it was measured under, with `benchmark`."""
+    benchmark.extra_info.update(
+        work=work,
+        ratios=ratios,
+        threads=torch.get_num_threads(),
+        allocator=os.environ.get("MALLOC_TRIM_THRESHOLD_"),
+        torch=torch.__version__,
+        **{name: value for name, value in more.items() if value is not None},
+    )
+
+
+def profiled(work: Work) -> list[tuple[str, float]]:
+    """The operators that take most of the time of `work`, and the share of each."""
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        work()
+    events = sorted(found.key_averages(), key=lambda e: -e.self_cpu_time_total)
+    whole = sum(e.self_cpu_time_total for e in events)
+    return [(e.key, e.self_cpu_time_total / whole) for e in events[:OPERATORS]]

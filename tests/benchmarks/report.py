@@ -1,0 +1,116 @@
+"""Writes results/BENCHMARKS.md, benchmarks.json and benchmarks.png from what pytest-benchmark measured:
+
+    python -m tests.benchmarks.report MEASURED.json results
+
+Rows that were not measured anew are kept, unless they come from another machine.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+HEAD = """# Benchmarks
+
+How many times longer a peer takes for the same mathematics: losses and gradients agree to 1e-10 in float64 before
+anything is timed. Each row is a ratio within one run, both on the same threads and allocator settings, in turns, CPU
+time, the median over rounds; in brackets the smallest and largest round. The fastest peer decides. `make bench`
+measures the table, `make bench-compare REV=...` compares its ratios with another revision's.
+
+The plain loop is PyTorch as the papers' code has it, a task at a time. It stands for learn2learn, too, whose 0.2.0
+does not build on Python 3.11 and which was within 5 % of it where it ran. torchmeta 1.8.0 does not import beside the
+torchvision in use.
+"""
+
+
+def machine(measured: dict[str, Any]) -> str:
+    """The processor and what ran on it."""
+    cpu, system = measured["machine_info"]["cpu"], measured["machine_info"]
+    name = f"{cpu.get('brand_raw', system['machine'])}, {cpu['count']} cores"
+    return f"{name}, {system['system']}, Python {system['python_version']}"
+
+
+def rows(measured: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each benchmark left for the table or the plot, by its name; others have no part in them."""
+    found = {b["name"]: b["extra_info"] for b in measured["benchmarks"]}
+    return {name: info for name, info in found.items() if "ratios" in info or "curve" in info}
+
+
+def merged(before: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    """The rows of before and the new ones over them, by name."""
+    kept = before.get("rows", {}) if before.get("machine") == machine(measured) else {}
+    return {"machine": machine(measured), "rows": dict(sorted((kept | rows(measured)).items()))}
+
+
+def verdict(row: dict[str, Any]) -> tuple[str, str]:
+    """(what is asked, whether it is reached)."""
+    ratios = row["ratios"].values()
+    if "least" in row:
+        return f">= {row['least']:g}", "met" if min(ratios) >= row["least"] else "missed"
+    if "most" in row:
+        return f"<= {row['most']:g}", "met" if max(ratios) <= row["most"] else "missed"
+    return "", ""
+
+
+def markdown(held: dict[str, Any]) -> str:
+    """The table, and under it where the time goes in the rows that are missed."""
+    table, missed = [], []
+    measured = [row for row in held["rows"].values() if "ratios" in row]
+    for row in measured:
+        asked, reached = verdict(row)
+        for peer, ratio in row["ratios"].items():
+            low_high = row.get("range", {}).get(peer)
+            shown = f"{ratio:.2f}" + (f" ({low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else "")
+            table.append([row["work"], peer, shown, asked, reached])
+        if "profile" in row and reached == "missed":
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in row["profile"])
+            missed.append(f"- {row['work']}: {parts}")
+    under = {f"torch {row['torch']}, {_threads(row)}, {_allocator(row)}" for row in measured}
+    text = HEAD + f"\nMeasured on {held['machine']}; {'; '.join(sorted(under))}.\n\n"
+    text += tabulate(table, ["work", "against", "ratio", "asked", ""], "github", disable_numparse=True) + "\n"
+    if missed:
+        text += "\n## Missed\n\nWhere the time of ours goes, by operator:\n\n" + "\n".join(missed) + "\n"
+    if any("curve" in row for row in held["rows"].values()):
+        text += "\n![CPU time of a task against tasks, ways, shots and image size](benchmarks.png)\n"
+    return text
+
+
+def _threads(row: dict[str, Any]) -> str:
+    return f"{row['threads']} thread" + ("s" if row["threads"] > 1 else "")
+
+
+def _allocator(row: dict[str, Any]) -> str:
+    return "the allocator set as the launcher sets it" if row["allocator"] else "the allocator as it comes"
+
+
+def plot(held: dict[str, Any], path: Path) -> None:
+    """A panel for each axis: milliseconds of CPU time a task, ours and the plain loop's."""
+    curves = [row["curve"] for row in held["rows"].values() if "curve" in row]
+    if not curves:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure((3.2 * len(curves), 3), layout="constrained")
+    for panel, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        x, ours, plain = zip(*curve["points"], strict=True)
+        panel.plot(x, plain, "o--", label="plain loop")
+        panel.plot(x, ours, "o-", label="benchbench")
+        panel.set(xlabel=curve["axis"], ylabel="ms a task", ylim=(0, None))
+        panel.legend(frameon=False)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def main(measured: str, folder: str) -> None:
+    kept = Path(folder) / "benchmarks.json"
+    before = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    held = merged(before, json.loads(Path(measured).read_text("utf-8")))
+    kept.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+    (Path(folder) / "BENCHMARKS.md").write_text(markdown(held), "utf-8")
+    plot(held, Path(folder) / "benchmarks.png")
+    print(markdown(held))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
