@@ -53,7 +53,7 @@ ci-leaderboard: ci-matrix ci-check ci-audit ci-site
 bench: environment
 	@$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[benchmarks,test]'
 	@mkdir -p build
-	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 \
+	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=134217728 MALLOC_TRIM_THRESHOLD_=4294967296 \
 		$(PY) -m pytest $(BENCHMARKS) -m full -q --benchmark-json=build/benchmarks.json
 	$(PY) -m tests.benchmarks.report build/benchmarks.json results
 
