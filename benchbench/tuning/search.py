@@ -19,10 +19,9 @@ from benchbench.evaluation import Target
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
-from benchbench.leaderboard.cells import shown
 from benchbench.matrix import Matrix, Range, Space, Tuned
 from benchbench.plan import plan, uses_labels
-from benchbench.records import Metric, Summary
+from benchbench.records import Metric, Summary, shown
 from benchbench.registry import key_content
 from benchbench.rng import Rng, derive
 from benchbench.settings import ComponentRef
@@ -32,6 +31,7 @@ from benchbench.tuning.space import Place, places
 
 try:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 except ModuleNotFoundError:
     optuna = None  # type: ignore[assignment]
 
@@ -203,7 +203,7 @@ def _study(store: Store, key: str) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = store.root / "studies" / f"{key[:16]}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(study_name=key, storage=storage, direction="maximize", load_if_exists=True)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, TestBatch, Trained
 from benchbench.registry import offers
+from benchbench_standard.protocols.adaptation import Adaptation
 from benchbench_standard.protocols.detection import Detection
 from benchbench_standard.protocols.episodic import Episodic
 from benchbench_standard.protocols.episodic_finetune import EpisodicFinetune, MetaDatasetFinetune
@@ -32,6 +33,7 @@ IDS = ["nearest-centroid", "knn", "logistic", "ridge", "linear-probe", "finetune
 FEW: dict[str, Any] = {"episodes": 16, "ways": 5, "shots": 5}
 EPISODIC = {
     "episodic": Episodic(**FEW),
+    "adaptation": Adaptation(**FEW),
     "meta-dataset": MetaDataset(**FEW),
     "episodic-finetune": EpisodicFinetune(**FEW, steps=10, lr=0.1),
     "meta-dataset-finetune": MetaDatasetFinetune(**FEW, steps=20, lr=1.0, layers="head"),
