@@ -93,7 +93,8 @@ def _raised(error: Exception, check: Check) -> str:
     ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != Path(__file__).parent]
     frame = next((f for f in reversed(ours) if "/torch/" not in f.filename), frame)
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
-    advice = ". Name no device: compute where the samples are (x.device)" if "cuda" in str(error).lower() else ""
+    named = any(word in str(error).lower() for word in ("cuda", "nvidia"))
+    advice = ". Name no device: compute where the samples are (x.device)" if named else ""
     return f"raises {type(error).__name__} ({error}) at {place}, where it must not: {check.what}{advice}"
 
 

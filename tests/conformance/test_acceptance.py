@@ -103,8 +103,7 @@ def test_they_conform(fresh):
 
 def test_a_matrix_uses_them_all(fresh):
     (fresh.folder / "matrix.toml").write_text(MATRIX)
-    run = ("run", "--matrix", "matrix.toml", "--results", "results", "--executor", "inline")
-    done = fresh.run("-m", "benchbench", *run)
+    done = fresh.run("-c", "import benchbench; benchbench.run('matrix.toml', 'results', executor='inline')")
     assert done.returncode == 0, done.stderr
     lines = [line for p in sorted((fresh.folder / "results").rglob("*.jsonl")) for line in p.read_text().splitlines()]
     records = [json.loads(line) for line in lines]
