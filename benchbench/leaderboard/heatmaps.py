@@ -59,7 +59,7 @@ def best_transfer(found: Grid) -> Figure | None:
     if not rows:
         return None
     sources, targets = sources_of(found), list(dict.fromkeys(r["target"] for r in rows))
-    figure, (axis,) = panels(1, 1.6 + 2.3 * len(sources), 1.2 + 0.62 * len(targets))
+    figure, (axis,) = panels(1, 1.6 + 2.3 * len(sources), 1.2 + 0.75 * len(targets))
     axis.set_xlim(-0.5, len(sources) - 0.5)
     axis.set_ylim(len(targets) - 0.5, -0.5)
     for r in rows:
@@ -83,5 +83,5 @@ def _verdict(row: dict[str, Any]) -> str:
     if row["methods"] == 1:
         return f"{score}, the only one"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
-    ahead = f"{score}, {row['ahead']:+.1f} on the next, {p}"
-    return f"{ahead}; tied with {row['tied']}" if row["tied"] else ahead
+    tied = f"; tied with {row['tied']}" if row["tied"] else ""
+    return f"{score}, {row['ahead']:+.1f} on the next\n{p}{tied}"
