@@ -90,6 +90,8 @@ class FEAT(EasyFSL):
         cut into chunks (easyfsl's is 0.1). Scores are divided by `temperature`, the paper's 64 for one shot."""
         super().__init__(encoder, **norm)
         self.attention = MultiHeadAttention(heads, encoder.dim, encoder.dim, encoder.dim, dropout)
+        # Its inner dropout takes no argument.
+        self.attention.attention.dropout.p = dropout
         self.temperature = temperature
 
     def classifier(self) -> methods.FEAT:
