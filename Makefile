@@ -13,7 +13,7 @@ AUDIT_SEED := 0
 BASE := HEAD
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint clean
+.PHONY: help environment quickstart test test-full lint docs clean
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test         what every change must pass (ruff, mypy, pytest)"
 	@echo "make test-full    the long acceptance runs as well"
 	@echo "make lint         ruff and mypy alone"
+	@echo "make docs         the documentation site, into build/docs; warnings are errors"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
@@ -42,6 +43,10 @@ test: lint
 
 test-full: lint
 	$(PY) -m pytest -rs
+
+docs: environment
+	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file .docs/mkdocs.yml
 
 ci-leaderboard: ci-matrix ci-check ci-audit ci-site
 
