@@ -15,7 +15,7 @@ REV := HEAD
 BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling cuda)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint clean bench bench-compare
+.PHONY: help environment quickstart test test-full lint docs clean bench bench-compare
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make bench        measure against other libraries into results/BENCHMARKS.md (on a quiet machine, minutes)"
 	@echo "make bench-compare REV=main  the ratios of results/benchmarks.json against those of a git revision"
 	@echo "make lint         ruff and mypy alone"
+	@echo "make docs         the documentation site, into build/docs; warnings are errors"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
@@ -46,6 +47,10 @@ test: lint
 
 test-full: lint
 	$(PY) -m pytest -rs
+
+docs: environment
+	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file .docs/mkdocs.yml
 
 ci-leaderboard: ci-matrix ci-check ci-audit ci-site
 

@@ -248,19 +248,3 @@ def test_meta_album_without_a_column(root: Path) -> None:
     (root / "BRD_Mini" / "labels.csv").write_text("FILE_NAME,KIND\n1.png,OWL\n")
     with pytest.raises(BenchbenchError, match=r"labels\.csv has no column 'CATEGORY'"):
         load("meta-album", path="BRD_Mini")
-
-
-def test_huggingface(root: Path) -> None:
-    datasets = pytest.importorskip("datasets")
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
-    parts = {}
-    for part, values in (("train", (10, 20)), ("test", (30,))):
-        rows = {"image": [Image.new("RGB", (8, 8), (v, 0, 0)) for v in values], "label": [1, 0][: len(values)]}
-        parts[part] = datasets.Dataset.from_dict(rows, features=features)
-    datasets.DatasetDict(parts).save_to_disk(str(root / "pets"))
-    data = load("huggingface", path="pets", size=8)
-    assert data.table.class_names == ("cat", "dog")
-    assert data.table.files == ("test#0", "train#0", "train#1")
-    assert (data.table.x[:, 0, 0, 0].tolist(), data.table.labels.tolist()) == ([30, 10, 20], [1, 1, 0])
-    with pytest.raises(BenchbenchError, match="no column 'labell'; did you mean 'label'"):
-        load("huggingface", path="pets", label="labell")

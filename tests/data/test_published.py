@@ -262,7 +262,7 @@ def test_missing_files_are_named_with_their_place(name: str, tmp_path: Path) -> 
             data.sources(root)
 
 
-@pytest.mark.parametrize("name", [*LISTED, *OTHERS, "meta-album", "medmnist", "npz", "huggingface", "digits", "glyphs"])
+@pytest.mark.parametrize("name", [*LISTED, *OTHERS, "meta-album", "medmnist", "npz", "digits", "glyphs"])
 def test_every_dataset_states_its_terms(name: str) -> None:
     data = find("dataset", name).load()
     assert data.licence or name == "npz"

@@ -1,0 +1,141 @@
+"""Fenced blocks of the README and of the site's pages, and what runs them in this process."""
+
+import importlib
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from benchbench import registry
+from benchbench.cli import group
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / ".docs" / "pages"
+FENCE = re.compile(
+    r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n)?```(?P<language>[a-z]*)(?: title=\"(?P<title>[^\"]+)\")?\n"
+    r"(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block. `why` is the reason for which it is not run, `title` the file that it is."""
+
+    language: str
+    body: str
+    title: str | None
+    why: str | None
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Its lines as arguments, comments dropped."""
+        return [words for line in self.body.splitlines() if (words := shlex.split(line, comments=True))]
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Every fenced block of a page, in order."""
+    return [Block(m["language"], m["body"], m["title"], m["why"]) for m in FENCE.finditer(text)]
+
+
+def parse(words: list[str]) -> None:
+    """Parse a ``benchbench`` command without running it. Raises click's UsageError for an option or command that is
+    not there."""
+    command: click.Command = group
+    context = click.Context(group, info_name="benchbench")
+    rest = words[1:]
+    while True:
+        parser = command.make_parser(context)
+        _, rest, _ = parser.parse_args(list(rest))
+        if not isinstance(command, click.Group) or not rest:
+            return
+        name, *rest = rest
+        found = command.get_command(context, name)
+        if found is None:
+            raise click.UsageError(f"no command {name!r}")
+        command, context = found, click.Context(found, parent=context, info_name=name)
+
+
+def install(folder: Path, site: Path) -> None:
+    """Leave a distribution as ``pip install -e`` does: its metadata beside its module on the path."""
+    about = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    name, version = about["name"], about["version"]
+    held = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    held.mkdir(parents=True)
+    (held / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = "".join(
+        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in offered.items())
+        for section, offered in about["entry-points"].items()
+    )
+    (held / "entry_points.txt").write_text(points)
+    for path in (str(folder.resolve()), str(site)):
+        if path not in sys.path:
+            sys.path.insert(0, path)
+    importlib.invalidate_caches()
+    registry.offers.cache_clear()
+
+
+@pytest.fixture
+def run_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> Iterator[Callable[[Path], int]]:
+    """Run a page's blocks in order, in an empty folder; gives how many were run."""
+    path, modules = list(sys.path), set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+
+    def run(page: Path) -> int:
+        names: dict[str, object] = {}
+        ran = 0
+        for block in blocks_of(page.read_text("utf-8")):
+            if block.why or block.language in ("text", "json"):
+                continue
+            ran += 1
+            if block.title:
+                (tmp_path / block.title).write_text(block.body, "utf-8")
+            elif block.language == "python":
+                exec(compile(block.body, str(page), "exec"), names)
+            elif block.language == "toml":
+                tomllib.loads(block.body)
+            else:
+                for words in block.commands:
+                    run_command(words)
+        return ran
+
+    def run_command(words: list[str]) -> None:
+        if words[:3] == ["pip", "install", "-e"]:
+            install(tmp_path / words[3], tmp_path / ".site")
+            return
+        assert words[0] == "benchbench", f"{words[0]}: a command that no test runs; mark its block as not run"
+        code = command(*words[1:])[0]
+        assert code == 0, f"{shlex.join(words)} ends with {code}"
+
+    yield run
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("benchbench_") and not name.startswith("benchbench_standard"):
+            del sys.modules[name]
+    registry.offers.cache_clear()
+
+
+@pytest.fixture(name="blocks_of")
+def blocks_of_text() -> Callable[[str], list[Block]]:
+    """Every fenced block of a page."""
+    return blocks_of
+
+
+@pytest.fixture(name="parse")
+def parse_command() -> Callable[[list[str]], None]:
+    """Parse a command without running it."""
+    return parse
+
+
+@pytest.fixture(scope="session")
+def pages() -> list[Path]:
+    """The README and every page of the site."""
+    return [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]

@@ -1,0 +1,118 @@
+"""Every command and code block of README and site is run here, or says why it is not."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+PAGES = Path(__file__).parents[2] / ".docs" / "pages"
+TUTORIALS = sorted((PAGES / "tutorials").glob("*.md"))
+OTHERS = sorted(set(PAGES.rglob("*.md")) - set(TUTORIALS))
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_blocks_run(page: Path, run_page: Callable[[Path], int]) -> None:
+    run_page(page)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[] if p.stem == "pretext" else pytest.mark.full, id=p.stem) for p in TUTORIALS],
+)
+def test_a_tutorial_ends_with_a_row_of_the_leaderboard(page: Path, run_page: Callable[[Path], int], tmp_path) -> None:
+    assert run_page(page) >= 6
+    (made,) = tmp_path.glob("benchbench-*")
+    name = made.name.removeprefix("benchbench-")
+    records = [json.loads(line) for f in (tmp_path / "runs" / "records").rglob("*.jsonl") for line in f.open()]
+    assert records
+    assert all(r["status"] == "ok" for r in records)
+    used = {r["method"][k] for r in records for k in ("pretext", "meta", "backbone")}
+    used |= {r[k] for r in records for k in ("source", "target", "protocol")}
+    assert name in used
+    assert "| " in (tmp_path / "site" / "LEADERBOARD.md").read_text("utf-8")
+
+
+def test_every_block_can_be_read(pages: list[Path], blocks_of: Callable, parse: Callable) -> None:
+    """Of the README too: commands have options that are there, Python compiles, TOML and JSON are read."""
+    counted = 0
+    for page in pages:
+        for block in blocks_of(page.read_text("utf-8")):
+            if block.language in ("", "bash"):
+                for words in block.commands:
+                    if words[0] == "benchbench":
+                        parse(words)
+                        counted += 1
+            elif block.language == "python":
+                compile(block.body, str(page), "exec")
+            elif block.language == "toml":
+                tomllib.loads(block.body)
+            elif block.language == "json":
+                json.loads(block.body)
+            else:
+                assert block.language == "text", f"{page.name}: a block of {block.language!r}, which no test reads"
+    assert counted > 30
+
+
+def test_a_command_that_is_not_there_is_found_out(parse: Callable) -> None:
+    parse(["benchbench", "plugins", "show", "maml", "--kind", "meta"])
+    for words in (["run", "--matrx", "quick"], ["leaderbord"], ["plugins", "shwo", "maml"]):
+        with pytest.raises(click.UsageError):
+            parse(["benchbench", *words])
+
+
+def test_readme_python_runs(pages: list[Path], blocks_of: Callable) -> None:
+    """The plugin of the README scores by cosine: a class mean along the query has 10, one across it 0."""
+    import torch
+
+    from benchbench import Backbone, Episodes, Rng
+
+    class Flat(Backbone):
+        dim = 2
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)
+
+    (plugin,) = [b for b in blocks_of(pages[0].read_text("utf-8")) if "class CosineNet" in b.body]
+    names: dict = {}
+    exec(plugin.body, names)
+    support, query = torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]), torch.tensor([[[0.0, 5.0]]])
+    episodes = Episodes(support, torch.tensor([[0, 1]]), query, None, 2)
+    assert names["CosineNet"](Flat()).eval().logits(episodes, Rng(0)).tolist() == [[[0.0, 10.0]]]
+
+
+@pytest.mark.full
+def test_readme_script_runs(pages: list[Path], blocks_of: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    (script,) = [b for b in blocks_of(pages[0].read_text("utf-8")) if "benchbench.train(" in b.body]
+    exec(script.body, {})
+    assert capsys.readouterr().out.startswith("torch.Size([8, ")
+
+
+def test_relative_links_lead_somewhere(pages: list[Path]) -> None:
+    """Links between pages and into the checkout; what the site writes itself is checked by its strict build."""
+    generated = ("reference/matrix.md", "reference/record.md", "reference/api.md", "reference/components.md")
+    checked = 0
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+            if "://" in link:
+                continue
+            checked += 1
+            assert (page.parent / link).exists() or link.endswith(generated), f"{page.name}: {link}"
+    assert checked > 10
+
+
+@pytest.mark.full
+def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="needs benchbench-suite[docs]")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"]
+    subprocess.run([*command, "--config-file", PAGES.parent / "mkdocs.yml"], check=True, timeout=900)
+    page = (tmp_path / "site" / "components" / "pretext" / "rotation.html").read_text("utf-8")
+    assert "Gidaris" in page
+    assert (tmp_path / "site" / "components" / "pretext" / "rotation.png").stat().st_size > 500
+    assert "--matrix" in (tmp_path / "site" / "reference" / "commands.html").read_text("utf-8")
+    assert "MetaLearner" in (tmp_path / "site" / "reference" / "api.html").read_text("utf-8")
