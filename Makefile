@@ -13,7 +13,7 @@ AUDIT_SEED := 0
 BASE := HEAD
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint docs clean
+.PHONY: help environment quickstart test test-full lint docs connectors clean
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test-full    the long acceptance runs as well"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make docs         the documentation site, into build/docs; warnings are errors"
+	@echo "make connectors   install the distributions plugins/benchbench-* into .venv"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
@@ -48,6 +49,10 @@ docs: environment
 	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file .docs/mkdocs.yml
 
+# Their records are audited too, so they must be there as a user installs them.
+connectors: environment
+	$(PY) -m pip install -q --no-deps --no-build-isolation $(addprefix -e ,$(wildcard plugins/benchbench-*))
+
 ci-leaderboard: ci-matrix ci-check ci-audit ci-site
 
 # What is trained once must be found again: the second run is from the store alone.
@@ -59,7 +64,7 @@ ci-check: environment
 	$(PY) -m benchbench leaderboard --check results/*/
 
 # Processors differ in the last digit of a sum, so means may differ here; on one machine audits are exact.
-ci-audit: environment
+ci-audit: connectors
 	$(PY) -m benchbench results audit results/*/ --sample $(AUDIT_SAMPLE) --seed $(AUDIT_SEED) --tolerance 2
 
 ci-site: environment
