@@ -11,15 +11,15 @@ from typing import Any, Literal
 from benchbench.components import SampleSpec
 from benchbench.errors import BrokenPlugin
 from benchbench.registry import Offer
-from benchbench.settings import schema, validate
+from benchbench.settings import validate
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 #: The modules whose checks a kind has.
 HOMES = {
-    "pretext": ("contract", "pretexts", "episodes"),
-    "meta": ("contract", "metas", "gradients"),
-    "backbone": ("contract", "backbones", "capabilities"),
+    "pretext": ("contract", "pretexts", "episodes", "devices"),
+    "meta": ("contract", "metas", "gradients", "devices"),
+    "backbone": ("contract", "backbones", "capabilities", "devices"),
     "dataset": ("contract", "datasets"),
     "protocol": ("contract", "protocols"),
 }
@@ -93,7 +93,9 @@ def _raised(error: Exception, check: Check) -> str:
     ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != Path(__file__).parent]
     frame = next((f for f in reversed(ours) if "/torch/" not in f.filename), frame)
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return f"raises {type(error).__name__} ({error}) at {place}, where it must not: {check.what}"
+    named = any(word in str(error).lower() for word in ("cuda", "nvidia"))
+    advice = ". Name no device: compute where the samples are (x.device)" if named else ""
+    return f"raises {type(error).__name__} ({error}) at {place}, where it must not: {check.what}{advice}"
 
 
 def check_component(component: str | type | Subject, /, *, samples: Sequence[SampleSpec] = (), **settings: Any) -> Card:
@@ -112,7 +114,7 @@ def check_offer(offer: Offer, settings: Mapping[str, Any]) -> Card:
     and got none is left out with that reason. Raises BenchbenchError for bad settings."""
     try:
         subject = Subject.installed(offer, settings)
-        required = [name for name, field in schema(subject.cls).model_fields.items() if field.is_required()]
+        required = [name for name, field in subject.fields.items() if field.is_required()]
     except BrokenPlugin as error:
         return Card(offer.kind, offer.name, (Result("import", "fail", str(error)),))
     if required and not settings:

@@ -10,7 +10,7 @@ from torch import nn
 from benchbench.components import Dataset, Pretext
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
-from benchbench.settings import schema, validate
+from benchbench.settings import validate
 from benchbench.testing.checks import check
 from benchbench.testing.subjects import CONTRACTS, Fault, NotApplicable, Subject
 
@@ -32,12 +32,6 @@ SOURCE = re.compile(r"arxiv|doi\b|https?://|\b(1[89]|20)\d\d\b|\bsource:", re.IG
 def own(subject: Subject, method: str) -> bool:
     """Whether the component has its own version of a method of its contract."""
     return getattr(subject.cls, method) is not getattr(CONTRACTS[subject.kind], method)
-
-
-def settings_of(subject: Subject) -> dict[str, Any]:
-    """Name -> pydantic's field of each setting."""
-    cls: Any = subject.cls
-    return schema(cls).model_fields
 
 
 @check(*ALL)
@@ -111,7 +105,7 @@ def declarations(subject: Subject) -> None:
             raise Fault(f"{name} is {value!r}: write it as a frozenset of names")
         if known is not None and value - known:
             raise Fault(f"{name} holds {sorted(value - known)}: the names are {', '.join(sorted(known))}")
-    settings = set(settings_of(subject))
+    settings = set(subject.fields)
     for name in ("neutral", "locators"):
         if unknown := sorted(set(getattr(cls, name)) - settings):
             raise Fault(f"{name} names {unknown}, which are no settings of it: name settings only")
@@ -138,7 +132,7 @@ def _objectives(subject: Subject) -> None:
 @check(*ALL)
 def settings_validated(subject: Subject) -> None:
     """Each setting has a type, a valid default or none, and values that a record can hold."""
-    fields = settings_of(subject)
+    fields = subject.fields
     for name, info in fields.items():
         if info.annotation in (Any, inspect.Parameter.empty):
             raise Fault(f"setting {name!r} has no type and takes anything: annotate it")
@@ -164,7 +158,7 @@ def settings_validated(subject: Subject) -> None:
 def settings_documented(subject: Subject) -> None:
     """Each setting is named in the docstring of its class or constructor, or has a description."""
     written = " ".join(_docstrings(subject.cls)).lower()
-    for name, info in settings_of(subject).items():
+    for name, info in subject.fields.items():
         words = [name, *(w for w in name.split("_") if len(w) > 2)]
         if not info.description and not any(word.lower() in written for word in words):
             raise Fault(

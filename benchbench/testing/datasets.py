@@ -1,9 +1,9 @@
 """What a dataset must hold: files, samples, split. It is decoded whole, as preparing it does."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,7 @@ def items_travel(subject: Subject) -> None:
         raise Fault("it has no items although its files are there: raise DataMissing with what is expected")
     item = items[0]
     try:
-        sent = pickle.loads(pickle.dumps(item))
+        sent = ForkingPickler.loads(ForkingPickler.dumps(item))
     except Exception as error:
         raise Fault(
             f"an item cannot be sent to another process ({error}): make items paths, numbers or tuples"

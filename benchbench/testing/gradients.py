@@ -74,12 +74,12 @@ def gradients_add_up(subject: Subject) -> None:
         learner, episodes = training(subject)
         whole = gradients(learner, [(episodes, 1.0)])
         pieces = gradients(learner, [(part, len(part) / len(episodes)) for part in episodes.chunks(2)])
-        twice = gradients(learner, [(episodes, 0.5), (episodes, 1.5)])
+        thrice = gradients(learner, [(episodes, 0.5), (episodes, 2.5)])
     for name, gradient in whole.items():
         scale = CLOSE * gradient.abs().max().clamp(min=CLOSE)
-        if (twice[name] - 2 * gradient).abs().max() > 10 * scale:
+        if (thrice[name] - 3 * gradient).abs().max() > 10 * scale:
             raise Fault(
-                f"at {name}, backward with weights 0.5 and 1.5 does not add up to twice the gradient: ADD `weight` "
+                f"at {name}, backward with weights 0.5 and 2.5 does not add up to 3 times the gradient: ADD `weight` "
                 "times the loss's gradient to .grad, never zero or replace it"
             )
         if (pieces[name] - gradient).abs().max() > 10 * scale:
@@ -105,7 +105,7 @@ def adapts_to_any_loss(subject: Subject) -> None:
         adapted = learner.adapt_to(loss)
     after = loss(adapted)
     before = loss(lambda x: learner.encode(x.unsqueeze(0), support=len(x)).squeeze(0))
-    if float(after) >= float(before):
+    if float(after.detach()) >= float(before.detach()):
         raise Fault("the encoder that adapt_to returns has no smaller loss than before: descend the loss it is handed")
     body = [w for w in learner.encoder.parameters() if w.requires_grad]
     if not after.requires_grad or all(g is None for g in torch.autograd.grad(after, body, allow_unused=True)):

@@ -10,7 +10,7 @@ from benchbench.episodes import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
-from benchbench.testing.guards import float64, own_draws_only, own_state_kept, through_safetensors, unchanged
+from benchbench.testing.guards import descend, float64, own_draws_only, own_state_kept, through_safetensors, unchanged
 from benchbench.testing.standins import encoder_for
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
@@ -199,11 +199,9 @@ def state_round_trip(subject: Subject) -> None:
     trained, other = learner_of(subject), learner_of(subject, seed=1)
     episodes = tasks_of(subject)
     if not trained.adapter_only:
-        groups = [g for g in trained.parameter_groups() if g["params"]]
-        optimiser = torch.optim.SGD(groups, 0.1)
         with seeded_globals(RNG):
             trained.backward(episodes, RNG.child("learner"))
-        optimiser.step()
+        descend(trained.parameter_groups())
         trained.after_step(Progress(1, 10, episodes.samples))
     for left, right in ((trained.encoder, other.encoder), (trained, other)):
         try:

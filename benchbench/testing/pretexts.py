@@ -11,7 +11,7 @@ from benchbench.data.pool import Pool
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
-from benchbench.testing.guards import own_draws_only, through_safetensors, unchanged
+from benchbench.testing.guards import descend, own_draws_only, through_safetensors, unchanged
 from benchbench.testing.standins import embedding, encoder_for, pool_of
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
@@ -242,11 +242,9 @@ def state_round_trip(subject: Subject) -> None:
     whole, resumed = one(subject, "plain"), one(subject, "plain")
     if whole.pretext.closed_form:
         raise NotApplicable("it is found in closed form, in no steps")
-    optimiser = torch.optim.SGD([g for g in whole.pretext.parameter_groups() if g["params"]], 0.1)
     for step in range(2):
-        optimiser.zero_grad()
         whole.loss(seed=step).backward()
-        optimiser.step()
+        descend(whole.pretext.parameter_groups())
         whole.pretext.after_step(Progress(step + 1, 10, (step + 1) * SAMPLES))
     for left, right in ((whole.encoder, resumed.encoder), (whole.pretext, resumed.pretext)):
         try:

@@ -49,7 +49,7 @@ class Watched(Target):
 
     def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
         """Keep the predictions, and score them."""
-        self.seen.append(np.array(predictions))
+        self.seen.append(np.asarray(predictions.cpu() if isinstance(predictions, Tensor) else predictions).copy())
         return super().score_images(rows, predictions)
 
 

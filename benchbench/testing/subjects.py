@@ -9,7 +9,7 @@ from benchbench.components import Backbone, Component, Dataset, MetaLearner, Pre
 from benchbench.errors import BenchbenchError
 from benchbench.registry import GROUPS, Offer, offers
 from benchbench.rng import Rng, seeded_globals
-from benchbench.settings import construct, validate
+from benchbench.settings import construct, schema, validate
 
 #: The contract of each kind that can be checked.
 CONTRACTS: dict[str, type[Component]] = {
@@ -66,6 +66,12 @@ class Subject:
     def label(self) -> str:
         """``kind name``, as messages begin."""
         return f"{self.kind} {self.name}"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Name -> pydantic's field of each setting."""
+        cls: Any = self.cls
+        return schema(cls).model_fields
 
     def build(self, *arguments: Any, seed: int = 0) -> Any:
         """Construct it as a training does: validated settings, torch's global generator seeded."""
