@@ -15,7 +15,7 @@ REV := HEAD
 BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling cuda)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint docs clean bench bench-compare
+.PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-compare REV=main  the ratios of results/benchmarks.json against those of a git revision"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make docs         the documentation site, into build/docs; warnings are errors"
+	@echo "make connectors   install the distributions plugins/benchbench-* into .venv"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
@@ -52,6 +53,10 @@ docs: environment
 	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file .docs/mkdocs.yml
 
+# Their records are audited too, so they must be there as a user installs them.
+connectors: environment
+	$(PY) -m pip install -q --no-deps --no-build-isolation $(addprefix -e ,$(wildcard plugins/benchbench-*))
+
 ci-leaderboard: ci-matrix ci-check ci-audit ci-site
 
 # Threads and allocator as the launcher sets them, for ours and for peers alike: both run in one process.
@@ -74,7 +79,7 @@ ci-check: environment
 	$(PY) -m benchbench leaderboard --check results/*/
 
 # Processors differ in the last digit of a sum, so means may differ here; on one machine audits are exact.
-ci-audit: environment
+ci-audit: connectors
 	$(PY) -m benchbench results audit results/*/ --sample $(AUDIT_SAMPLE) --seed $(AUDIT_SEED) --tolerance 2
 
 ci-site: environment

@@ -100,14 +100,6 @@ class MobileNetV3(Timm):
         super().__init__(sample, model=model, **weights)
 
 
-class ConvNeXt(Timm):
-    """A tiny ConvNeXt (Liu et al. 2022, arXiv 2201.03545) that timm tests with; images of 64 pixels or more. Settings
-    are those of `Timm`."""
-
-    def __init__(self, sample: SampleSpec, *, model: str = "test_convnext", **weights: Any):
-        super().__init__(sample, model=model, **weights)
-
-
 class ViT(Timm):
     """A tiny vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) that timm tests with. Settings are those of
     `Timm`."""

@@ -8,9 +8,9 @@ from torch.nn import functional as F
 from benchbench import Backbone, Episodes, EpisodeShape, Rng
 from benchbench.testing import conformance
 
-test_simple_shot_conforms = conformance("easyfsl-simple-shot")
-test_finetune_conforms = conformance("easyfsl-finetune", steps=3)
-test_feat_conforms = conformance("easyfsl-feat")
+test_simple_shot_conforms = conformance(SimpleShot)
+test_finetune_conforms = conformance(Finetune, steps=3)
+test_feat_conforms = conformance(FEAT)
 
 
 class Flat(Backbone):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from benchbench_lightly import DCL, MMCR, FroSSL, SimSiam, Views
+from benchbench_lightly import DCL, DCLW, MMCR, FroSSL, SimSiam, Views
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,11 +11,11 @@ from benchbench.testing import conformance
 
 SAMPLE = SampleSpec("image", (1, 8, 8))
 
-test_dcl_conforms = conformance("lightly-dcl")
-test_dclw_conforms = conformance("lightly-dclw")
-test_frossl_conforms = conformance("lightly-frossl")
-test_mmcr_conforms = conformance("lightly-mmcr")
-test_simsiam_conforms = conformance("lightly-simsiam")
+test_dcl_conforms = conformance(DCL)
+test_dclw_conforms = conformance(DCLW)
+test_frossl_conforms = conformance(FroSSL)
+test_mmcr_conforms = conformance(MMCR)
+test_simsiam_conforms = conformance(SimSiam)
 
 
 class Flat(Backbone):
