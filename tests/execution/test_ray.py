@@ -131,6 +131,8 @@ def test_where_no_cluster_is_it_says_so_at_once(tmp_path, monkeypatch, address):
 def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
     while len(nodes.workers) > 1:
         nodes.lose()
+    if not nodes.workers:
+        nodes.add()
     asked = matrix(["labels"], ["protonet"], 24_000)
     kept = tmp_path / "shared" if shared else tmp_path / "cluster" / "checkpoints"
     steps: list[list[int]] = [[]]
