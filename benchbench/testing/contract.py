@@ -111,8 +111,8 @@ def declarations(subject: Subject) -> None:
             raise Fault(f"{name} names {unknown}, which are no settings of it: name settings only")
     if subject.kind == "pretext":
         _objectives(subject)
-    if subject.kind == "protocol" and not (cls.metrics and set(cls.metrics.values()) <= {"higher", "lower"}):
-        raise Fault(f"metrics is {dict(cls.metrics)!r}: give each metric's better direction, 'higher' or 'lower'")
+    if subject.kind == "protocol" and not (cls.metrics and set(cls.metrics.values()) <= {"higher", "lower", "none"}):
+        raise Fault(f"metrics is {dict(cls.metrics)!r}: say of each whether 'higher', 'lower' or 'none' is better")
 
 
 def _objectives(subject: Subject) -> None:

@@ -75,10 +75,11 @@ def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target)
 def scores_as_declared(subject: Subject) -> None:
     """Every declared metric has its scores, one for each episode or image, on one channel and on three."""
     for sample in IMAGES[:2]:
-        found = scored(subject, subject.build(), trained(subject, sample), Watched(sample))
-        if not isinstance(found, dict) or set(found) != set(subject.cls.metrics):
+        protocol = subject.build()
+        found = scored(subject, protocol, trained(subject, sample), Watched(sample))
+        if not isinstance(found, dict) or {name.partition("@")[0] for name in found} != set(protocol.metrics):
             raise Fault(
-                f"it declares the metrics {sorted(subject.cls.metrics)} but returns {sorted(found)}: declare in "
+                f"it declares the metrics {sorted(protocol.metrics)} but returns {sorted(found)}: declare in "
                 "`metrics` what evaluate returns, with the better direction of each"
             )
         for metric, scores in found.items():

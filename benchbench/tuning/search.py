@@ -86,10 +86,6 @@ class Search:
         if not prepare(training.source).split.valid:
             raise BenchbenchError(f"dataset {training.source_name} has no validation classes to judge a trial by")
         if self.criterion == "labelled-valid":
-            for name, component in _protocols(training).items():
-                metrics = component.load().metrics
-                if metrics[shown(metrics)] != "higher":
-                    raise BenchbenchError(f"protocol {name} has scores of which lower ones are better")
             return
         regime = training.method.regime
         if not training.stages:

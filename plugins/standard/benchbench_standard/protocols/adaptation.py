@@ -48,6 +48,8 @@ class Adaptation(Episodic):
         super().__init__(episodes=episodes, **shape)
         self.steps = sorted(set(steps))
         self.pretext: ComponentRef | None = pretext
+        unknown = "accuracy" if pretext else "adapted"
+        self.metrics = {name: better for name, better in type(self).metrics.items() if name != unknown}  # type: ignore[misc]
         if pretext is not None and "task" not in pretext.load().objectives:
             raise BenchbenchError(f"protocol adaptation: pretext {pretext.name} has no task loss to adapt to")
         if pretext is not None and pretext.load().prepare is not Pretext.prepare:

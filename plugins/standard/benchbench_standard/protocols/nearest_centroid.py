@@ -25,6 +25,7 @@ class NearestCentroid(OnFeatures):
         "alignment": "lower",
         "uniformity": "lower",
         "within_variance": "lower",
+        "relations": "none",
     }
 
     def __init__(self, *, distance: Literal["euclidean", "cosine"] = "cosine", **amount: Any):
