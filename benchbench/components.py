@@ -289,8 +289,8 @@ class Protocol(Component, ABC):
     """How a trained encoder is scored on a target."""
 
     requires: ClassVar[frozenset[str]] = frozenset()
-    #: Whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for what tables show: ``accuracy``, else the first by
-    #: name. ``loss`` declares ``loss@1``, ``loss@2`` and so on.
+    #: Whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for what tables show: ``accuracy``, else the
+    #: first name. ``loss`` declares ``loss@1``, ``loss@2`` and so on.
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}
 
     def check(self, target: "Target") -> None:

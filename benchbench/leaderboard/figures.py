@@ -1,7 +1,7 @@
 """How plots look and become bytes: the same figure gives the same file, readable in colour, in grey and in print."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), 
 GREY = "#767676"
 #: More panels than this cannot be read on one figure.
 MOST_PANELS = 6
+#: Inches that a letter of a name takes.
+LETTER = 0.07
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "benchbench",
@@ -51,11 +53,15 @@ def styled() -> Iterator[None]:
         yield
 
 
-def panels(count: int, width: float, height: float, *, columns: int = 4) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, each of `width` x `height` inches, at most `columns` abreast."""
+def panels(
+    count: int, width: float, height: float, *, columns: int = 4, names: Iterable[str] = ()
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, each of `width` x `height` inches, at most `columns` abreast, and room for `names` to
+    their left."""
     across = min(count, columns)
     down = -(-count // across)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    left = LETTER * max(map(len, names), default=0)
+    figure = Figure(figsize=(left + width * across, height * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for unused in axes[count:]:
         unused.remove()

@@ -50,7 +50,8 @@ def scores(found: Grid) -> Figure | None:
     if not rows:
         return None
     shown, columns, text = rows[:MOST_ROWS], found.columns[:MOST_PANELS], names(found)
-    figure, axes = panels(len(columns), 3.2, 1.0 + 0.2 * len(shown), columns=MOST_PANELS)
+    height = 1.0 + 0.2 * len(shown)
+    figure, axes = panels(len(columns), 2.6, height, columns=MOST_PANELS, names=[text[row] for row in shown])
     kinds = {row: _kind(found.members[row]) for row in shown}
     for axis, column in zip(axes, columns, strict=True):
         for kind, look in KINDS.items():
@@ -194,13 +195,16 @@ def learning(found: Grid) -> Figure | None:
             sign = metas.index(line[0]["meta"])
             axis.plot([p["samples"] for p in line], [p["loss"] for p in line], **strokes(sign), lw=1.3)
         axis.set_title(f"pretext {pretext}")
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.minorticks_off()
+        # Some losses, such as minus a similarity, are below zero.
+        if all(p["loss"] > 0 for p in here):
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.minorticks_off()
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.set_xlabel("samples")
-    axes[0].set_ylabel("training loss (logarithmic)")
+    logarithmic = all(axis.get_yscale() == "log" for axis in axes)
+    axes[0].set_ylabel(f"training loss{' (logarithmic)' if logarithmic else ''}")
     signs = [Line2D([], [], label=meta, **strokes(i), lw=1.3) for i, meta in enumerate(metas)]
     figure.legend(handles=signs, loc="outside lower center", ncols=min(6, len(signs)))
     return figure

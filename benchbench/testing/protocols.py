@@ -19,7 +19,7 @@ from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "protocol")
 #: What one value of a score is of. One of a `target` is a number of the whole of it, such as a rank.
-UNITS = ("episode", "image", "target")
+UNITS = ("episode", "image", "pair", "target")
 
 
 class Watched(Target):

@@ -3,7 +3,7 @@ the pool), one task after the other.
 
 learn2learn 0.2.0 does not build on Python 3.11; where it ran, the loop over tasks was within 5 % of it and stands for
 it here. torchmeta 1.8.0 does not
-import beside torchvision 0.22 or newer.
+import beside torchvision 0.29.
 """
 
 from collections.abc import Mapping

@@ -27,6 +27,7 @@ def targets() -> set[str]:
 def test_there_are_jobs_for_tests_matrix_regeneration_and_audit():
     assert set(JOBS) == {
         "tests/tests",
+        "tests/docs",
         "leaderboard/matrix",
         "leaderboard/regenerate",
         "leaderboard/publish",
