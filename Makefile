@@ -11,7 +11,8 @@ SITE := build/site
 AUDIT_SAMPLE := 1
 AUDIT_SEED := 0
 BASE := HEAD
-# Processes that run tests; a file's tests stay together, since they share what is made for them.
+# Processes that run tests, each in one thread: more would wait for one another. A file's tests stay together, since they
+# share what is made for them.
 WORKERS := 2
 REV := HEAD
 BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling cuda)
@@ -46,7 +47,7 @@ lint: environment
 	$(PY) -m mypy
 
 test: lint
-	$(PY) -m pytest -m "not full" -rs -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not full" -rs -n $(WORKERS) --dist loadfile
 
 test-full: lint
 	$(PY) -m pytest -rs
