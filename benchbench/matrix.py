@@ -179,18 +179,23 @@ def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
     return all(point.get(axis) in (names if isinstance(names, list) else [names]) for axis, names in rule.items())
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises BenchbenchError that names the file, and the line of a syntax error."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
+
+
 def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Matrix:
     """The matrix in a TOML file, or a packaged one by name. `overrides` maps dotted keys to values.
 
     Raises BenchbenchError that names file and key, with what was expected.
     """
     path = _find(str(name))
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
+    content = read_toml(path)
     content.setdefault("name", path.stem)
     return parse_matrix(content, str(path), overrides)
 

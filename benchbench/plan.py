@@ -11,7 +11,8 @@ from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.episodes import EpisodeShape
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation import EPISODES_REVISION, Target
-from benchbench.keys import canonical, content_key
+from benchbench.family import Family, FamilyCell
+from benchbench.keys import canonical
 from benchbench.matrix import AXES, Matrix, matches
 from benchbench.protocols import load_protocol
 from benchbench.records import Method
@@ -19,7 +20,7 @@ from benchbench.registry import find, key_content, resolve_component
 from benchbench.rng import Rng, seeded_globals
 from benchbench.sampling.meta_dataset import VariableShape
 from benchbench.settings import ComponentRef, nested
-from benchbench.stages import LABELLED_REGIMES, Cell, Regime, Stage, Training, chain, embedding
+from benchbench.stages import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
 
 #: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
 FLOORS = (
@@ -226,7 +227,7 @@ class _Planner:
 
     # Points -> trainings
 
-    def _family(self, points: list[Point]) -> "_Family | None":
+    def _family(self, points: list[Point]) -> Family | None:
         """What trainings of these points, which differ in target and protocol alone, share whatever their seed; None
         where the combination has no meaning."""
         point = points[0]
@@ -253,7 +254,7 @@ class _Planner:
             raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
         if source and trains:
             self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
-        return _Family(
+        return Family(
             matrix=self.matrix.name,
             method=Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime),
             source_name=point["source"],
@@ -346,7 +347,7 @@ class _Planner:
             if "sampler" in episodes:
                 held.check(VariableShape())
 
-    def _cell(self, point: Point, source: Prepared | None) -> "_FamilyCell":
+    def _cell(self, point: Point, source: Prepared | None) -> FamilyCell:
         target_ref, protocol = self._ref("dataset", point["target"]), self._protocol(point["protocol"])
         assert target_ref
         target = self._prepared(point["target"])
@@ -360,77 +361,7 @@ class _Planner:
             "protocol": key_content(protocol),
             "episodes": EPISODES_REVISION,
         }
-        return _FamilyCell(target_ref, point["protocol"], protocol, content)
-
-
-@dataclass(frozen=True)
-class _FamilyCell:
-    """A cell of a family, and what its key hashes beside the training's key."""
-
-    target: ComponentRef
-    protocol: str
-    component: ComponentRef
-    content: dict[str, Any]
-
-    def of(self, training_key: str) -> Cell:
-        key = content_key({"training": training_key, **self.content})
-        return Cell(key, self.target, self.protocol, self.component)
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Trainings that differ in their seed alone: everything else is resolved, checked and described once, since a
-    matrix may ask for ten thousands of them. `contents` is what keys hash of the components."""
-
-    matrix: str
-    method: Method
-    source_name: str
-    pretext: ComponentRef
-    meta: ComponentRef
-    labels: ComponentRef | None
-    backbone: ComponentRef
-    source: ComponentRef
-    recipe: dict[str, Any]
-    trains: bool
-    sample: list[int]
-    contents: dict[str, dict[str, Any]]
-    cells: list[_FamilyCell]
-    tuned: list[dict[str, Any]]
-
-    def training(self, seed: int) -> Training:
-        """The training of a seed, with its cells."""
-        held = self.contents
-        base = {"backbone": held["backbone"], "source": held["source"], "seed": seed, "recipe": self.recipe}
-        stages: tuple[Stage, ...] = ()
-        if self.trains:
-            stages = chain(self.method.regime, self.pretext, self.meta, self.labels, base)  # type: ignore[arg-type]
-        content = {
-            **(base if self.trains else {"backbone": held["backbone"], "seed": seed, "sample": self.sample}),
-            "learner": held["learner"],
-            "stages": [s.key for s in stages],
-            **({"tuned": self.tuned} if self.tuned else {}),
-        }
-        key = content_key(content)
-        return Training(
-            key=key,
-            matrix=self.matrix,
-            method=self.method,
-            source_name=self.source_name,
-            seed=seed,
-            backbone=self.backbone,
-            learner=self.meta,
-            source=self.source,
-            stages=stages,
-            recipe=self.recipe,
-            content={**content, "pretext": held["pretext"]},
-            cells=tuple({c.key: c for c in (cell.of(key) for cell in self.cells)}.values()),
-            floor=not self.trains,
-        )
-
-
-def uses_labels(ref: ComponentRef | None) -> bool:
-    """Whether a pretext, or one that its settings name, reads true labels."""
-    return ref is not None and any(part.load().uses_labels for part in [ref, *nested(ref)] if part.kind == "pretext")
+        return FamilyCell(target_ref, point["protocol"], protocol, content)
 
 
 def _as_list(value: Any) -> list[str]:

@@ -140,3 +140,8 @@ def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
         del training["batch_size"]
     rest = {k: v for k, v in recipe.items() if k != "episodes" or objective != "plain"}
     return {**rest, "training": training}
+
+
+def uses_labels(ref: ComponentRef | None) -> bool:
+    """Whether a pretext, or one that its settings name, reads true labels."""
+    return ref is not None and any(part.load().uses_labels for part in [ref, *nested(ref)] if part.kind == "pretext")

@@ -13,9 +13,8 @@ from benchbench.evaluation import Target, Trained
 from benchbench.records import Cost, Flags, Metric, Record, Summary
 from benchbench.registry import find
 from benchbench.rng import Rng
-from benchbench.settings import nested
 from benchbench.sources import component_hash
-from benchbench.stages import Cell, Training
+from benchbench.stages import Cell, Training, uses_labels
 from benchbench.training import CHUNK, StageResult
 
 
@@ -54,7 +53,7 @@ def scored(
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
     identity["content"]["adaptation_steps"] = learner.adaptation_steps
-    labels = any(r.load().uses_labels for s in training.stages for r in [s.pretext, *nested(s.pretext)])
+    labels = any(uses_labels(s.pretext) for s in training.stages)
     chosen_by = {training.recipe["selection"], *(t["criterion"] for t in training.content.get("tuned", ()))}
     return Record(
         **identity,

@@ -13,12 +13,11 @@ from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation import Target, TestBatch
 from benchbench.keys import canonical
-from benchbench.plan import uses_labels
 from benchbench.records import Record
 from benchbench.registry import find
 from benchbench.rng import Rng
 from benchbench.settings import ComponentRef
-from benchbench.stages import LABELLED_REGIMES
+from benchbench.stages import LABELLED_REGIMES, uses_labels
 
 
 class _Blank:

@@ -20,12 +20,12 @@ from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
 from benchbench.matrix import Matrix, Range, Space, Tuned
-from benchbench.plan import plan, uses_labels
+from benchbench.plan import plan
 from benchbench.records import Metric, Summary, shown
 from benchbench.registry import key_content
 from benchbench.rng import Rng, derive
 from benchbench.settings import ComponentRef
-from benchbench.stages import LABELLED_REGIMES, Training
+from benchbench.stages import LABELLED_REGIMES, Training, uses_labels
 from benchbench.store import Store
 from benchbench.tuning.space import Place, places
 

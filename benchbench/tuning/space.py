@@ -1,13 +1,12 @@
 """What a search may try: the settings of components, each with a range or a list of values, as a TOML file."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.matrix import TUNABLE, Range, Space, explain
+from benchbench.matrix import TUNABLE, Range, Space, explain, read_toml
 from benchbench.registry import find
 from benchbench.settings import schema, validate
 
@@ -21,12 +20,7 @@ def load_space(path: Path) -> Space:
 
     Raises BenchbenchError that names file and key, with what was expected.
     """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
+    content = read_toml(path)
     if unknown := content.keys() - set(TUNABLE):
         name = min(unknown)
         raise BenchbenchError(f"{path}: [{name}]: a search cannot change it{suggest(name, TUNABLE)}")

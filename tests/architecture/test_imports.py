@@ -18,7 +18,7 @@ LAYERS = (
     {"batch_norm", "errors", "installed", "keys", "rng", "tasks"},
     {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
     {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
-    {"plan", "execution", "leaderboard"},
+    {"family", "plan", "execution", "leaderboard"},
     {"api", "encoders"},
     {"results", "embedding", "exporting", "tuning"},
     {"cli"},

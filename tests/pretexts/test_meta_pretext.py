@@ -204,7 +204,7 @@ def test_no_loss_joins_an_outer_step_that_follows_none():
 
 
 def test_the_labelled_outer_loss_reads_labels_and_the_record_says_so():
-    from benchbench.plan import uses_labels
+    from benchbench.stages import uses_labels
 
     own, labelled = planned(["rotation"], ["maml"], ["meta-pretext", "meta-pretext-labels"]).trainings
     assert not any(uses_labels(s.pretext) for s in own.stages)
