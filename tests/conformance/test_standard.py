@@ -14,6 +14,7 @@ SMALL = {
     "detection": {"steps": 2, "width": 32},
     "digits": {"size": 8},
     "episodic": {"episodes": 4},
+    "episodic-frozen": {"episodes": 2},
     "episodic-finetune": {"episodes": 2, "steps": 2},
     "finetune": {"steps": 2},
     "fomaml": {"train_steps": 2, "test_steps": 2},

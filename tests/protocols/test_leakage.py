@@ -9,10 +9,12 @@ import torch
 
 from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, TestBatch, Trained
 from benchbench.registry import offers
+from benchbench.settings import construct
 from benchbench_standard.protocols.adaptation import Adaptation
 from benchbench_standard.protocols.detection import Detection
 from benchbench_standard.protocols.episodic import Episodic
 from benchbench_standard.protocols.episodic_finetune import EpisodicFinetune, MetaDatasetFinetune
+from benchbench_standard.protocols.episodic_frozen import EpisodicFrozen
 from benchbench_standard.protocols.finetune import Finetune
 from benchbench_standard.protocols.knn import KNN
 from benchbench_standard.protocols.linear_probe import LinearProbe
@@ -35,6 +37,7 @@ EPISODIC = {
     "episodic": Episodic(**FEW),
     "adaptation": Adaptation(**FEW),
     "meta-dataset": MetaDataset(**FEW),
+    "episodic-frozen": construct(EpisodicFrozen, settings=FEW),
     "episodic-finetune": EpisodicFinetune(**FEW, steps=10, lr=0.1),
     "meta-dataset-finetune": MetaDatasetFinetune(**FEW, steps=20, lr=1.0, layers="head"),
 }

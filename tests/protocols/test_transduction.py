@@ -9,7 +9,7 @@ import benchbench
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.matrix import parse_matrix
 
-PROTOCOLS = ["5way-1shot", "knn", "episodic-finetune"]
+PROTOCOLS = ["5way-1shot", "knn", "episodic-finetune", "episodic-frozen"]
 
 
 @pytest.mark.parametrize(("settings", "own"), [({}, True), ({"test_norm": "support"}, False)])
@@ -25,7 +25,7 @@ def test_only_the_learners_own_adaptation_is_transductive(tmp_path: Path, settin
         "settings": {
             "meta": {"maml": settings},
             "backbone": {"conv4": {"width": 4}},
-            "protocol": {"episodic": few, "episodic-finetune": {**few, "steps": 2}},
+            "protocol": {"episodic": few, "episodic-frozen": few, "episodic-finetune": {**few, "steps": 2}},
         },
     }  # fmt: skip
     records = benchbench.run(parse_matrix(content, "norms"), tmp_path, executor="inline").records
