@@ -3,8 +3,10 @@ from pathlib import Path
 import click
 
 from benchbench.errors import BenchbenchError
+from benchbench.leaderboard.findings import findings
+from benchbench.leaderboard.published import load_published
 from benchbench.leaderboard.render import markdown, terminal
-from benchbench.leaderboard.reproduction import load_published, reproduction
+from benchbench.leaderboard.reproduction import reproduction
 from benchbench.records import Record
 from benchbench.store import atomic_write, read_records
 
@@ -16,8 +18,8 @@ from benchbench.store import atomic_write, read_records
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write the table as Markdown into this file.")
 def command(folders: tuple[Path, ...], published: Path | None, output: Path | None) -> None:
-    """Set published numbers beside those of the records in RESULTS (default: runs)."""
-    rows = load_published(published)
+    """Set published numbers and findings beside those of the records in RESULTS (default: runs)."""
+    stated = load_published(published)
     records: list[Record] = []
     for folder in folders or (Path("runs"),):
         if not folder.exists():
@@ -26,8 +28,8 @@ def command(folders: tuple[Path, ...], published: Path | None, output: Path | No
         records += found
         for problem in problems:
             click.echo(f"warning: {problem}", err=True)
-    table = reproduction(records, rows)
-    click.echo(terminal(table))
+    tables = [reproduction(records, stated.row), *([findings(records, stated.finding)] if stated.finding else [])]
+    click.echo("\n\n".join(map(terminal, tables)))
     if output:
-        atomic_write(output, markdown(table).encode())
+        atomic_write(output, "\n".join(map(markdown, tables)).encode())
         click.echo(f"wrote {output}", err=True)

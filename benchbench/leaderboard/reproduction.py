@@ -1,20 +1,15 @@
 """Published numbers beside ours: which were reproduced, by bands that were stated beforehand. Imports no torch."""
 
-import tomllib
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchbench.errors import BenchbenchError, suggest
+from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.published import Published
 from benchbench.leaderboard.statistics.intervals import Interval, hierarchical
 from benchbench.records import Record
-from benchbench.tasks import tasks_folder
-
-Percent = Annotated[float, Field(ge=0, le=100)]
 
 NOTES = (
     "published and ours: percent of correct queries. band: what counts as reproduced, stated before training; a "
@@ -27,82 +22,26 @@ NOTES = (
 )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Cell(_Strict):
-    """Which records are ours: all seeds of one method of a matrix under one protocol."""
-
-    matrix: str
-    pretext: str
-    meta: str
-    protocol: str
-
-    def holds(self, record: Record) -> bool:
-        """Whether a record is one of these."""
-        where = (record.matrix, record.method.pretext, record.method.meta, record.protocol)
-        return where == (self.matrix, self.pretext, self.meta, self.protocol)
-
-
-class Published(_Strict):
-    """One published number, in percent, with the band (low, high) that ours must fall in."""
-
-    method: str
-    protocol: str
-    published: Percent
-    source: str
-    band: Annotated[list[Percent], Field(min_length=2, max_length=2)]
-    cell: Cell
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Published":
-        if self.band[0] > self.band[1]:
-            raise ValueError(f"band {self.band} must rise")
-        return self
-
-
-class _File(_Strict):
-    row: Annotated[list[Published], Field(min_length=1)]
-
-
-def load_published(path: Path | None = None) -> list[Published]:
-    """The rows of a file of published numbers, by default the packaged one.
-
-    Raises BenchbenchError that names file and key.
-    """
-    path = path or tasks_folder() / "published.toml"
-    try:
-        return _File.model_validate(tomllib.loads(path.read_text("utf-8"))).row
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
-    except ValidationError as error:
-        # A misspelt key is also a missing one; its own name says more.
-        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        key, message = ".".join(map(str, first["loc"])), first["msg"]
-        near = ""
-        if first["type"] == "extra_forbidden":
-            fields = Cell.model_fields if "cell" in first["loc"][:-1] else Published.model_fields
-            near = suggest(str(first["loc"][-1]), fields if len(first["loc"]) > 1 else ["row"])
-        raise BenchbenchError(f"{path}: {key}: {message[0].lower()}{message[1:]}{near}") from None
-
-
 def reproduction(records: Iterable[Record], published: list[Published]) -> Table:
     """One row a published number, in their order, none left out."""
     held = list(records)
     shown, numbers = [], []
     for row in published:
         ours = [r for r in held if row.cell.holds(r)]
-        scored = sorted((r for r in ours if r.status == "ok"), key=lambda r: r.seed)
-        if len({r.seed for r in scored}) < len(scored):
-            raise BenchbenchError(f"{row.method}, {row.protocol}: several records of one seed: {_keys(scored)}")
+        scored = by_seed(ours, f"{row.method}, {row.protocol}")
         found = hierarchical([r.scores["accuracy"].fractions() for r in scored]) if scored else None
         values = _values(row, scored, found, failed=len(ours) - len(scored))
         numbers.append(values)
         shown.append({name: _shown(name, value) for name, value in values.items()})
     return Table(pd.DataFrame(shown), pd.DataFrame(numbers), notes=list(NOTES), title="Reproduction")
+
+
+def by_seed(records: Iterable[Record], where: str) -> list[Record]:
+    """Those that have scores, in the order of their seeds. Raises BenchbenchError where two are of one seed."""
+    scored = sorted((r for r in records if r.status == "ok"), key=lambda r: r.seed)
+    if len({r.seed for r in scored}) < len(scored):
+        raise BenchbenchError(f"{where}: several records of one seed: " + ", ".join(r.key[:12] for r in scored))
+    return scored
 
 
 def _values(row: Published, scored: list[Record], found: Interval | None, failed: int) -> dict[str, Any]:
@@ -142,7 +81,3 @@ def _shown(name: str, value: Any) -> str:
     if name == "train s":
         return f"{value:,.0f}"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def _keys(records: list[Record]) -> str:
-    return ", ".join(r.key[:12] for r in records)

@@ -3,8 +3,9 @@
 import pytest
 
 from benchbench.errors import BenchbenchError
+from benchbench.leaderboard.published import load_published
 from benchbench.leaderboard.render import markdown
-from benchbench.leaderboard.reproduction import load_published, reproduction
+from benchbench.leaderboard.reproduction import reproduction
 from benchbench.matrix import load_matrix
 from benchbench.store import Store
 
@@ -45,7 +46,7 @@ def test_every_number_has_its_verdict(make, published):
         make("contrastive", counts=None, reason="out of memory"),
         make("labels", meta="maml", counts=(1, 1)),
     ]
-    table = rows(reproduction(reversed(records), load_published(path)))
+    table = rows(reproduction(reversed(records), load_published(path).row))
     assert list(table) == ["labels", "rotation", "jigsaw", "contrastive", "mixture"]
     assert table["labels"]["ours"] == "85.00"
     assert table["labels"]["verdict"] == "within"
@@ -63,20 +64,20 @@ def test_every_number_has_its_verdict(make, published):
 
 def test_the_spread_over_episodes(make, published):
     """Scores .7 and .9: standard deviation .1, standard error .1 / sqrt(2)."""
-    table = rows(reproduction([make("labels", counts=(7, 9))], load_published(published(labels=(0, 100)))))
+    table = rows(reproduction([make("labels", counts=(7, 9))], load_published(published(labels=(0, 100))).row))
     assert float(table["labels"]["± episodes"]) == pytest.approx(100 * 1.96 * 0.1 / 2**0.5, abs=0.005)
 
 
 def test_a_failed_seed_is_told(make, published):
     records = [make("labels", counts=(8, 8)), make("labels", counts=None, reason="killed", seed=1)]
-    table = rows(reproduction(records, load_published(published(labels=(80, 90)))))
+    table = rows(reproduction(records, load_published(published(labels=(80, 90))).row))
     assert table["labels"]["verdict"] == "within; 1 failed"
 
 
 def test_two_records_of_one_seed_are_refused(make, published):
     records = [make("labels"), make("labels", recipe={"lr": 1})]
     with pytest.raises(BenchbenchError, match="several records of one seed"):
-        reproduction(records, load_published(published(labels=(80, 90))))
+        reproduction(records, load_published(published(labels=(80, 90))).row)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_faulty_file_is_named(before, after, message, published):
 
 
 def test_the_packaged_numbers_are_cells_of_packaged_matrices():
-    for row in load_published():
+    for row in load_published().row:
         axes = load_matrix(row.cell.matrix).axes
         assert row.cell.pretext in axes.pretext
         assert row.cell.meta in axes.meta
@@ -114,7 +115,7 @@ def test_the_command_writes_the_table(make, published, tmp_path, command):
     assert code == 0
     assert "not run" in out
     first = output.read_text()
-    assert first == markdown(reproduction([record], load_published(path)))
+    assert first == markdown(reproduction([record], load_published(path).row))
     assert "| labels" in first
     assert "85.00" in first
     command("reproduce", store.root, "--published", path, "--output", output)

@@ -1,0 +1,105 @@
+"""Published findings beside ours: differences between methods whose sign or size was stated beforehand. Imports no
+torch."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from benchbench.errors import BenchbenchError
+from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.grid import MISSING
+from benchbench.leaderboard.published import Cell, Comparison, Finding
+from benchbench.leaderboard.reproduction import by_seed
+from benchbench.leaderboard.statistics.paired import Difference, paired_difference
+from benchbench.leaderboard.views.text import bounds, tabular
+from benchbench.records import Record
+
+NOTES = [
+    "ours: the difference in accuracy, in percentage points with a 95% interval, paired on the same test episodes, and "
+    "on training seeds where both have the same. Where a finding is about one difference beyond another, their "
+    "difference.",
+    "verdict: holds where the whole interval is within what is expected, contradicted where all of it is outside, else "
+    "open.",
+    "over: episodes where a single training seed stands behind it, which makes it a difference between trainings, not "
+    "between methods.",
+]
+
+#: Scores in percent, (seeds, episodes), the seed of each line, and the episodes' hash.
+Scores = tuple[np.ndarray, list[int], str | None]
+
+
+def findings(records: Iterable[Record], stated: list[Finding]) -> Table:
+    """One row a published finding, in their order, none left out."""
+    held = list(records)
+    return tabular(
+        "Findings",
+        [_row(finding, _difference(held, finding)) for finding in stated],
+        {
+            "finding": lambda r: r["finding"],
+            "expected": lambda r: r["expected"],
+            "ours": lambda r: bounds(r, "ours"),
+            "over": lambda r: r["over"] or MISSING,
+            "seeds": lambda r: str(r["seeds"]),
+            "verdict": lambda r: r["verdict"],
+            "source": lambda r: r["source"],
+        },
+        NOTES,
+    )
+
+
+def _row(finding: Finding, found: Difference | None) -> dict[str, Any]:
+    low, high = finding.expected
+    return {
+        "finding": finding.claim,
+        "expected": f"{low:+g} to {high:+g}",
+        "ours": found and found.mean,
+        "ours_low": found and found.low,
+        "ours_high": found and found.high,
+        "over": found and found.over,
+        "seeds": found.seeds if found else 0,
+        "verdict": verdict(finding.expected, found),
+        "source": finding.source,
+    }
+
+
+def verdict(expected: list[float], found: Difference | None) -> str:
+    """``holds``, ``contradicted`` or ``open``, by the interval; ``not run`` without one."""
+    if found is None:
+        return "not run"
+    low, high = expected
+    if low <= found.low and found.high <= high:
+        return "holds"
+    return "contradicted" if found.high < low or high < found.low else "open"
+
+
+def _difference(records: list[Record], finding: Finding) -> Difference | None:
+    """First minus second, less what the comparison that it goes beyond has; None where a part was not run.
+
+    Raises BenchbenchError where the parts were not scored on the same episodes.
+    """
+    compared: list[Comparison] = [finding, *([finding.beyond] if finding.beyond else [])]
+    cells = [cell for comparison in compared for cell in (comparison.first, comparison.second)]
+    scores = [_scores(records, cell, finding.claim) for cell in cells]
+    held = [s for s in scores if s is not None]
+    if len(held) < len(scores):
+        return None
+    if len({episodes for _, _, episodes in held}) > 1:
+        raise BenchbenchError(f"finding {finding.claim!r}: its parts were not scored on the same episodes")
+    seeds = sorted(set.intersection(*(set(own) for _, own, _ in held)))
+    if not finding.beyond:
+        (a, seeds_a, _), (b, seeds_b, _) = held
+        return paired_difference(a, b, seeds_a=seeds_a, seeds_b=seeds_b)
+    if not seeds:
+        raise BenchbenchError(f"finding {finding.claim!r}: its parts share no training seed")
+    a, b, c, d = (table[[own.index(seed) for seed in seeds]] for table, own, _ in held)
+    # (a - b) - (c - d), with the pairing of all four.
+    return paired_difference(a - c, b - d, seeds_a=seeds, seeds_b=seeds)
+
+
+def _scores(records: list[Record], cell: Cell, where: str) -> Scores | None:
+    scored = by_seed((r for r in records if cell.holds(r)), where)
+    if not scored:
+        return None
+    table = 100 * np.array([r.scores["accuracy"].fractions() for r in scored])
+    return table, [r.seed for r in scored], scored[0].episodes_hash

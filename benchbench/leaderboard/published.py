@@ -1,0 +1,108 @@
+"""A file of published numbers and findings, ``tasks/published.toml``: what ours are set beside. Imports no torch."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchbench.errors import BenchbenchError, suggest
+from benchbench.matrix import read_toml
+from benchbench.records import Record
+from benchbench.tasks import tasks_folder
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Cell(_Strict):
+    """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target` and `regime`
+    where the matrix has several."""
+
+    matrix: str
+    pretext: str
+    meta: str
+    protocol: str
+    source: str | None = None
+    target: str | None = None
+    regime: str | None = None
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is one of these."""
+        found = {**vars(record), **vars(record.method)}
+        return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
+
+
+class Published(_Strict):
+    """One published number, in percent, with the band (low, high) that ours must fall in."""
+
+    method: str
+    protocol: str
+    published: Percent
+    source: str
+    band: Annotated[list[Percent], Field(min_length=2, max_length=2)]
+    cell: Cell
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Published":
+        if self.band[0] > self.band[1]:
+            raise ValueError(f"band {self.band} must rise")
+        return self
+
+
+class Comparison(_Strict):
+    """`first` minus `second`, on the same test episodes."""
+
+    first: Cell
+    second: Cell
+
+
+class Finding(Comparison):
+    """A published finding: the difference in accuracy, in percentage points, that is `expected` (low, high). With
+    `beyond` it is by how much the difference exceeds that one."""
+
+    claim: str
+    source: str
+    expected: Annotated[list[float], Field(min_length=2, max_length=2)]
+    beyond: Comparison | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Finding":
+        if self.expected[0] > self.expected[1]:
+            raise ValueError(f"expected {self.expected} must rise")
+        return self
+
+
+class PublishedFile(_Strict):
+    """What a file of published results holds."""
+
+    row: Annotated[list[Published], Field(min_length=1)]
+    finding: list[Finding] = []
+
+
+def load_published(path: Path | None = None) -> PublishedFile:
+    """A file of published results, by default the packaged one.
+
+    Raises BenchbenchError that names file and key.
+    """
+    path = path or tasks_folder() / "published.toml"
+    content = read_toml(path)
+    try:
+        return PublishedFile.model_validate(content)
+    except ValidationError as error:
+        # A misspelt key is also a missing one; its own name says more.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        names, message = [str(part) for part in first["loc"]], first["msg"]
+        near = suggest(names[-1], _known(names[:-1])) if first["type"] == "extra_forbidden" else ""
+        raise BenchbenchError(f"{path}: {'.'.join(names)}: {message[0].lower()}{message[1:]}{near}") from None
+
+
+def _known(place: list[str]) -> list[str]:
+    """The keys of the table at a place of the file."""
+    tables: dict[str, type[BaseModel]] = {
+        "row": Published, "finding": Finding, "beyond": Comparison, "cell": Cell, "first": Cell, "second": Cell,
+    }  # fmt: skip
+    named = [tables[part] for part in place if part in tables]
+    return list((named or [PublishedFile])[-1].model_fields)
