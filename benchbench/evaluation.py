@@ -236,12 +236,16 @@ class Target:
             len(part[0].classes),
         )
 
-    def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
-        """Correct queries of each episode of `batch`, from logits (B, Q, ways)."""
+    def hits(self, batch: TestBatch, logits: Tensor) -> np.ndarray:
+        """Which queries (B, Q) of `batch` have their class scored highest, from logits (B, Q, ways)."""
         labels = self._labels[batch.number]
         if tuple(logits.shape) != (*labels.shape, batch.ways):
             raise ValueError(f"expected logits {(*labels.shape, batch.ways)}, got {tuple(logits.shape)}")
-        return (logits.argmax(-1).cpu().numpy() == labels).sum(1).tolist()
+        return logits.argmax(-1).cpu().numpy() == labels
+
+    def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
+        """Correct queries of each episode of `batch`, from logits (B, Q, ways)."""
+        return self.hits(batch, logits).sum(1).tolist()
 
     def losses(self, batch: TestBatch, logits: Tensor) -> list[float]:
         """The mean cross-entropy of the queries of each episode of `batch`, from logits (B, Q, ways)."""

@@ -10,6 +10,7 @@ from benchbench.testing.subjects import CONTRACTS
 SMALL = {
     "anil": {"train_steps": 2, "test_steps": 2},
     "baseline++": {"epochs": 2},
+    "calibration": {"episodes": 4},
     "conv4": {"width": 4},
     "detection": {"steps": 2, "width": 32},
     "digits": {"size": 8},

@@ -11,6 +11,7 @@ from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, Test
 from benchbench.registry import offers
 from benchbench.settings import construct
 from benchbench_standard.protocols.adaptation import Adaptation
+from benchbench_standard.protocols.calibration import Calibration
 from benchbench_standard.protocols.detection import Detection
 from benchbench_standard.protocols.episodic import Episodic
 from benchbench_standard.protocols.episodic_finetune import EpisodicFinetune, MetaDatasetFinetune
@@ -37,6 +38,7 @@ EPISODIC = {
     "episodic": Episodic(**FEW),
     "adaptation": Adaptation(**FEW),
     "meta-dataset": MetaDataset(**FEW),
+    "calibration": Calibration(**FEW),
     "episodic-frozen": construct(EpisodicFrozen, settings=FEW),
     "episodic-finetune": EpisodicFinetune(**FEW, steps=10, lr=0.1),
     "meta-dataset-finetune": MetaDatasetFinetune(**FEW, steps=20, lr=1.0, layers="head"),
@@ -89,9 +91,9 @@ class Watched(Target):
         self.asked.append(torch.as_tensor(predictions))
         return super().score_images(rows, predictions)
 
-    def score(self, batch: TestBatch, logits: torch.Tensor) -> list[int]:
+    def hits(self, batch: TestBatch, logits: torch.Tensor) -> np.ndarray:
         self.asked.append(logits)
-        return super().score(batch, logits)
+        return super().hits(batch, logits)
 
 
 def accuracy(protocol: Any, trained: Trained, target: Target) -> float:

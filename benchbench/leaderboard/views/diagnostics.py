@@ -37,11 +37,13 @@ def diagnostics(found: Grid) -> Table:
     shown = tabular("Diagnostics", rows, columns, []).rows
     flat = [{k: v for k, v in r.items() if k != "measures"} | r["measures"] for r in rows]
     notes = [
-        "Measures of features of the target's fit part: they explain scores and rank nothing. Means over seeds.",
+        "Measures of features of the target's fit part, or of a learner's probabilities: they explain scores and rank "
+        "nothing. Means over seeds.",
         "effective rank: how many directions the features fill (Roy & Vetterli 2007). alignment: the mean squared "
         "distance of two images of a class on the unit sphere; uniformity: how evenly all images fill it, lower being "
         "more so (Wang & Isola 2020). within variance: the share of the variance that lies within classes (Papyan et "
-        "al. 2020).",
+        "al. 2020). ece: by how much a learner's probabilities of queries miss its share of right answers (Guo et al. "
+        "2017).",
     ]
     if CKA in measures(rows):
         notes.append(
