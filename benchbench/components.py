@@ -184,6 +184,9 @@ class MetaLearner(_OnEncoder):
     #: is descended. It stands in the record. Where it is not 0, `logits` takes as many as it says at the time (protocol
     #: ``adaptation`` varies it), none at 0.
     adaptation_steps: int = 0
+    #: A query's score may depend on the other queries of its task, beyond the batch statistics that `test_norm` states:
+    #: records of what it scores then say so, and it is compared with others that do.
+    transductive: bool = False
     #: It offers `adapt_to`: what the regimes ``meta-pretext`` need.
     adapts_to_any_loss: ClassVar[bool] = False
     #: Its outer step follows ``.grad`` by the training's optimiser, so another loss may be added to its own: what the
