@@ -85,6 +85,9 @@ class Backbone(nn.Module, Component, ABC):
     `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
     (N, T, dim), one token for each square of `patch` pixels in reading order (a ragged edge padded below and to the
     right), of which `keep` (N, K) leaves only some in; ``linear``, one `nn.Linear` named ``map`` of the flat sample.
+
+    One that can be given weights learned before has a setting `sha256`, their checksum or None, and sets
+    `pretrained_on`: which data, with or without labels, as far as it is known. Tables show both.
     """
 
     dim: int
