@@ -70,7 +70,8 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
         short = {name: value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for name, value in began.items()}
         text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | gap | signs | short | extra)
         gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
-        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | gap_number | paid | signs | began | extra)
+        signs |= began
+        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | gap_number | paid | signs | extra)
     frame = pd.DataFrame(text)
     if len(frame):
         frame = frame.fillna(MISSING)

@@ -35,8 +35,8 @@ def notes(found: Grid) -> list[str]:
         )
     if any(c.weights for c in cells):
         texts.append(
-            "weights: what an encoder that can be given weights began with: random ones, or what these had learned from; "
-            "the others (–) always begin with random ones."
+            "weights: what an encoder that can be given weights began with: random ones, or what these learned from. "
+            "All others (–) begin with random ones."
         )
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 COMPONENT = """
-import pathlib, sys
+import pathlib
 pathlib.Path(__file__).with_suffix(".imported").touch()
-from benchbench import Pretext, hookimpl
+from benchbench import Pretext
 class Odd(Pretext):
     "An odd pretext."
+"""
+#: Apart from the component, which needs torch.
+HOOK = """
+import pathlib
+pathlib.Path(__file__).with_suffix(".imported").touch()
+from benchbench import hookimpl
 @hookimpl
 def leaderboard_columns(records):
     return {"odd": "1"}
@@ -38,10 +44,11 @@ def installed(tmp_path):
     for distribution, name in (("Odd_One", "odd-one"), ("odd-two", "odd-two")):
         module = name.replace("-", "_")
         (tmp_path / f"{module}.py").write_text(COMPONENT)
+        (tmp_path / f"{module}_hook.py").write_text(HOOK)
         about = tmp_path / f"{module}-1.0.dist-info"
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        points = f"[benchbench.pretexts]\n{name} = {module}:Odd\n[benchbench.hooks]\n{name} = {module}\n"
+        points = f"[benchbench.pretexts]\n{name} = {module}:Odd\n[benchbench.hooks]\n{name} = {module}_hook\n"
         (about / "entry_points.txt").write_text(points)
     return tmp_path
 
@@ -60,7 +67,7 @@ def run(installed):
 
 
 def imported(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("*.imported")}
+    return {path.stem.removesuffix("_hook") for path in folder.glob("*.imported")}
 
 
 @pytest.mark.parametrize(
