@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.full
 ROOT = Path(__file__).parents[2]
 NAMES = ("benchbench-easyfsl", "benchbench-huggingface", "benchbench-lightly", "benchbench-timm")
-#: Run there: weights in timm's format, and a folder of Hugging Face's datasets with twenty images of each of six classes.
+#: Run there: weights in timm's format, and a folder of Hugging Face's datasets with six classes of twenty images.
 PREPARE = """
 import datasets, numpy, timm, torch
 from PIL import Image
