@@ -36,66 +36,35 @@ def quoted(names: list[str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def with_plugins(fresh: Callable, build: Callable) -> Callable[..., Any]:
-    """Make an environment with the harness as it stands in the tree, into which some of the fixture distributions are
-    built and installed."""
-
-    def make(*names: str) -> Any:
-        made = fresh("-".join(names), ROOT, ROOT / "plugins" / "standard")
-        for name in names:
-            source = shutil.copytree(FIXTURES / name, made.folder / "source" / name)
-            made.install(build(source, made.folder / "wheels"))
-        return made
-
-    return make
+def installed(fresh: Callable, build: Callable) -> Any:
+    """With the harness as it stands in the tree, a plugin that works, one that cannot be imported, and one that offers
+    the name of a standard pretext, rotation."""
+    made = fresh("plugins", ROOT, ROOT / "plugins" / "standard")
+    sources = [shutil.copytree(FIXTURES / name, made.folder / name) for name in ("good", "broken", "colliding")]
+    made.install(*(build(source, made.folder / "wheels") for source in sources))
+    return made
 
 
 @pytest.fixture(scope="session")
-def run_matrix() -> Callable[..., list[object]]:
-    """The arguments that run a tiny matrix over some names in an environment."""
+def done(installed: Any) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Commands in that environment; the matrix of `run` holds third-party components beside standard ones on each
+    axis. What `run` and `qualified` train is in folders of these names."""
 
-    def arguments(where: Any, name: str, pretexts: list[str], metas: list[str], backbones: list[str]) -> list[object]:
-        path = where.folder / f"{name}.toml"
+    def run(name: str, pretexts: list[str], metas: list[str], backbones: list[str]) -> list[object]:
+        path = installed.folder / f"{name}.toml"
         text = MATRIX.format(pretexts=quoted(pretexts), metas=quoted(metas), backbones=quoted(backbones))
         path.write_text(text, "utf-8")
-        return ["run", "--matrix", path, "--results", where.folder / name, "--executor", "inline"]
+        return ["run", "--matrix", path, "--results", installed.folder / "results" / name, "--executor", "inline"]
 
-    return arguments
-
-
-@pytest.fixture(scope="session")
-def working(with_plugins: Callable) -> Any:
-    """With a working plugin and one that cannot be imported."""
-    return with_plugins("good", "broken")
-
-
-@pytest.fixture(scope="session")
-def done(working: Any, run_matrix: Callable) -> dict[str, subprocess.CompletedProcess[str]]:
-    """Commands in that environment; the matrix of `run` holds third-party components beside standard ones on each
-    axis."""
     metas = ["protonet", "inner-product", "nearest-centroid"]
-    return working.commands(
-        run=run_matrix(working, "run", ["rotation", "inversion"], metas, ["mlp", "random-features"]),
-        broken=run_matrix(working, "broken", ["rotation"], ["broken-meta", "nearest-centroid"], ["random-features"]),
-        unknown=[*run_matrix(working, "unknown", ["inversoin"], ["protonet"], ["mlp"]), "--dry-run"],
+    both = ["benchbench-suite:rotation", "benchbench-colliding:rotation"]
+    return installed.commands(
+        run=run("run", ["jigsaw", "inversion"], metas, ["mlp", "random-features"]),
+        broken=run("broken", ["jigsaw"], ["broken-meta", "nearest-centroid"], ["random-features"]),
+        unknown=[*run("unknown", ["inversoin"], ["protonet"], ["mlp"]), "--dry-run"],
+        bare=run("bare", ["rotation"], ["nearest-centroid"], ["mlp"]),
+        qualified=run("qualified", both, ["nearest-centroid"], ["mlp"]),
         show=["plugins", "show", "broken-meta"],
         list=["plugins", "--json"],
         check=["plugins", "--check", "--json"],
-    )
-
-
-@pytest.fixture(scope="session")
-def colliding(with_plugins: Callable) -> Any:
-    """With a plugin that offers the name of a standard pretext."""
-    return with_plugins("colliding")
-
-
-@pytest.fixture(scope="session")
-def collided(colliding: Any, run_matrix: Callable) -> dict[str, subprocess.CompletedProcess[str]]:
-    """Commands in that environment."""
-    both = ["benchbench-suite:rotation", "benchbench-colliding:rotation"]
-    return colliding.commands(
-        bare=run_matrix(colliding, "bare", ["rotation"], ["nearest-centroid"], ["mlp"]),
-        qualified=run_matrix(colliding, "qualified", both, ["nearest-centroid"], ["mlp"]),
-        others=[*run_matrix(colliding, "others", ["none"], ["nearest-centroid"], ["mlp"]), "--dry-run"],
     )
