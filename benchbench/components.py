@@ -85,6 +85,9 @@ class Backbone(nn.Module, Component, ABC):
     `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
     (N, T, dim), one token for each square of `patch` pixels in reading order (a ragged edge padded below and to the
     right), of which `keep` (N, K) leaves only some in; ``linear``, one `nn.Linear` named ``map`` of the flat sample.
+
+    One that can be given weights learned before has a setting `sha256`, their checksum or None, and sets
+    `pretrained_on`: which data, with or without labels, as far as it is known. Tables show both.
     """
 
     dim: int
@@ -184,6 +187,9 @@ class MetaLearner(_OnEncoder):
     #: is descended. It stands in the record. Where it is not 0, `logits` takes as many as it says at the time (protocol
     #: ``adaptation`` varies it), none at 0.
     adaptation_steps: int = 0
+    #: A query's score may depend on the other queries of its task, beyond the batch statistics that `test_norm` states:
+    #: records of what it scores then say so, and it is compared with others that do.
+    transductive: bool = False
     #: It offers `adapt_to`: what the regimes ``meta-pretext`` need.
     adapts_to_any_loss: ClassVar[bool] = False
     #: Its outer step follows ``.grad`` by the training's optimiser, so another loss may be added to its own: what the

@@ -268,9 +268,9 @@ class Trained:
 
     @property
     def transductive(self) -> bool:
-        """Whether a query's score by the learner's own adaptation may depend on the other queries, through batch
-        statistics. Protocols that score `features`, or tune `encoder_for`, never ask for it."""
-        return has_norm(self.encoder) and self.learner.test_norm in ("call", "episode")
+        """Whether a query's score by the learner's own adaptation may depend on the other queries: as the learner
+        declares, or through batch statistics. Protocols that score `features`, or tune `encoder_for`, never ask."""
+        return self.learner.transductive or (has_norm(self.encoder) and self.learner.test_norm in ("call", "episode"))
 
     @torch.no_grad()
     def embed(self, x: Tensor, batch_size: int = BATCH) -> Tensor:

@@ -1,7 +1,37 @@
 """What tests of several subjects share."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+#: What a wheel of the suite is built from.
+SOURCES = ("benchbench", "plugins/standard", "tasks", "pyproject.toml", "README.md", "LICENSE", ".gitignore")
+
+#: Several commands in one process: their exit codes, outputs and errors by name.
+SEVERAL = """
+import contextlib, io, json, sys
+from benchbench.cli import main
+done = {}
+for name, arguments in json.loads(sys.argv[1]).items():
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    done[name] = code, out.getvalue(), err.getvalue()
+print(json.dumps(done))
+"""
 
 # How long an example takes tells of the machine's load, not of the code.
 settings.register_profile("untimed", deadline=None)
@@ -22,3 +52,78 @@ def command(capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A fresh virtual environment over the third-party packages of this one, away from the checkout; in it `variables`
+    are set."""
+
+    python: Path
+    folder: Path
+    variables: dict[str, str]
+
+    def install(self, *wheels: Path) -> None:
+        """Install wheels, and nothing that they depend on."""
+        # The base environment's own installation of the project is seen through the .pth file: ignore it.
+        options = ["--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+        pip = [sys.executable, "-m", "pip", "--python", self.python, "install"]
+        subprocess.run([*pip, *options, *wheels], check=True, capture_output=True)
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run its Python in its folder, outside the checkout."""
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BENCHBENCH_DATA")}
+        environment |= {"COLUMNS": "200", **self.variables}
+        command = [self.python, *map(str, arguments)]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment, timeout=300)
+
+    def commands(self, **several: list[object]) -> dict[str, subprocess.CompletedProcess[str]]:
+        """Run the command with each of these arguments, in one process: importing torch takes longer than most."""
+        done = self.run("-c", SEVERAL, json.dumps(several, default=str))
+        assert done.returncode == 0, done.stderr
+        return {
+            name: subprocess.CompletedProcess(several[name], *outcome)
+            for name, outcome in json.loads(done.stdout).items()
+        }
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Fresh]:
+    """Make a fresh environment; `on_path` are folders whose modules it sees besides, as an editable install does."""
+
+    def make(name: str, *on_path: Path, **variables: str) -> Fresh:
+        folder = tmp_path_factory.mktemp(name)
+        venv.create(folder / "venv", with_pip=False, symlinks=True)
+        (site,) = folder.glob("venv/lib/python*/site-packages")
+        packages = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
+        (site / "base.pth").write_text("".join(f"{p}\n" for p in [*on_path, *packages]), "utf-8")
+        return Fresh(folder / "venv" / "bin" / "python", folder, variables)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[[Path, Path], Path]:
+    """Build the wheel of a project's folder into another one, without a network; gives its path."""
+
+    def run(project: Path, into: Path) -> Path:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", into]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return max(into.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def suite_wheel(build: Callable[[Path, Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite's wheel, built from a copy of the tree."""
+    folder = tmp_path_factory.mktemp("suite")
+    for name in SOURCES:
+        source, target = ROOT / name, folder / "tree" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, target)
+    return build(folder / "tree", folder / "wheels")

@@ -1,6 +1,7 @@
 import inspect
 import json
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -62,10 +63,18 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
 
 
 def _named(name: str, kind: str | None) -> list[Offer]:
-    found = [o for o in _all() if name in (o.name, o.qualified) and kind in (None, o.kind)]
-    if not found:
-        raise BenchbenchError(f"unknown component {name!r}{suggest(name, {o.name for o in _all()})}")
-    return found
+    called = [o for o in _all() if name in (o.name, o.qualified)]
+    found = [o for o in called if kind in (None, o.kind)]
+    if called and not found:
+        raise BenchbenchError(f"component {name!r} is of kind {' and '.join(o.kind for o in called)}, not {kind}")
+    if found:
+        return found
+    for folder in (Path(name), Path(f"benchbench-{name}")):
+        if (folder / "pyproject.toml").is_file():
+            raise BenchbenchError(f"{name!r} is not installed: pip install -e {folder}")
+    near = get_close_matches(name, {o.name for o in _all()} | {o.distribution for o in _all()}, n=1)
+    # A list of all, a hundred names, would be no help.
+    raise BenchbenchError(f"unknown component {name!r}{suggest(name, near) or '; `benchbench plugins` lists them'}")
 
 
 @command.command()

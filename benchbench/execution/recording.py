@@ -53,6 +53,8 @@ def scored(
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
     identity["content"]["adaptation_steps"] = learner.adaptation_steps
+    if trained.encoder.pretrained_on is not None:
+        identity["content"]["pretrained_on"] = trained.encoder.pretrained_on
     labels = any(uses_labels(s.pretext) for s in training.stages)
     chosen_by = {training.recipe["selection"], *(t["criterion"] for t in training.content.get("tuned", ()))}
     return Record(

@@ -22,6 +22,8 @@ from benchbench.leaderboard.grid import (
 from benchbench.leaderboard.notes import notes
 from benchbench.records import Record
 
+#: Characters of what weights were pretrained on: a whole checksum would be wider than the table.
+WIDEST = 24
 NOTHING = Score(math.nan, None, 0)
 Columns = Callable[[list[Record]], dict[str, str]]
 
@@ -57,14 +59,18 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
     ranks, tied = average_ranks(found), tied_average_ranks(found)
     order = ordered(found, ranks)
     gaps = transfer_gaps(found)
+    begun = weighted(found)
     text, numbers = [], []
     for row in order:
         members = found.members[row]
         extra = columns([c.record for c in members if c.record]) if columns else {}
         paid, signs = costs(members), marks(members)
         gap = {"transfer gap": f"{gaps[row]:.2f}" if row in gaps else MISSING} if gaps else {}
-        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | gap | signs | extra)
+        began = {"weights": begun.get(row, MISSING)} if begun else {}
+        short = {name: value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for name, value in began.items()}
+        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | gap | signs | short | extra)
         gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
+        signs |= began
         numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | gap_number | paid | signs | extra)
     frame = pd.DataFrame(text)
     if len(frame):
@@ -110,6 +116,12 @@ def marks(members: list[Cell]) -> dict[str, str]:
         "labels": "source" if any(c.labels == "source" for c in good) else "none",
         "transductive": "yes" if any(c.transductive for c in good) else "no",
     }
+
+
+def weighted(found: Grid) -> dict[Row, str]:
+    """What the encoder of a row began with, for rows whose encoder can be given weights; all of a row's in order."""
+    texts = {row: ", ".join(sorted({c.weights for c in cells if c.weights})) for row, cells in found.members.items()}
+    return {row: text for row, text in texts.items() if text}
 
 
 def marked(row: Row, members: list[Cell]) -> str:

@@ -29,6 +29,7 @@ VOLATILE = {
     "norm",
     "adaptation_steps",
     "overlap",
+    "pretrained_on",
 }
 
 
@@ -37,7 +38,8 @@ class Cell(NamedTuple):
 
     `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
     settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
-    share: names of classes and a number of images. `record` is the whole record where one was read.
+    share: names of classes and a number of images. `weights` is what an encoder that can be given weights began with:
+    ``random`` ones, or what these were pretrained on. `record` is the whole record where one was read.
     """
 
     key: str
@@ -72,6 +74,7 @@ class Cell(NamedTuple):
     device: str
     external: bool
     overlap: tuple[tuple[str, ...], int]
+    weights: str | None
     record: Record | None
 
     @property
@@ -245,6 +248,7 @@ def _cell(
         device,
         r.external,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
+        _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
         record,
     )
 
@@ -265,6 +269,19 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
 def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
     shared = msgspec.json.decode(found, type=_Overlap)
     return shared.classes, shared.images
+
+
+@lru_cache(maxsize=4096)
+def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
+    """A backbone takes weights where it has the setting `sha256`, their checksum, or says what it was pretrained on."""
+    known = msgspec.json.decode(pretrained_on)
+    if known is not None:
+        return str(known)
+    about = msgspec.json.decode(backbone)
+    settings = about.get("settings") if isinstance(about, dict) else None
+    if not isinstance(settings, dict) or "sha256" not in settings:
+        return None
+    return f"sha256:{settings['sha256']}" if settings["sha256"] else "random"
 
 
 @lru_cache(maxsize=65536)

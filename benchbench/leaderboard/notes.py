@@ -33,6 +33,11 @@ def notes(found: Grid) -> list[str]:
             "transfer gap: in-domain minus cross-domain, percentage points: on each target that is another source, the "
             "score of the same method trained there minus this one's, averaged over columns."
         )
+    if any(c.weights for c in cells):
+        texts.append(
+            "weights: what an encoder that can be given weights began with: random ones, or what these learned from. "
+            "All others (–) begin with random ones."
+        )
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
     if any(row.variant for row in found.cells):

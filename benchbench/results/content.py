@@ -17,7 +17,7 @@ from benchbench.settings import ComponentRef
 from benchbench.stages import LABELLED_REGIMES, REGIMES, chain
 
 #: Of a content, what follows from the rest, or is only known once it was scored.
-DERIVED = {"stages", "source_pixels", "training_ways", "norm", "adaptation_steps"}
+DERIVED = {"stages", "source_pixels", "training_ways", "norm", "adaptation_steps", "pretrained_on"}
 
 
 class _Component(BaseModel):

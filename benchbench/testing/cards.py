@@ -21,7 +21,7 @@ HOMES = {
     "meta": ("contract", "metas", "gradients", "devices"),
     "backbone": ("contract", "backbones", "capabilities", "devices"),
     "dataset": ("contract", "datasets"),
-    "protocol": ("contract", "protocols"),
+    "protocol": ("contract", "protocols", "devices"),
 }
 
 

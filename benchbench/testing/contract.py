@@ -115,9 +115,14 @@ def declarations(subject: Subject) -> None:
         raise Fault(f"metrics is {dict(cls.metrics)!r}: say of each whether 'higher', 'lower' or 'none' is better")
 
 
+def defines(subject: Subject, objective: str) -> bool:
+    """Whether a pretext has the method of an objective, which it may declare without."""
+    return any(own(subject, method) for method in OBJECTIVES[objective])
+
+
 def _objectives(subject: Subject) -> None:
     for objective in sorted(subject.cls.objectives):
-        if not any(own(subject, method) for method in OBJECTIVES[objective]):
+        if not defines(subject, objective):
             methods = " or ".join(OBJECTIVES[objective])
             raise Fault(f"it declares the objective {objective!r} without it: define {methods}, or leave it out")
     for method in ("loss", "task_loss", "episodes"):

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from benchbench.components import Batch
 from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.evaluation import Trained
 from benchbench.rng import Rng, seeded_globals
-from benchbench.testing import backbones, episodes, metas, pretexts
+from benchbench.testing import backbones, episodes, metas, pretexts, protocols
 from benchbench.testing.checks import check
 from benchbench.testing.elsewhere import ELSEWHERE, elsewhere, move, stream, there
-from benchbench.testing.subjects import Fault, NotApplicable, Subject
+from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
 
 PATH = ("conformance", "device")
 ADVICE = "make tensors on the device of the samples: device=x.device, rng.on(x.device), .to(x.device), or buffers"
@@ -30,6 +31,8 @@ def computed(what: str, modules: list[nn.Module], compute: Callable[[Callable[[T
             move(modules)
             with elsewhere():
                 found = compute(there, stream(*PATH)).device == ELSEWHERE
+    except NotApplicable:
+        raise
     except Exception as error:
         if any(said in str(error) for said in ("two devices", "same device", "to numpy")):
             raise Fault(f"{what} fails on another device than the CPU ({error}): {ADVICE}") from None
@@ -87,3 +90,20 @@ def any_device_for_episodes(subject: Subject) -> None:
             return made.pretext.episodes(made.pool, shape, 2, rng).support_x
 
     computed("its episodes method", [made.encoder, made.pretext], draw)
+
+
+@check("protocol")
+def any_device_for_scores(subject: Subject) -> None:
+    """It scores an encoder and images that are on another device than the CPU."""
+    sample = IMAGES[0]
+    model = protocols.trained(subject, sample)
+
+    def score(to: Callable[[Tensor], Tensor], rng: Rng) -> Tensor:
+        here = to(torch.zeros(1))
+        moved = Trained(model.encoder, model.learner, sample, str(here.device))
+        target = protocols.Watched(sample, device=str(here.device))
+        protocols.scored(subject, subject.build(), moved, target, rng)
+        # Scores are plain numbers: all that can go wrong is a mixture of devices on the way.
+        return here
+
+    computed("its evaluate method", [model.encoder, model.learner], score)

@@ -60,10 +60,12 @@ class _Factories(TorchDispatchMode):
 
 
 class _Literals(TorchFunctionMode):
-    """Tensors of Python numbers, which torch makes and moves out of a dispatch mode's sight."""
+    """Tensors of Python numbers and numbers of tensors, which torch makes and moves out of a dispatch mode's sight."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if function is Tensor.tolist and isinstance(args[0], _There):
+            return args[0].held.tolist()
         if function is Tensor.new_tensor and isinstance(args[0], _There) and "device" not in kwargs:
             return there(torch.tensor(*args[1:], **{"dtype": args[0].dtype, **kwargs}))
         device = kwargs.get("device")

@@ -162,6 +162,24 @@ def tasks_are_independent(subject: Subject) -> None:
 
 
 @check("meta")
+def queries_are_independent(subject: Subject) -> None:
+    """A query's scores are the same whatever the other queries are, or the learner declares itself transductive."""
+    with float64():
+        learner, episodes = tested(learner_of(subject)), tasks_of(subject).withheld()
+        if learner.transductive:
+            raise NotApplicable("it declares itself transductive")
+        # Batch statistics of all queries are the other way to be so, and a setting's to state.
+        learner.test_norm = "running"
+        whole = logits_of(learner, episodes)[:, :2]
+        alone = logits_of(learner, replace(episodes, query_x=episodes.query_x[:, :2]))
+    if not torch.allclose(whole, alone, rtol=CLOSE, atol=CLOSE):
+        raise Fault(
+            "a query's scores depend on the other queries of its task: score each by itself, or set "
+            "`transductive = True` on the class, so that its records say so"
+        )
+
+
+@check("meta")
 def leaves_itself_untouched(subject: Subject) -> None:
     """Scoring leaves its own and the encoder's state and mode as they were, and the episodes too."""
     learner, episodes = tested(learner_of(subject)), tasks_of(subject)

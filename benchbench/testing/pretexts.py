@@ -11,6 +11,7 @@ from benchbench.data.pool import Pool
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
+from benchbench.testing.contract import defines
 from benchbench.testing.guards import descend, own_draws_only, through_safetensors, unchanged
 from benchbench.testing.standins import embedding, encoder_for, pool_of
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
@@ -77,6 +78,9 @@ def one(subject: Subject, objective: str, *, normless: bool = False) -> Set:
     assert isinstance(made, Set)
     if objective not in made.pretext.objectives:
         raise NotApplicable(f"it has no objective {objective!r}")
+    # One defect, one failure: its declarations are judged by a check of their own.
+    if not defines(subject, objective):
+        raise NotApplicable(f"it declares the objective {objective!r} without it")
     return made
 
 

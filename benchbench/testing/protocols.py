@@ -25,9 +25,10 @@ UNITS = ("episode", "image", "pair", "target")
 class Watched(Target):
     """A target that keeps what is handed in for scoring. Poisoned, whatever holds test labels holds wrong ones."""
 
-    def __init__(self, sample: SampleSpec, *, poisoned: bool = False):
+    def __init__(self, sample: SampleSpec, *, poisoned: bool = False, device: str = "cpu"):
         data = prepared_of(sample)
-        super().__init__(replace(data, table=replace(data.table, labels=data.table.labels.copy())), sample)
+        own = replace(data, table=replace(data.table, labels=data.table.labels.copy()))
+        super().__init__(own, sample, device=device)
         self.seen: list[np.ndarray] = []
         self.poisoned = poisoned
         # Parts and episodes are drawn from the true labels, and stay.
@@ -44,7 +45,7 @@ class Watched(Target):
 
     def score(self, batch: TestBatch, logits: Tensor) -> list[int]:
         """Keep the logits, and score them."""
-        self.seen.append(logits.detach().numpy().copy())
+        self.seen.append(logits.detach().cpu().numpy().copy())
         return super().score(batch, logits)
 
     def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
@@ -61,14 +62,14 @@ def trained(subject: Subject, sample: SampleSpec = IMAGES[0]) -> Trained:
     return found
 
 
-def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target) -> dict[str, Scores]:
+def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target, rng: Rng = RNG) -> dict[str, Scores]:
     """What it makes of a target, as a cell asks for it. Raises NotApplicable where it refuses the target."""
     try:
         protocol.check(target)
     except BenchbenchError as refusal:
         raise NotApplicable(f"it refuses the target tried: {refusal}") from None
     with seeded_globals(RNG.child("globals")):
-        return protocol.evaluate(model, target, RNG.child("evaluate"))
+        return protocol.evaluate(model, target, rng.child("evaluate"))
 
 
 @check("protocol")

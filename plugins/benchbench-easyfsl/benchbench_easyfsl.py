@@ -1,7 +1,7 @@
 """Few-shot methods of easyfsl (https://github.com/sicara/easy-few-shot-learning) as meta-algorithms of benchbench.
 
-Only inductive methods are here: a score of a transductive one depends on all queries of its task, which a learner
-cannot declare, so its rows would stand beside inductive ones as if they were alike.
+PT-MAP and LaplacianShot are left out: the one takes roots of features, which not every encoder keeps positive, the
+other needs more queries than neighbours.
 """
 
 from typing import Annotated, Any
@@ -69,6 +69,69 @@ class Finetune(EasyFSL):
     def classifier(self) -> methods.Finetune:
         """easyfsl's, with these settings."""
         return methods.Finetune(
+            fine_tuning_steps=self.adaptation_steps, fine_tuning_lr=self.lr, temperature=self.temperature
+        )
+
+
+class BDCSPN(EasyFSL):
+    """Class means rectified by the queries: these are shifted towards the support set, and the surest of them join it
+    (Liu, Song & Qin 2020, arXiv 1911.10713), then the nearest by cosine."""
+
+    adapter_only = True
+    transductive = True
+
+    def classifier(self) -> methods.BDCSPN:
+        """easyfsl's, which has no settings."""
+        return methods.BDCSPN()
+
+
+class TIM(Finetune):
+    """Class means, then `steps` of Adam on the support set's cross-entropy less the mutual information between queries
+    and their predicted classes (Boudiaf et al. 2020, arXiv 2008.11297, the variant TIM-GD)."""
+
+    transductive = True
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        *,
+        steps: PositiveInt = 50,
+        lr: PositiveFloat = 1e-4,
+        temperature: PositiveFloat = 10.0,
+        **norm: Any,
+    ):
+        """As for `Finetune`; the defaults are easyfsl's."""
+        super().__init__(encoder, steps=steps, lr=lr, temperature=temperature, **norm)
+
+    def classifier(self) -> methods.TIM:
+        """easyfsl's, with these settings."""
+        return methods.TIM(
+            fine_tuning_steps=self.adaptation_steps, fine_tuning_lr=self.lr, temperature=self.temperature
+        )
+
+
+class TransductiveFinetune(Finetune):
+    """Class means, then `steps` of Adam on the support set's cross-entropy and the entropy of the queries' predictions,
+    by Euclidean distance (Dhillon, Chaudhari, Ravichandran & Soatto 2020, arXiv 1909.02729, which tunes the encoder
+    too)."""
+
+    transductive = True
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        *,
+        steps: PositiveInt = 25,
+        lr: PositiveFloat = 5e-5,
+        temperature: PositiveFloat = 1.0,
+        **norm: Any,
+    ):
+        """As for `Finetune`; the defaults are easyfsl's."""
+        super().__init__(encoder, steps=steps, lr=lr, temperature=temperature, **norm)
+
+    def classifier(self) -> methods.TransductiveFinetuning:
+        """easyfsl's, with these settings."""
+        return methods.TransductiveFinetuning(
             fine_tuning_steps=self.adaptation_steps, fine_tuning_lr=self.lr, temperature=self.temperature
         )
 

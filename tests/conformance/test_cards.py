@@ -3,11 +3,21 @@
 import json
 
 import pytest
+from torch import Tensor
 
-from benchbench import Backbone, BenchbenchError
+from benchbench import Backbone, Batch, BenchbenchError, Pretext, Rng
 from benchbench.testing import Card, Result, check_component, conformance
 from benchbench.testing.checks import Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
+
+
+class Misspelt(Pretext):
+    """It tells a sample from nothing. Source: own."""
+
+    objectives = frozenset({"plain"})
+
+    def los(self, batch: Batch, rng: Rng) -> Tensor:
+        return self.encoder(batch.x).mean()
 
 
 class Wrong(Backbone):
@@ -40,6 +50,13 @@ def test_a_component_that_raises_fails_and_ends_nothing():
     assert "it does not define forward" in card.text()
     assert outcomes(card)["batch of one"] == "fail"
     assert "raises TypeError" in card.text()
+
+
+def test_a_method_that_is_not_there_is_one_failure():
+    card = check_component(Misspelt)
+    assert [r.message for r in card.results if r.outcome == "fail"] == [
+        "pretext Misspelt: it declares the objective 'plain' without it: define loss or task_loss, or leave it out"
+    ]
 
 
 def test_what_is_no_component_is_refused():
@@ -98,7 +115,8 @@ def test_command_says_what_does_not_conform(command, monkeypatch):
         (["pixls"], "unknown component 'pixls'; did you mean 'pixels'?"),
         (["pixels", "linear", "--set", "width=3"], "--set is for one component, but 2 are asked for"),
         (["linear", "--set", "widht=3"], "backbone linear: unknown setting 'widht'; did you mean 'width'?"),
-        (["protonet", "--kind", "backbone"], "unknown component 'protonet'"),
+        (["protonet", "--kind", "backbone"], "component 'protonet' is of kind meta, not backbone"),
+        (["zzz"], "unknown component 'zzz'; `benchbench plugins` lists them"),
     ],
 )
 def test_bad_input(command, arguments, message):

@@ -145,6 +145,16 @@ class Around(Centroids):
         return 2 * super().encode(x, params=params, support=support) if self._precomputed else super().encode(x)
 
 
+class Centred(Centroids):
+    """Features are centred by all queries' mean, undeclared."""
+
+    caught = "queries are independent", "set `transductive = True` on the class"
+
+    def logits(self, episodes, rng):
+        query = episodes.query_x - episodes.query_x.mean(1, keepdim=True)
+        return super().logits(replace(episodes, query_x=query), rng)
+
+
 class Layer(Backbone):
     """One layer of `width`. Source: own."""
 

@@ -94,7 +94,8 @@ class Means(Protocol):
 
     def predictions(self, trained: Trained, target: Target) -> Tensor:
         fit = target.division().fit
-        means = class_means(trained.features(target, fit.rows)[None], torch.from_numpy(fit.y)[None], target.classes)
+        y = torch.from_numpy(fit.y).to(trained.device)
+        means = class_means(trained.features(target, fit.rows)[None], y[None], target.classes)
         return similarity(trained.features(target, target.division().test)[None], means)[0].argmax(1)
 
 
@@ -125,6 +126,19 @@ class Tuning(Means):
         with torch.no_grad():
             next(trained.encoder.parameters()).mul_(0.9)
         return super().evaluate(trained, target, rng)
+
+
+class FixedDevice(Means):
+    """Labels that stay on the CPU."""
+
+    caught = "any device for scores", "make tensors on the device of the samples"
+
+    def predictions(self, trained, target):
+        fit = target.division().fit
+        features = trained.features(target, fit.rows)
+        means = torch.stack([features[torch.from_numpy(fit.y == label)].mean(0) for label in range(target.classes)])
+        near = torch.zeros(len(target.division().test), target.classes)
+        return (near + similarity(trained.features(target, target.division().test)[None], means[None])[0]).argmax(1)
 
 
 class Peeker(Means):

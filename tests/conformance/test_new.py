@@ -27,6 +27,14 @@ def test_a_whole_distribution(command, tmp_path, kind):
     assert all("$name" not in p.read_text() and "$cls" not in p.read_text() for p in folder.rglob("*") if p.is_file())
 
 
+def test_what_is_not_installed_yet_is_told_so(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command("plugins", "new", "my-thing", "--kind", "meta")
+    for name in ("my-thing", "benchbench-my-thing"):
+        code, _, err = command("plugins", "check", name)
+        assert (code, err) == (2, f"error: {name!r} is not installed: pip install -e benchbench-my-thing\n")
+
+
 def test_a_class_hides_no_import(command, tmp_path):
     command("plugins", "new", "benchbench-pool", "--kind", "pretext", "--path", tmp_path)
     text = (tmp_path / "benchbench-pool" / "benchbench_pool.py").read_text()

@@ -1,8 +1,10 @@
 """Fenced blocks of the README and of the site's pages, and what runs them in this process."""
 
 import importlib
+import json
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,9 +16,22 @@ import pytest
 
 from benchbench import registry
 from benchbench.cli import group
+from benchbench.matrix import parse_matrix
+from benchbench.settings import validate
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / ".docs" / "pages"
+#: Options that make a command small, by the matrix that it names: the same columns and commands, on less of everything.
+SMALL = ["--set", "settings.backbone.conv4.width=4", "--set", "settings.protocol.episodic.episodes=6"]
+LESS = {
+    "quick": "--set budget.samples=200 --only pretext=none,rotation,contrastive --only meta=protonet,maml",
+    # One seed: each of the others has a floor of its own.
+    "my.toml": "--set budget.samples=200 --seeds 0",
+    # Its data are not to be had everywhere.
+    "omniglot": "--dry-run",
+}
+#: What a reader has already: files by name, and where they are copied from.
+GIVEN = {"theirs.jsonl": next(iter(sorted((ROOT / "results" / "quick" / "records").glob("*.jsonl"))))}
 FENCE = re.compile(
     r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n)?```(?P<language>[a-z]*)(?: title=\"(?P<title>[^\"]+)\")?\n"
     r"(?P<body>.*?)^```$",
@@ -62,6 +77,30 @@ def parse(words: list[str]) -> None:
         command, context = found, click.Context(found, parent=context, info_name=name)
 
 
+def smaller(words: list[str]) -> list[str]:
+    """The command of a page as it is run here: in this process, on less, and with the key of a training for KEY."""
+    if "KEY" in words:
+        (*_, record) = sorted(Path("runs", "records").rglob("*.jsonl"))
+        return [json.loads(record.read_text().splitlines()[0])["training_key"] if w == "KEY" else w for w in words]
+    if words[1] == "tune":
+        return [*words[:-1], "2", *SMALL, "--set", "budget.samples=200"]
+    if words[1] != "run" or "--dry-run" in words or words[words.index("--matrix") + 1] not in LESS:
+        return words
+    return [*words, "--executor", "inline", *SMALL, *LESS[words[words.index("--matrix") + 1]].split()]
+
+
+def check_piece(text: str, page: Path) -> None:
+    """A piece of a matrix holds keys, and settings of installed components, that there are."""
+    axes = {axis: ["any"] for axis in ("pretext", "meta", "backbone", "source", "target", "protocol")}
+    content = tomllib.loads(text)
+    whole = {"budget": {"steps": 1}, **content, "axes": axes | content.get("axes", {})}
+    matrix = parse_matrix(whole, page.name)
+    for kind, named in matrix.settings.items():
+        for name, settings in named.items():
+            if any(offer.name == name for offer in registry.offers(kind)):
+                validate(f"{kind} {name}", registry.find(kind, name).load(), settings)
+
+
 def install(folder: Path, site: Path) -> None:
     """Leave a distribution as ``pip install -e`` does: its metadata beside its module on the path."""
     about = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
@@ -88,6 +127,11 @@ def run_page(
     """Run a page's blocks in order, in an empty folder; gives how many were run."""
     path, modules = list(sys.path), set(sys.modules)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    for name, source in GIVEN.items():
+        shutil.copy2(source, tmp_path / name)
+    # Pages need no data; with some, listing them takes long.
+    monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
 
     def run(page: Path) -> int:
         names: dict[str, object] = {}
@@ -97,11 +141,12 @@ def run_page(
                 continue
             ran += 1
             if block.title:
+                (tmp_path / block.title).parent.mkdir(exist_ok=True)
                 (tmp_path / block.title).write_text(block.body, "utf-8")
             elif block.language == "python":
                 exec(compile(block.body, str(page), "exec"), names)
             elif block.language == "toml":
-                tomllib.loads(block.body)
+                check_piece(block.body, page)
             else:
                 for words in block.commands:
                     run_command(words)
@@ -112,8 +157,8 @@ def run_page(
             install(tmp_path / words[3], tmp_path / ".site")
             return
         assert words[0] == "benchbench", f"{words[0]}: a command that no test runs; mark its block as not run"
-        code = command(*words[1:])[0]
-        assert code == 0, f"{shlex.join(words)} ends with {code}"
+        code, _, errors = command(*smaller(words)[1:])
+        assert code == 0, f"{shlex.join(words)} ends with {code}: {errors}"
 
     yield run
     sys.path[:] = path

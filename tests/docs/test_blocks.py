@@ -11,9 +11,32 @@ from pathlib import Path
 import click
 import pytest
 
-PAGES = Path(__file__).parents[2] / ".docs" / "pages"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / ".docs" / "pages"
 TUTORIALS = sorted((PAGES / "tutorials").glob("*.md"))
 OTHERS = sorted(set(PAGES.rglob("*.md")) - set(TUTORIALS))
+
+
+def test_the_readme_runs(run_page: Callable[[Path], int], tmp_path: Path) -> None:
+    """Matrices of its commands are cut down (LESS in conftest.py)."""
+    assert run_page(ROOT / "README.md") >= 9
+    assert list((tmp_path / "runs" / "records").rglob("*.jsonl"))
+    assert "rotation × protonet" in (tmp_path / "site" / "LEADERBOARD.md").read_text("utf-8")
+    assert (tmp_path / "tuned.toml").is_file()
+    assert (tmp_path / "benchbench-my-method").is_dir()
+
+
+def test_a_block_that_no_test_runs_says_why(run_page: Callable[[Path], int], tmp_path: Path, pages: list[Path],
+                                            blocks_of: Callable) -> None:  # fmt: skip
+    page = tmp_path / "page.md"
+    page.write_text("```\nmake coffee\n```\n")
+    with pytest.raises(AssertionError, match="make: a command that no test runs; mark its block as not run"):
+        run_page(page)
+    page.write_text("<!-- not run: hot -->\n```\nmake coffee\n```\n")
+    assert run_page(page) == 0
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert 2 * len(blocks_of(text)) == sum(line.lstrip().startswith("```") for line in text.splitlines()), page
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
@@ -84,13 +107,6 @@ def test_readme_python_runs(pages: list[Path], blocks_of: Callable) -> None:
     support, query = torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]), torch.tensor([[[0.0, 5.0]]])
     episodes = Episodes(support, torch.tensor([[0, 1]]), query, None, 2)
     assert names["CosineNet"](Flat()).eval().logits(episodes, Rng(0)).tolist() == [[[0.0, 10.0]]]
-
-
-@pytest.mark.full
-def test_readme_script_runs(pages: list[Path], blocks_of: Callable, capsys: pytest.CaptureFixture[str]) -> None:
-    (script,) = [b for b in blocks_of(pages[0].read_text("utf-8")) if "benchbench.train(" in b.body]
-    exec(script.body, {})
-    assert capsys.readouterr().out.startswith("torch.Size([8, ")
 
 
 def test_relative_links_lead_somewhere(pages: list[Path]) -> None:

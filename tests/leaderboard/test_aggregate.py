@@ -158,3 +158,27 @@ def test_neither_order_nor_duplicates_of_records_change_anything(many, data):
     first, second = aggregate(many), aggregate([many[i].model_copy() for i in (*order, *again)])
     for render in FORMATS.values():
         assert render(first) == render(second)
+
+
+def test_a_row_says_whether_its_encoder_began_with_random_weights(make):
+    def of(backbone, began=None, **settings):
+        made = make(backbone=backbone)
+        about = {"backbone": {"name": backbone, "settings": settings}} | ({"pretrained_on": began} if began else {})
+        return made.model_copy(update={"content": made.content | about})
+
+    plain = aggregate([of("conv4", width=64)])
+    assert "weights" not in plain.rows.columns
+    assert not any("weights" in note for note in plain.notes)
+    digest = "0123456789abcdef" * 4
+    found = aggregate(
+        [
+            of("conv4", width=64),
+            of("fresh", sha256=None),
+            of("loaded", f"sha256:{digest}", sha256=digest),
+            of("theirs", "photographs"),
+        ]
+    )
+    shown = dict(zip(found.rows["backbone"], found.rows["weights"], strict=True))
+    assert shown == {"conv4": "–", "fresh": "random", "loaded": "sha256:0123456789abcdef…", "theirs": "photographs"}
+    assert f"sha256:{digest}" in found.numbers["weights"].tolist()
+    assert any(note.startswith("weights: ") for note in found.notes)

@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from benchbench import registry
+from benchbench.errors import BenchbenchError
+
 COMPONENT = """
-import pathlib, sys
+import pathlib
 pathlib.Path(__file__).with_suffix(".imported").touch()
-from benchbench import Pretext, hookimpl
+from benchbench import Pretext
 class Odd(Pretext):
     "An odd pretext."
+"""
+#: Apart from the component, which needs torch.
+HOOK = """
+import pathlib
+pathlib.Path(__file__).with_suffix(".imported").touch()
+from benchbench import hookimpl
 @hookimpl
 def leaderboard_columns(records):
     return {"odd": "1"}
@@ -38,10 +47,11 @@ def installed(tmp_path):
     for distribution, name in (("Odd_One", "odd-one"), ("odd-two", "odd-two")):
         module = name.replace("-", "_")
         (tmp_path / f"{module}.py").write_text(COMPONENT)
+        (tmp_path / f"{module}_hook.py").write_text(HOOK)
         about = tmp_path / f"{module}-1.0.dist-info"
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        points = f"[benchbench.pretexts]\n{name} = {module}:Odd\n[benchbench.hooks]\n{name} = {module}\n"
+        points = f"[benchbench.pretexts]\n{name} = {module}:Odd\n[benchbench.hooks]\n{name} = {module}_hook\n"
         (about / "entry_points.txt").write_text(points)
     return tmp_path
 
@@ -60,7 +70,7 @@ def run(installed):
 
 
 def imported(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("*.imported")}
+    return {path.stem.removesuffix("_hook") for path in folder.glob("*.imported")}
 
 
 @pytest.mark.parametrize(
@@ -85,14 +95,28 @@ def test_only_chosen_plugins_are_listed_and_imported(installed, run, chosen, exp
     assert imported(installed) == expected
 
 
-def test_a_matrix_that_names_what_is_left_out_is_told_so(installed, run):
+@pytest.fixture
+def chosen(installed, monkeypatch):
+    """Choose plugins in this process."""
+
+    def choose(names: str) -> None:
+        monkeypatch.setenv("BENCHBENCH_PLUGINS", names)
+        registry.offers.cache_clear()
+
+    monkeypatch.syspath_prepend(installed)
+    yield choose
+    registry.offers.cache_clear()
+
+
+def test_a_matrix_that_names_what_is_left_out_is_told_so(installed, chosen, command):
     path = installed / "matrix.toml"
     path.write_text(MATRIX)
-    done = run("odd-two", "-m", "benchbench", "run", "--matrix", path, "--dry-run")
-    assert done.returncode == 2
-    assert done.stderr == "error: pretext 'odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS leaves out\n"
-    qualified = run("odd-two", "-c", "from benchbench.registry import find; find('pretext', 'Odd_One:odd-one')")
-    assert "pretext 'Odd_One:odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS" in qualified.stderr
+    chosen("odd-two")
+    code, _, err = command("run", "--matrix", path, "--dry-run")
+    assert code == 2
+    assert err == "error: pretext 'odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS leaves out\n"
+    with pytest.raises(BenchbenchError, match="'Odd_One:odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS"):
+        registry.find("pretext", "Odd_One:odd-one")
     assert "odd_one" not in imported(installed)
 
 

@@ -9,10 +9,9 @@ def records(results: Path) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def test_plugins_lists_third_party_and_broken_offers(working):
-    done = working.benchbench("plugins", "--json")
-    assert done.returncode == 0, done.stderr
-    rows = {(r["kind"], r["name"]): (r["distribution"], r["version"]) for r in json.loads(done.stdout)}
+def test_plugins_lists_third_party_and_broken_offers(done):
+    assert done["list"].returncode == 0, done["list"].stderr
+    rows = {(r["kind"], r["name"]): (r["distribution"], r["version"]) for r in json.loads(done["list"].stdout)}
     assert rows["pretext", "inversion"] == ("benchbench-good", "1.2.0")
     assert rows["meta", "inner-product"] == ("benchbench-good", "1.2.0")
     assert rows["backbone", "random-features"] == ("benchbench-good", "1.2.0")
@@ -20,9 +19,8 @@ def test_plugins_lists_third_party_and_broken_offers(working):
     assert rows["meta", "protonet"][0] == "benchbench-suite"
 
 
-def test_check_names_the_broken_plugin_and_its_reason(working):
-    done = working.benchbench("plugins", "--check", "--json")
-    states = {(r["kind"], r["name"]): r["state"] for r in json.loads(done.stdout)}
+def test_check_names_the_broken_plugin_and_its_reason(done):
+    states = {(r["kind"], r["name"]): r["state"] for r in json.loads(done["check"].stdout)}
     reason = states.pop(("meta", "broken-meta"))
     assert reason.startswith("broken: ")
     assert "plugin benchbench-broken 0.3" in reason
@@ -30,74 +28,59 @@ def test_check_names_the_broken_plugin_and_its_reason(working):
     assert {name: state for name, state in states.items() if state != "ok"} == {}
 
 
-def test_third_party_components_run_beside_standard_ones(working, finished_run):
-    assert finished_run.returncode == 0, finished_run.stderr
-    found = records(working.folder / "results")
+def test_third_party_components_run_beside_standard_ones(installed, done):
+    assert done["run"].returncode == 0, done["run"].stderr
+    found = records(installed.folder / "results" / "run")
     assert {r["status"] for r in found} == {"ok"}
     methods = {(r["method"]["pretext"], r["method"]["meta"], r["method"]["backbone"]) for r in found}
     wanted = {
         (pretext, meta, backbone)
-        for pretext in ("rotation", "inversion")
+        for pretext in ("jigsaw", "inversion")
         for meta in ("protonet", "inner-product", "nearest-centroid")
-        for backbone in ("conv4", "random-features")
+        for backbone in ("mlp", "random-features")
     }
     assert wanted <= methods
 
 
-def test_leaderboard_shows_third_party_names(working, finished_run):
+def test_leaderboard_shows_third_party_names(done):
     for name in ("inversion", "inner-product", "random-features"):
-        assert name in finished_run.stdout
+        assert name in done["run"].stdout
 
 
-def test_only_what_needs_a_broken_plugin_is_left_out(working):
-    matrix = working.matrix(["rotation"], ["broken-meta", "nearest-centroid"], ["random-features"])
-    results = working.folder / "beside-broken"
-    done = working.benchbench("run", "--matrix", matrix, "--results", results, "--executor", "inline")
-    assert "benchbench-broken 0.3" in done.stderr
-    assert "ImportError: this plugin needs something that is not here" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1)
-    methods = {(r["method"]["pretext"], r["method"]["meta"]) for r in records(results) if r["status"] == "ok"}
-    assert ("rotation", "nearest-centroid") in methods
+def test_only_what_needs_a_broken_plugin_is_left_out(installed, done):
+    broken = done["broken"]
+    assert "benchbench-broken 0.3" in broken.stderr
+    assert "ImportError: this plugin needs something that is not here" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert broken.returncode in (0, 1)
+    good = [r for r in records(installed.folder / "results" / "broken") if r["status"] == "ok"]
+    methods = {(r["method"]["pretext"], r["method"]["meta"]) for r in good}
+    assert ("jigsaw", "nearest-centroid") in methods
     assert all(meta != "broken-meta" for _, meta in methods)
 
 
-def test_showing_a_broken_plugin_says_why(working):
-    done = working.benchbench("plugins", "show", "broken-meta")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: plugin benchbench-broken 0.3: meta 'broken-meta' cannot be imported from ")
+def test_showing_a_broken_plugin_says_why(done):
+    assert done["show"].returncode == 2
+    said = "error: plugin benchbench-broken 0.3: meta 'broken-meta' cannot be imported from "
+    assert done["show"].stderr.startswith(said)
 
 
-def test_unknown_component_suggests_a_third_party_name(working):
-    matrix = working.matrix(["inversoin"], ["protonet"], ["conv4"])
-    done = working.benchbench("run", "--matrix", matrix, "--results", working.folder / "unknown", "--dry-run")
-    assert done.returncode == 2
-    assert "unknown pretext 'inversoin'; did you mean 'inversion'?" in done.stderr
+def test_unknown_component_suggests_a_third_party_name(done):
+    assert done["unknown"].returncode == 2
+    assert "unknown pretext 'inversoin'; did you mean 'inversion'?" in done["unknown"].stderr
 
 
-def test_bare_name_of_two_plugins_is_refused(colliding):
-    matrix = colliding.matrix(["rotation"], ["nearest-centroid"], ["conv4"])
-    results = colliding.folder / "bare"
-    done = colliding.benchbench("run", "--matrix", matrix, "--results", results)
-    assert done.returncode == 2
-    assert done.stderr.strip() == (
+def test_bare_name_of_two_plugins_is_refused(installed, done):
+    assert done["bare"].returncode == 2
+    assert done["bare"].stderr.strip() == (
         "error: pretext 'rotation' is offered by 2 plugins: "
         "write 'benchbench-colliding:rotation' or 'benchbench-suite:rotation'"
     )
-    assert not list(results.rglob("*.jsonl"))
+    assert not list((installed.folder / "results" / "bare").rglob("*.jsonl"))
 
 
-def test_qualified_names_tell_colliding_plugins_apart(colliding):
-    both = ["benchbench-suite:rotation", "benchbench-colliding:rotation"]
-    matrix = colliding.matrix(both, ["nearest-centroid"], ["mlp"])
-    results = colliding.folder / "qualified"
-    done = colliding.benchbench("run", "--matrix", matrix, "--results", results, "--executor", "inline")
-    assert done.returncode == 0, done.stderr
-    trained = {r["training_key"] for r in records(results) if "rotation" in r["method"]["pretext"]}
-    assert len(trained) == 2
-
-
-def test_collision_leaves_other_components_alone(colliding):
-    matrix = colliding.matrix(["none"], ["nearest-centroid"], ["mlp"])
-    done = colliding.benchbench("run", "--matrix", matrix, "--results", colliding.folder / "others", "--dry-run")
-    assert done.returncode == 0, done.stderr
+def test_qualified_names_tell_colliding_plugins_apart(installed, done):
+    # That the others run, beside these, is what the other tests see.
+    assert done["qualified"].returncode == 0, done["qualified"].stderr
+    found = records(installed.folder / "results" / "qualified")
+    assert len({r["training_key"] for r in found if "rotation" in r["method"]["pretext"]}) == 2
