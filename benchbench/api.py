@@ -14,7 +14,7 @@ from benchbench.checkpoints import save_checkpoint
 from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
-from benchbench.execution.briefs import read_briefs
+from benchbench.execution.briefs import each_brief
 from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
 from benchbench.execution.overview import write_plan
@@ -149,7 +149,7 @@ def run_plan(
 
     try:
         if work:
-            runner.run(ordered(work, costs(read_briefs(store.root)[0])), hear)
+            runner.run(ordered(work, costs(each_brief(store.root))), hear)
     finally:
         note.clear()
     outcome.failures = list(dict.fromkeys(outcome.failures))

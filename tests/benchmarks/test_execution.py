@@ -2,25 +2,18 @@
 ``-m full -s`` on a quiet machine; the bounds are 1.7 times the throughput with two jobs on two cores, 0.3 s of overhead
 for a warm tiny training, and 2 s for `benchbench status` on 100,000 cells."""
 
-import hashlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import msgspec
-import numpy as np
 import pytest
 
-from benchbench.execution.briefs import Kind
 from benchbench.execution.job import Event, Job
 from benchbench.execution.local import Local
-from benchbench.execution.overview import PlanFile, PlannedCell, PlannedTraining
-from benchbench.keys import canonical
 from benchbench.matrix import load_matrix
 from benchbench.plan import plan
-from tests.benchmarks.test_leaderboard_scale import EPISODES, TARGETS, record
 
 pytestmark = pytest.mark.full
 
@@ -61,30 +54,6 @@ def test_overhead_of_a_warm_tiny_training(tmp_path, capsys):
         print(f"\n{(spent - sum(inside.values())) / len(inside):.3f} s a training besides what its process does")
 
 
-@pytest.fixture
-def large(tmp_path) -> Path:
-    """A store of 33,334 trainings and 100,002 records of the usual size, all of one training's scores, and its plan.
-    To write them one by one as runs do would take longer than all that is timed."""
-    method = Kind("labels", "protonet", "conv4", "pseudo")
-    blank = {"key": "K" * 64, "training_key": "T" * 64}
-    counts = np.random.RandomState(0).randint(0, 76, EPISODES)
-    templates = {target: canonical(record(0, "", target, counts) | blank) for target in TARGETS}
-    trainings = []
-    (tmp_path / "records").mkdir()
-    for t in range(33_334):
-        key = hashlib.sha256(f"{t}".encode()).hexdigest()
-        cells = [
-            PlannedCell(hashlib.sha256(f"{t} {target}".encode()).hexdigest(), target, "5way-1shot")
-            for target in TARGETS
-        ]
-        lines = [templates[c.target].replace("K" * 64, c.key).replace("T" * 64, key) for c in cells]
-        (tmp_path / "records" / f"{key[:16]}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-        trainings.append(PlannedTraining(key, f"training {t}", method, "glyphs", t, [key], cells))
-    (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "scale.json").write_bytes(msgspec.json.encode(PlanFile("scale", trainings)))
-    return tmp_path
-
-
 def test_status_of_a_hundred_thousand_cells(large, capsys):
     took = []
     for _ in range(4):
@@ -95,6 +64,6 @@ def test_status_of_a_hundred_thousand_cells(large, capsys):
         assert done.stdout.splitlines()[-1].split() == ["scale", "33334", "100002", "100002", "0", "0", "0"]
     with capsys.disabled():
         print(
-            f"\nstatus of 100,002 cells: {took[0]:.2f} s where no run left an index of the records, else "
+            f"\nstatus of 100,002 cells: {took[0]:.2f} s where it leaves an index of the records, then "
             f"{min(took[1:]):.2f} s at best of {', '.join(f'{s:.2f}' for s in took[1:])}"
         )
