@@ -117,6 +117,7 @@ def run_plan(
     trainings = sharded(todo.trainings, shard)
     outcome = Outcome(store, trainings, failed=list(todo.broken))
     work: list[Job] = []
+    where = store.root.resolve()
     for training in trainings:
         held = store.records(training.key)
         cells = _missing(training, held, retry_failed)
@@ -127,7 +128,7 @@ def run_plan(
             outcome.changed.append((training.label, changed))
         if cells:
             replaces = frozenset(digest(held[c.key]) for c in cells if c.key in held)
-            work.append(Job(training, cells, store.root.resolve(), device, rerun_changed, replaces))
+            work.append(Job(training, cells, where, device, rerun_changed, replaces))
         else:
             outcome.reused += 1
         if any(held[c.key].status == "failed" for c in training.cells if c.key in held and c not in cells):
