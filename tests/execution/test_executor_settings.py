@@ -1,6 +1,7 @@
 """How an executor gets its settings, from Python and from the command line."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,11 @@ def test_jobs_are_this_machines_cores_unless_the_executor_decides_for_itself():
     assert make_executor("ray", None, {}).jobs is None
     held = make_executor("ray", 3, {"address": "10.0.0.1:6379", "gpus": 0.25})
     assert (held.jobs, held.address, held.gpus, held.retries) == (3, "10.0.0.1:6379", 0.25, 3)
+
+
+def test_a_shared_folder_is_the_same_on_every_node():
+    given = {"": "", "kept": str(Path.cwd() / "kept"), "/mnt/kept": "/mnt/kept", "s3://b/kept": "s3://b/kept"}
+    assert {name: make_executor("ray", None, {"checkpoints": name}).checkpoints for name in given} == given
 
 
 @pytest.mark.parametrize(
