@@ -66,6 +66,8 @@ class Nodes:
 def nodes() -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Workers would wait for everything else that runs on this machine.
+        patch.setenv("RAY_worker_niceness", "0")
         held = Nodes()
         yield held
         held.cluster.shutdown()
