@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from filelock import SoftFileLease
 
@@ -220,10 +220,17 @@ def _line(file: str, number: int) -> bytes:
 
 
 def record_files(folder: Path) -> list[str]:
-    """The paths of the files of records below a folder, sorted; none where there is no such folder."""
+    """The paths of the files of records below a folder, sorted; none where there is no such folder. Raises OSError for
+    a folder that cannot be read."""
     # `rglob`, and a `Path` for each, take several times as long, which shows where there are ten thousands of them.
-    walked = [(base, name) for base, _, names in os.walk(folder) for name in names if name.endswith(".jsonl")]
+    folders = os.walk(folder, onerror=_raise) if folder.exists() else ()
+    walked = [(base, name) for base, _, names in folders for name in names if name.endswith(".jsonl")]
     return [os.path.join(base, name) for base, name in sorted(walked)]
+
+
+def _raise(error: OSError) -> NoReturn:
+    # Left alone, a walk leaves out what it cannot read, and `benchbench gc` would hold its checkpoints for nobody's.
+    raise error
 
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:

@@ -65,7 +65,7 @@ def command(
     named = {"address": ray_address, "timeout": timeout, "memory": memory}
     executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
     api.make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
-    if seeds:
+    if seeds is not None:
         try:
             overrides["seeds"] = [int(s) for s in seeds.split(",")]
         except ValueError:
