@@ -190,8 +190,10 @@ def test_shared_checkpoints_that_cannot_be_written_fail_no_training(work, tmp_pa
     assert not {"failed", "failures", "record"} & {m[0] for m in said[:-2]}
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("shared", [False, True], ids=["through-the-driver", "shared"])
+@pytest.mark.parametrize(
+    "shared",
+    [pytest.param(False, id="through-the-driver"), pytest.param(True, id="shared", marks=pytest.mark.full)],
+)
 def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
     while len(nodes.workers) > 1:
         nodes.lose()
