@@ -1,6 +1,6 @@
 """A matrix of a hundred thousand cells, planned and driven on embedded data: seconds and memory, printed; no limit is
-asserted on seconds. Run with `-m full -s`; the bounds are 10 s and 500 MB of the process's own memory (what it shares
-with other processes, such as torch's libraries, left out) on a quiet machine."""
+asserted on seconds. Run with `-m full -s`; the bounds are 10 s for the plan and, for its driver, 500 MB that no other
+process shares (as they do torch's libraries), on a quiet machine."""
 
 import json
 import subprocess
@@ -26,8 +26,8 @@ AXES = {
 }
 #: 21 trainings a seed, floors counted, on two targets under two protocols: 84 cells.
 SEEDS = 1200
-#: 500 MB, in MiB.
-LIMIT = 476
+#: MiB: 500 MB for a driver, of which its plan may take a fifth.
+LIMIT, PLAN_LIMIT = 476, 95
 
 
 def planned(seeds: int) -> Plan:
@@ -60,7 +60,7 @@ def test_a_hundred_thousand_cells(benchmark, capsys):
             f"\n{len(cells):,} cells of {len(whole.trainings):,} trainings: {benchmark.stats.stats.min:.1f} s at best, "
             f"{after - before} MiB more than the {before} MiB of a plan of one seed"
         )
-    assert after < LIMIT
+    assert after - before < PLAN_LIMIT
 
 
 #: `benchbench run`, whose trainings take no time.
