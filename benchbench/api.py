@@ -14,7 +14,7 @@ from benchbench.checkpoints import save_checkpoint
 from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
-from benchbench.execution.briefs import read_briefs
+from benchbench.execution.briefs import each_brief
 from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
 from benchbench.execution.overview import write_plan
@@ -117,6 +117,7 @@ def run_plan(
     trainings = sharded(todo.trainings, shard)
     outcome = Outcome(store, trainings, failed=list(todo.broken))
     work: list[Job] = []
+    where = store.root.resolve()
     for training in trainings:
         held = store.records(training.key)
         cells = _missing(training, held, retry_failed)
@@ -127,7 +128,7 @@ def run_plan(
             outcome.changed.append((training.label, changed))
         if cells:
             replaces = frozenset(digest(held[c.key]) for c in cells if c.key in held)
-            work.append(Job(training, cells, store.root.resolve(), device, rerun_changed, replaces))
+            work.append(Job(training, cells, where, device, rerun_changed, replaces))
         else:
             outcome.reused += 1
         if any(held[c.key].status == "failed" for c in training.cells if c.key in held and c not in cells):
@@ -149,7 +150,7 @@ def run_plan(
 
     try:
         if work:
-            runner.run(ordered(work, costs(read_briefs(store.root)[0])), hear)
+            runner.run(ordered(work, costs(each_brief(store.root))), hear)
     finally:
         note.clear()
     outcome.failures = list(dict.fromkeys(outcome.failures))

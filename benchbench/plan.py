@@ -84,7 +84,8 @@ class _Planner:
             method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
             grouped.setdefault(method, []).append(point)
         families = [family for points in grouped.values() if (family := self._family(points))]
-        self.result.trainings = [family.training(seed) for seed in self.matrix.seeds for family in families]
+        seeds = dict.fromkeys(self.matrix.seeds)
+        self.result.trainings = [family.training(seed) for seed in seeds for family in families]
         if not self.result.trainings:
             left_out = [*self.result.broken, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)

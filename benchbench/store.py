@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from filelock import SoftFileLease
 
@@ -150,8 +150,11 @@ def _read_file(path: Path) -> tuple[list[Record], list[str]]:
 
 
 def _lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
-    # Split at line feeds alone: names and reasons may hold what Unicode calls a line separator.
-    return ((n, line) for n, line in enumerate(Path(path).read_bytes().split(b"\n"), 1) if line.strip())
+    # No `Path`: to make one takes as long as to read the file. Split at line feeds alone: names and reasons may hold
+    # what Unicode calls a line separator.
+    with open(path, "rb") as file:
+        lines = file.read().split(b"\n")
+    return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
 
 
 def _unreadable(path: Path | str, number: int, error: ValueError) -> str:
@@ -195,7 +198,7 @@ def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], li
     found: dict[str, T] = {}
     places: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
-    for file in [str(path)] if path.is_file() else _record_files(folder):
+    for file in [str(path)] if path.is_file() else record_files(folder):
         items, unreadable = read(file)
         problems += unreadable
         for number, item in items:
@@ -216,10 +219,18 @@ def _line(file: str, number: int) -> bytes:
     return next(text for n, text in _lines(file) if n == number)
 
 
-def _record_files(folder: Path) -> list[str]:
+def record_files(folder: Path) -> list[str]:
+    """The paths of the files of records below a folder, sorted; none where there is no such folder. Raises OSError for
+    a folder that cannot be read."""
     # `rglob`, and a `Path` for each, take several times as long, which shows where there are ten thousands of them.
-    walked = [(base, name) for base, _, names in os.walk(folder) for name in names if name.endswith(".jsonl")]
+    folders = os.walk(folder, onerror=_raise) if folder.exists() else ()
+    walked = [(base, name) for base, _, names in folders for name in names if name.endswith(".jsonl")]
     return [os.path.join(base, name) for base, name in sorted(walked)]
+
+
+def _raise(error: OSError) -> NoReturn:
+    # Left alone, a walk leaves out what it cannot read, and `benchbench gc` would hold its checkpoints for nobody's.
+    raise error
 
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:

@@ -108,3 +108,9 @@ def main(arguments: list[str] | None = None) -> Any:
             raise
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        # A file that may not be read, say; one that names none is a defect.
+        if debug or error.filename is None:
+            raise
+        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        sys.exit(2)

@@ -9,6 +9,7 @@ from benchbench.errors import BenchbenchError
 
 if TYPE_CHECKING:
     from benchbench.plan import Plan
+    from benchbench.records import Record
     from benchbench.stages import Training
     from benchbench.store import Store
 
@@ -55,10 +56,7 @@ def command(
 ) -> None:
     """Train and score everything in a matrix that the store does not hold yet, then print its leaderboard."""
     from benchbench import api
-    from benchbench.cli.leaderboard import hook_columns
     from benchbench.cli.progress import Reporter
-    from benchbench.leaderboard.aggregate import aggregate
-    from benchbench.leaderboard.render import terminal, write_leaderboard
     from benchbench.matrix import load_matrix
     from benchbench.plan import plan
     from benchbench.store import Store
@@ -67,7 +65,7 @@ def command(
     named = {"address": ray_address, "timeout": timeout, "memory": memory}
     executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
     api.make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
-    if seeds:
+    if seeds is not None:
         try:
             overrides["seeds"] = [int(s) for s in seeds.split(",")]
         except ValueError:
@@ -107,19 +105,28 @@ def command(
         names = ", ".join(name.split(":")[-1] for name in changed)
         click.echo(f"reused across code change ({names}): {label}; --rerun-changed trains it again", err=True)
     cells = sum(len(t.cells) for t in trainings)
-    if small := cells <= LARGE:
-        columns = hook_columns()
-        click.echo(terminal(aggregate(outcome.records, columns)) + "\n")
+    written = _leaderboard(outcome.records, results) if cells <= LARGE else []
     click.echo(f"trained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")
-    if small:
-        for path in write_leaderboard(outcome.records, results, columns):
-            click.echo(f"wrote {path}")
+    for path in written:
+        click.echo(f"wrote {path}")
     click.echo(f"records are under {results / 'records'}")
-    if not small:
+    if cells > LARGE:
         click.echo(f"`benchbench leaderboard {results} --output {results}` makes the leaderboard of {cells:,} cells")
     if outcome.failed or outcome.failures:
         _say_failures(outcome.failures, outcome.failed)
         sys.exit(1)
+
+
+def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:
+    """Print the leaderboard of `records` and write it into `results`; returns its files."""
+    # Not before the end of a run: its libraries take 70 MB, which those of a large matrix are better without.
+    from benchbench.cli.leaderboard import hook_columns
+    from benchbench.leaderboard.aggregate import aggregate
+    from benchbench.leaderboard.render import terminal, write_leaderboard
+
+    columns = hook_columns()
+    click.echo(terminal(aggregate(records, columns)) + "\n")
+    return write_leaderboard(records, results, columns)
 
 
 def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from benchbench.errors import StorageError
-from benchbench.store import atomic_write, decoded_lines, gather
+from benchbench.store import atomic_write, decoded_lines, gather, record_files
 
 #: Raised when `Brief` changes: an index of another version is none.
 VERSION = 1
@@ -124,7 +125,15 @@ def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:
     return found
 
 
-def seconds_of(briefs: list[Brief]) -> dict[str, float]:
+def each_brief(results: Path) -> Iterator[Brief]:
+    """The readable records of a results folder, one after another: those of a large one take a lot of memory. Where
+    two have one key both come."""
+    for file in record_files(results / "records"):
+        for _, brief in decoded_lines(file, _brief)[0]:
+            yield brief
+
+
+def seconds_of(briefs: Iterable[Brief]) -> dict[str, float]:
     """Training key -> seconds that it and its evaluations took, of trainings that are scored."""
     found: dict[str, float] = {}
     for r in briefs:

@@ -29,7 +29,7 @@ from benchbench.training import Report, StageResult, StageRun, Stop, never, run_
 TAIL = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A training and the cells of it that have no record yet, or one that is to be made anew: `replaces` holds the
     digests of those. With `rerun`, stages whose code changed since they were trained are trained again."""

@@ -67,9 +67,11 @@ def write_plan(plan: "Plan", store: Store) -> None:
 def read_plans(results: Path) -> tuple[list[PlanFile], list[str]]:
     """The plans of a results folder, by name of their matrix, and one message for each file that is none.
 
-    Raises BenchbenchError where no run was started in it.
+    Raises BenchbenchError where no run was started in it, OSError where they cannot be read.
     """
-    paths = sorted((results / "plans").glob("*.json"))
+    folder = results / "plans"
+    # Not `glob`, to which a folder that may not be read is empty.
+    paths = sorted(path for path in folder.iterdir() if path.suffix == ".json") if folder.is_dir() else []
     if not paths:
         raise BenchbenchError(f"no run was started in {results}: `benchbench run` starts one")
     decoder = msgspec.json.Decoder(PlanFile)

@@ -28,6 +28,10 @@ from benchbench.store import Store
 TICK = 1.0
 #: Seconds that a cluster's head may take to answer.
 PATIENCE = 10.0
+#: A cluster's head speaks HTTP/2, which both sides begin with a frame of settings, the client after a preface
+#: (RFC 9113, section 3.4).
+PREFACE, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 4
+NO_SETTINGS = bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0))
 
 
 class Ray(Executor):
@@ -45,7 +49,8 @@ class Ray(Executor):
     its data once.
 
     Records come back to the driver's store as they are made, and so do checkpoints, unless `checkpoints` names a folder
-    that every node mounts, or an fsspec URL such as ``s3://bucket/folder``. A worker or node that is lost is replaced,
+    that every node mounts, or an fsspec URL such as ``s3://bucket/folder``: then they stay there, where ``benchbench
+    export`` and ``benchbench gc`` do not look for them. A worker or node that is lost is replaced,
     up to `retries` times a training, which goes on from its last checkpoint. What workers print is in Ray's own logs.
 
     On SLURM: start a head and its workers within one allocation, as Ray's documentation says ("Deploying on Slurm"),
@@ -63,7 +68,8 @@ class Ray(Executor):
         checkpoints: str = "",
     ):
         self.address, self.jobs, self.gpus, self.memory, self.retries = address, jobs, gpus, memory, retries
-        self.checkpoints = checkpoints
+        # On a node a relative path would be another folder.
+        self.checkpoints = checkpoints if "://" in checkpoints or not checkpoints else os.path.abspath(checkpoints)
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
         """Run every job; jobs that share a stage run one after another, beside other runs on
@@ -83,7 +89,7 @@ class Ray(Executor):
         if not joined:
             where = self.address or os.environ.get("RAY_ADDRESS", "")
             try:
-                _listens(where)
+                _answers(where)
                 ray.init(address=self.address or None, log_to_driver=False)
             except (OSError, ValueError, RuntimeError) as error:
                 raise BenchbenchError(f"executor ray: no cluster at {where or 'this machine'}: {error}") from None
@@ -94,12 +100,20 @@ class Ray(Executor):
                 ray.shutdown()
 
 
-def _listens(address: str) -> None:
-    """Raise OSError where nobody listens at a host and port, ValueError where a port is none: Ray would try again and
-    again for minutes."""
+def _answers(address: str) -> None:
+    """Raise OSError where no cluster answers at a host and port, ValueError where a port is none: Ray would try again
+    and again for minutes."""
     parts = urlsplit(address if "://" in address else f"//{address}")
-    if parts.hostname and parts.port:
-        socket.create_connection((parts.hostname, parts.port), PATIENCE).close()
+    if not (parts.hostname and parts.port):
+        return
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return
+        connection.sendall(PREFACE + NO_SETTINGS)
+        with connection.makefile("rb") as answer:
+            frame = answer.read(len(NO_SETTINGS))
+    if len(frame) < len(NO_SETTINGS) or frame[3] != SETTINGS:
+        raise OSError("what answers there is no Ray")
 
 
 @dataclass

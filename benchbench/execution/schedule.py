@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from benchbench.execution.briefs import Brief, Kind, seconds_of
@@ -11,11 +12,20 @@ from benchbench.execution.job import Job
 Costs = dict[tuple[Kind, str], float]
 
 
-def costs(briefs: list[Brief]) -> Costs:
+def costs(briefs: Iterable[Brief]) -> Costs:
     """The median of what a store's trainings of each method and source took, in seconds."""
-    kinds = {r.training_key: (r.method, r.source) for r in briefs}
+    kinds: dict[str, tuple[Kind, str]] = {}
+
+    def noted() -> Iterator[Brief]:
+        # Nothing else is kept of a brief, and equal kinds once: there may be a hundred thousand.
+        once: dict[tuple[Kind, str], tuple[Kind, str]] = {}
+        for r in briefs:
+            kind = r.method, r.source
+            kinds[r.training_key] = once.setdefault(kind, kind)
+            yield r
+
     grouped = defaultdict(list)
-    for key, seconds in seconds_of(briefs).items():
+    for key, seconds in seconds_of(noted()).items():
         grouped[kinds[key]].append(seconds)
     return {kind: median(seconds) for kind, seconds in grouped.items()}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, StorageError
 from benchbench.store import atomic_write
 
 PATTERN = "*.safetensors"
@@ -18,7 +18,7 @@ class Place(Protocol):
         ...
 
     def write(self, name: str, content: bytes | None) -> None:
-        """Replace a file atomically; None removes it."""
+        """Replace a file atomically; None removes it. Raises StorageError."""
         ...
 
 
@@ -60,12 +60,16 @@ class Url:
     def write(self, name: str, content: bytes | None) -> None:
         """See `Place`; a file is written beside its place and then moved there."""
         path = f"{self.root}/{name}"
-        if content is not None:
-            self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self.files.pipe_file(f"{path}.part", content)
-            self.files.mv(f"{path}.part", path)
-        elif self.files.exists(path):
-            self.files.rm_file(path)
+        try:
+            if content is not None:
+                self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self.files.pipe_file(f"{path}.part", content)
+                self.files.mv(f"{path}.part", path)
+            elif self.files.exists(path):
+                self.files.rm_file(path)
+        except Exception as error:
+            # Each kind of storage raises errors of its own.
+            raise StorageError(f"{path} cannot be written: {error}; what is finished is kept") from error
 
 
 def place(where: str) -> Place:

@@ -1,6 +1,9 @@
+import errno
 import json
 import os
 import time
+
+import pytest
 
 from benchbench.keys import content_key
 
@@ -37,6 +40,26 @@ def test_nothing_was_run(command, tmp_path):
     code, out, err = command("status", tmp_path)
     assert (code, out) == (2, "")
     assert "no run was started" in err
+
+
+@pytest.mark.parametrize(("command_name", "folder"), [("status", "plans"), ("status", "records"), ("gc", "records")])
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
+    command, results, monkeypatch, command_name, folder
+):
+    allowed = {name: getattr(os, name) for name in ("listdir", "scandir")}
+
+    def refusing(name):
+        def look(path="."):
+            if os.fspath(path) == str(results / folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return allowed[name](path)
+
+        return look
+
+    for name in allowed:
+        monkeypatch.setattr(os, name, refusing(name))
+    code, out, err = command(command_name, results)
+    assert (code, out, err) == (2, "", f"error: {results / folder}: Permission denied\n")
 
 
 def test_counts_by_an_axis(command, results):

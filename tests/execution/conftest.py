@@ -119,15 +119,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Po
 def launch(
     template: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Driver]]:
-    """Run code in a process: (code, *arguments)."""
+    """Run code in a process: (code, *arguments); with `fresh`, see `drivers.py`."""
     started: list[Driver] = []
 
-    def begin(code: str, *arguments: object) -> Driver:
+    def begin(code: str, *arguments: object, fresh: bool = False) -> Driver:
         folder = tmp_path_factory.mktemp("driver")
         request = {"code": code, "arguments": [str(a) for a in arguments], "environment": environment()}
         assert template.stdin
         assert template.stdout
-        print(json.dumps({**request, "folder": str(folder)}), file=template.stdin, flush=True)
+        print(json.dumps({**request, "folder": str(folder), "fresh": fresh}), file=template.stdin, flush=True)
         started.append(Driver(int(template.stdout.readline()), folder))
         return started[-1]
 

@@ -2,13 +2,16 @@
 that of its interpreter and of torch, which takes seconds, and is no part of what is tested here.
 
 A line is JSON: ``code`` and its ``arguments``, ``environment``, and a ``folder`` for what it prints (``out``, ``err``)
-and, as ``ended``, its exit code. The answer is its process number.
+and, as ``ended``, its exit code. The answer is its process number. Its server of processes is forked from it as well,
+unless the line says ``fresh``: then it is started as users' are.
 """
 
 import json
 import os
 import signal
 import sys
+from itertools import pairwise
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ def serve(matrix: str) -> dict[str, Any]:
     """Read requests until the end of input; returns one in each process that is to do it."""
     import benchbench.api
     import benchbench.cli.run
+    import benchbench.execution.warm
     import benchbench.leaderboard.render  # noqa: F401
     from benchbench.matrix import load_matrix
     from benchbench.plan import plan
@@ -51,7 +55,31 @@ def prepare(request: dict[str, Any]) -> None:
     sys.argv = ["-c", *request["arguments"]]
 
 
+def fork_server() -> None:
+    """Let `multiprocessing` fork its server, where it would start an interpreter that imports the same again."""
+    start = util.spawnv_passfds
+
+    def started(path: bytes, arguments: list[str], passed: list[int]) -> int:
+        program = arguments[-1]
+        if "multiprocessing.forkserver" not in program:
+            return start(path, arguments, passed)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if server := os.fork():
+            return server
+        for kept, following in pairwise([2, *sorted(passed), os.sysconf("SC_OPEN_MAX")]):
+            os.closerange(kept + 1, following)
+        try:
+            exec(program, {})
+        finally:
+            os._exit(0)
+
+    util.spawnv_passfds = started
+
+
 # No guard against being imported: a training's process must not run its driver's program again.
 request = serve(sys.argv[1])
 prepare(request)
+if not request["fresh"]:
+    fork_server()
 exec(compile(request["code"], "<driver>", "exec"), {"__name__": "__main__"})

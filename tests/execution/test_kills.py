@@ -30,29 +30,31 @@ def scored(store: Path) -> set[str]:
     return {r["key"] for r in lines(store) if r["status"] == "ok"}
 
 
-@pytest.mark.parametrize(
-    ("kills", "first", "seeds"),
-    [(2, [0], [0, 1]), pytest.param(20, None, None, marks=[pytest.mark.full, pytest.mark.timeout(1800)])],
-)
-def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(matrix, start, tmp_path, kills, first, seeds):
+#: Of drivers, and as many of workers.
+KILLS = 20
+
+
+@pytest.mark.timeout(1800)
+def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(matrix, start, tmp_path):
     start = partial(start, matrix, jobs=2)
-    quiet, store, rng = tmp_path / "quiet", tmp_path / "killed", random.Random(kills)
-    trainings = benchbench.run(matrix, quiet, seeds=seeds, executor="inline").trained
-    assert trainings == 5 * len(seeds or range(5))
+    quiet, store, rng = tmp_path / "quiet", tmp_path / "killed", random.Random(KILLS)
+    trainings = benchbench.run(matrix, quiet, executor="inline").trained
+    assert trainings == 25
     killed = 0
-    while killed < kills:
-        done = kill_workers(start(store, seeds=first, retry_failed=True), kills - killed, rng)
+    while killed < KILLS:
+        done = kill_workers(start(store, retry_failed=True), KILLS - killed, rng)
         assert {reason for _, reason in done["failed"]} <= {
             "its process was killed by SIGKILL, as the kernel does where memory is short"
         }
         killed += len(done["failed"])
-    held = scored(store)
-    for number in range(kills):
-        driver = start(store, seeds=seeds, retry_failed=True)
+    held, hit = scored(store), 0
+    for number in range(KILLS):
+        driver = start(store, retry_failed=True)
         # Not before it computes: a driver that imports has nothing to lose.
         wait_for(partial(busy, driver))
-        time.sleep(rng.uniform(0, 0.4 * trainings / kills))
+        time.sleep(rng.uniform(0, 0.4 * trainings / KILLS))
         trained = workers(driver)
+        hit += bool(trained)
         driver.kill()
         driver.wait()
         psutil.wait_procs(trained, timeout=10)
@@ -60,7 +62,8 @@ def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(matrix, s
         now = scored(store)
         assert held <= now, f"records lost by kill {number}"
         held = now
-    assert outcome(start(store, seeds=seeds, retry_failed=True))["failed"] == []
+    assert hit > KILLS / 2, "most had something to lose"
+    assert outcome(start(store, retry_failed=True))["failed"] == []
     assert stable(store) == stable(quiet)
     assert {r["status"] for r in lines(store)} == {"ok"}
     assert leaderboard(store) == leaderboard(quiet)

@@ -1,8 +1,15 @@
 """A plugin that misbehaves costs its own cells and nothing else."""
 
 import json
+import multiprocessing
+from dataclasses import replace
 
 import psutil
+
+from benchbench.execution import local
+from benchbench.execution.job import Event, Job
+from benchbench.matrix import load_matrix
+from benchbench.plan import plan
 
 from .conftest import lines, outcome, wait_for
 
@@ -85,3 +92,17 @@ def test_each_failure_is_one_record_a_cell_with_its_reason_and_the_rest_goes_on(
     assert len(children) == 2
     wait_for(lambda: not any(map(psutil.pid_exists, children)), 10)
     assert not list((tmp_path / "runs" / "leases").iterdir())
+
+
+def test_settings_that_no_process_can_be_sent_fail_their_training(matrix, tmp_path, monkeypatch):
+    training = plan(load_matrix(matrix, {"seeds": [0]})).trainings[0]
+    odd = replace(training, source=training.source.model_copy(update={"settings": {"draw": lambda: 0}}))
+    # It computes nothing, so it may be forked from here.
+    monkeypatch.setattr(local, "_server", lambda jobs: multiprocessing.get_context("fork"))
+    heard: list[Event] = []
+    local.Local().run([Job(odd, odd.cells, tmp_path)], heard.append)
+    assert [e.kind for e in heard] == ["started", "failed"]
+    records = lines(tmp_path)
+    assert {r["key"] for r in records} == {c.key for c in odd.cells}
+    assert {r["status"] for r in records} == {"failed"}
+    assert all("<lambda>" in r["reason"] for r in records)

@@ -1,16 +1,18 @@
 """A cluster of several nodes, all on this machine: the same records as without one, whatever happens to a node."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import benchbench
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, StorageError
 from benchbench.execution.job import Event, Job
-from benchbench.execution.ray import Ray, _check, _versions
+from benchbench.execution.ray import Ray, _check, _train, _versions
 from benchbench.keys import canonical
 from benchbench.matrix import Matrix, parse_matrix
 from benchbench.plan import plan
@@ -64,6 +66,8 @@ class Nodes:
 def nodes() -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Workers would wait for everything else that runs on this machine.
+        patch.setenv("RAY_worker_niceness", "0")
         held = Nodes()
         yield held
         held.cluster.shutdown()
@@ -126,8 +130,70 @@ def test_where_no_cluster_is_it_says_so_at_once(tmp_path, monkeypatch, address):
             Ray().run([], lambda event: None)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("shared", [False, True], ids=["through-the-driver", "shared"])
+@pytest.mark.parametrize(
+    ("says", "why"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is no Ray"), (b"", "timed out")]
+)
+def test_what_answers_and_is_no_cluster_is_named_in_time(monkeypatch, says, why):
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("asked Ray"))
+    monkeypatch.setattr("benchbench.execution.ray.PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+
+        def answer() -> None:
+            connection, _ = listens.accept()
+            with connection:
+                connection.sendall(says)
+                while connection.recv(1024):
+                    pass
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        where = f"127.0.0.1:{listens.getsockname()[1]}"
+        with pytest.raises(BenchbenchError, match=f"^executor ray: no cluster at {where}: {why}$"):
+            Ray(address=where).run([], lambda event: None)
+        thread.join()
+
+
+@pytest.fixture
+def work(tmp_path) -> Job:
+    """A training of a stage that takes steps."""
+    (training,) = plan(matrix(["labels"], ["nearest-centroid"], 600)).trainings
+    return Job(training, training.cells, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("shared", ["{folder}", "file://{folder}"])
+def test_shared_checkpoints_pass_nobody_and_are_found_by_the_next_node(work, tmp_path, shared):
+    def messages(store: str) -> list[tuple[str, Any]]:
+        said: list[Any] = []
+        where = Ray(checkpoints=shared.format(folder=tmp_path / "shared")).checkpoints
+        _train(replace(work, store=tmp_path / store), {}, where, said.append)
+        assert said.pop() is None
+        return said
+
+    first, second = messages("one"), messages("other")
+    (record,) = (data for kind, data in first if kind == "record")
+    assert record.status == "ok"
+    assert {kind for kind, _ in first} == {"started", "progress", "record", "finished"}
+    assert [path.name for path in (tmp_path / "shared").rglob("*.*")] == ["final.safetensors"]
+    assert any("step" in data for kind, data in first if kind == "progress")
+    assert not any("step" in data for kind, data in second if kind == "progress"), "it was trained already"
+    (again,) = (data for kind, data in second if kind == "record")
+    assert again.scores == record.scores
+
+
+def test_shared_checkpoints_that_cannot_be_written_fail_no_training(work, tmp_path):
+    (tmp_path / "shared").write_text("a file")
+    said: list[Any] = []
+    _train(work, {}, str(tmp_path / "shared"), said.append)
+    assert [type(m) for m in said[-2:]] == [StorageError, type(None)]
+    assert not {"failed", "failures", "record"} & {m[0] for m in said[:-2]}
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [pytest.param(False, id="through-the-driver"), pytest.param(True, id="shared", marks=pytest.mark.full)],
+)
 def test_a_node_that_is_lost_loses_nothing(nodes, tmp_path, shared):
     while len(nodes.workers) > 1:
         nodes.lose()

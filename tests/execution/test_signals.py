@@ -40,17 +40,19 @@ episodes = 5
 
 
 @pytest.fixture
-def running(launch, tmp_path: Path) -> Driver:
-    """The command in a session of its own, as a terminal starts it, once both trainings take steps."""
+def running(request, launch, tmp_path: Path) -> Driver:
+    """The command in a session of its own, as a terminal starts it, once both trainings take steps. Its parameter says
+    whether its server of processes is started afresh."""
     matrix, store = tmp_path / "long.toml", tmp_path / "runs"
     matrix.write_text(LONG)
-    driver = launch(COMMAND, "run", "--matrix", matrix, "--results", store, "--jobs", "2")
+    fresh = getattr(request, "param", False)
+    driver = launch(COMMAND, "run", "--matrix", matrix, "--results", store, "--jobs", "2", fresh=fresh)
     wait_for(lambda: sum("steps" in p.read_text() for p in store.glob("progress/*.json")) == 2)
     return driver
 
 
 @pytest.mark.parametrize(
-    "name", ["SIGINT", *(pytest.param(name, marks=pytest.mark.full) for name in ("SIGTERM", "SIGHUP"))]
+    ("running", "name"), [(True, "SIGINT"), (False, "SIGTERM"), (False, "SIGHUP")], indirect=["running"]
 )
 def test_a_signal_leaves_checkpoints_behind(running, tmp_path, name):
     # As a terminal does: to the whole group of processes.
@@ -68,7 +70,6 @@ def test_a_signal_leaves_checkpoints_behind(running, tmp_path, name):
     assert not list((tmp_path / "runs" / "progress").iterdir())
 
 
-@pytest.mark.full
 def test_a_second_ctrl_c_ends_at_once_and_no_process_stays(running):
     trainings = workers(running)
     for worker in trainings:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from benchbench.errors import StorageError
 from benchbench.execution.logs import HEAD, MARK, TAIL, BoundedLog
 from benchbench.store import Store, atomic_write
 
-from .conftest import COMMAND, lines, outcome, stable
+from .conftest import COMMAND, lines, stable
 
 #: Run the command as if the disk were full beyond files of this many bytes.
 LIMITED = """
@@ -36,28 +37,38 @@ def test_a_checkpoint_that_does_not_fit_ends_the_run_and_it_goes_on_later(matrix
     assert (later.trained, later.failed) == (5, [])
 
 
-@pytest.mark.full
-def test_a_full_tmpfs(matrix, launch, start, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A file system of 96 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", disk], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", folder], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        driver = launch(COMMAND, "run", "--matrix", matrix, "--results", disk / "runs", "--jobs", "2", "--seeds", "0")
-        _, err = driver.wait()
-        assert driver.returncode == 2, err
-        assert "No space left on device; what is finished is kept, run again to go on" in err
-        held = stable(disk / "runs")
-        assert all(r["status"] == "ok" for r in held.values())
-        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        later = outcome(start(matrix, disk / "runs", jobs=2, seeds=[0]))
-        assert later["failed"] == []
-        assert len(stable(disk / "runs")) == 10
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk(matrix, launch, disk):
+    store, options = disk / "runs", ("--jobs", "2", "--seeds", "0")
+    driver = launch(COMMAND, "run", "--matrix", matrix, "--results", store, *options)
+    _, err = driver.wait()
+    assert driver.returncode == 2, err
+    assert "No space left on device; what is finished is kept, run again to go on" in err
+    assert "Traceback" not in err
+    assert all(r["status"] == "ok" for r in lines(store))
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    later = benchbench.run(matrix, store, executor="inline", seeds=[0])
+    assert later.failed == []
+    assert len(lines(store)) == 10
+
+
+def test_a_disk_that_is_read_only(command, disk):
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    code, _, err = command("run", "--matrix", "ci", "--results", disk / "runs")
+    assert (code, err) == (2, f"error: results folder {disk / 'runs'} cannot be written: Read-only file system\n")
 
 
 @pytest.mark.parametrize("below", [False, True])

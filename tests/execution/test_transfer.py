@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, StorageError
 from benchbench.execution.transfer import Folder, Url, Watched, place
 
 STAGE = "0123456789abcdef" * 4
@@ -33,6 +33,13 @@ def test_what_is_written_is_read_until_it_is_removed(where):
 def test_an_address_that_nothing_opens_is_refused():
     with pytest.raises(BenchbenchError, match="checkpoints nowhere://x: fsspec cannot open it"):
         place("nowhere://x")
+
+
+@pytest.mark.parametrize("where", ["{folder}", "file://{folder}"])
+def test_what_cannot_be_written_is_the_storage_and_nobodys_training(tmp_path, where):
+    (tmp_path / "kept").write_text("a file, where a folder should be")
+    with pytest.raises(StorageError, match="cannot be written"):
+        place(where.format(folder=tmp_path / "kept")).write(NAME, b"new")
 
 
 def test_only_what_changed_is_told(tmp_path):

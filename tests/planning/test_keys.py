@@ -33,3 +33,11 @@ def test_seeds_are_the_outer_order_and_change_every_key(unprepared):
     assert [t.seed for t in trainings] == [0] * half + [1] * half
     assert [t.method for t in trainings[:half]] == [t.method for t in trainings[half:]]
     assert len({c.key for t in trainings for c in t.cells}) == len(trainings)
+
+
+def test_a_seed_that_is_named_twice_is_one(unprepared):
+    again = plan(load_matrix("ci", {"seeds": [1, 0, 1]}), prepare_data=False)
+    half = len(unprepared.trainings) // 2
+    assert [t.key for t in again.trainings] == [
+        t.key for t in unprepared.trainings[half:] + unprepared.trainings[:half]
+    ]
