@@ -22,11 +22,13 @@ def transfer(found: Grid) -> Figure | None:
         return None
     targets: dict[str, list[str]] = {}
     for column, cell in places(found).items():
-        targets.setdefault(cell.target, []).append(column)
-    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in found.columns))]
-    shown = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
-    figure, axes = panels(len(shown), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
-    for axis, method in zip(axes, shown, strict=True):
+        if column in rows[0]:
+            targets.setdefault(cell.target, []).append(column)
+    shown = [column for columns in targets.values() for column in columns]
+    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in shown))]
+    methods = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
+    figure, axes = panels(len(methods), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
+    for axis, method in zip(axes, methods, strict=True):
         of = {r["source"]: r for r in rows if r["method"] == method}
         values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
         # Every row has a scale of its own: targets are not equally hard.
