@@ -59,6 +59,7 @@ def transfer(found: Grid) -> Table:
         f"({', '.join(sources)}) and have a score in every column. Floors are left out: they have no source. "
         "°: in-domain, trained on the target's own training classes.",
         GAP,
+        FITTED,
     ]
     if left := len(held) - len(whole):
         notes.append(f"{left} other methods lack a source or a column; a mean over other methods would not compare.")
@@ -72,6 +73,11 @@ def transfer(found: Grid) -> Table:
 GAP = (
     "transfer gap: in-domain minus cross-domain, percentage points: on each target that is another source, the score "
     "of the same method trained there minus this one's, averaged. Below 0, training elsewhere is better."
+)
+
+FITTED = (
+    "An encoder takes images of another size resized (bilinear, antialiased) to that of its training, grey ones "
+    "repeated over its channels and colour ones averaged to its one; detection and segmentation keep their size."
 )
 
 
