@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchbench.encoders import Encoder
 from benchbench.errors import BenchbenchError
@@ -44,10 +44,22 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 
 def _read(path: Path, encoder: Encoder) -> torch.Tensor:
-    """One image (1, C, H, W) in [0, 1], at its own size, in the encoder's kind of colour."""
+    """One image (1, C, H, W) in [0, 1], at its own size, upright, in the encoder's kind of colour;
+    transparency is left out."""
     try:
         with Image.open(path) as image:
-            x = np.asarray(image.convert("L" if encoder.sample.shape[0] == 1 else "RGB"), np.float32) / 255
+            upright = _eight_bits(ImageOps.exif_transpose(image))
+            x = np.asarray(upright.convert("L" if encoder.sample.shape[0] == 1 else "RGB"), np.float32) / 255
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise BenchbenchError(f"image file {path} cannot be read: {error}") from None
     return torch.from_numpy(x[None, None] if x.ndim == 2 else np.ascontiguousarray(x.transpose(2, 0, 1))[None])
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A grey image of 16 bits brought to 8, which Pillow's own conversion would clip; others of 8 bits as they are.
+    Raises ValueError for what has more."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    if not image.mode.startswith("I;16"):
+        raise ValueError(f"its pixels are of Pillow's mode {image.mode}, expected 8 or 16 bits each")
+    return Image.fromarray(np.round(np.asarray(image, np.float64) / 257).astype(np.uint8))

@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,7 @@ def load_encoder(path: Path | str) -> Encoder:
     Raises BenchbenchError for what is no such file, and where its backbone is not installed.
     """
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
-    try:
-        with safe_open(file, "pt") as held:
-            header = json.loads((held.metadata() or {})["encoder"])
-        tensors = load_file(file)
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise BenchbenchError(
-            f"{file} is no exported encoder ({type(error).__name__}): expected what `benchbench export` writes"
-        ) from None
+    header, tensors = _read(file)
     sample = SampleSpec(**{**header["sample"], "shape": tuple(header["sample"]["shape"])})
     backbone: Backbone = ComponentRef(**header["backbone"]).build(sample)
     convert_norm(backbone)
@@ -72,14 +66,33 @@ def load_encoder(path: Path | str) -> Encoder:
     return Encoder(backbone, sample)
 
 
+def exported_training(folder: Path) -> str | None:
+    """The key of the training whose encoder `save_encoder` wrote into `folder`; None where it holds no such file."""
+    try:
+        return str(_read(folder / WEIGHTS)[0]["about"]["training"])
+    except (BenchbenchError, KeyError):
+        return None
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header and the weights. Raises BenchbenchError for what is no exported encoder."""
+    try:
+        with safe_open(file, "pt") as held:
+            return json.loads((held.metadata() or {})["encoder"]), load_file(file)
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise BenchbenchError(
+            f"{file} is no exported encoder ({type(error).__name__}): expected what `benchbench export` writes"
+        ) from None
+
+
 def write_onnx(path: Path, encoder: Encoder) -> float:
-    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, and run it on two batches;
-    returns the largest difference of a feature.
+    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, once its features on two
+    batches are the encoder's; returns the largest difference.
 
     Raises BenchbenchError where the extra ``onnx`` is not installed, or the outputs differ by more than `TOLERANCE`.
     """
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise BenchbenchError(f"--onnx needs {error.name}: pip install 'benchbench-suite[onnx]'") from None
@@ -91,29 +104,39 @@ def write_onnx(path: Path, encoder: Encoder) -> float:
         output_names=["features"], verbose=False,
     )  # fmt: skip
     assert program is not None
-    program.save(str(path))
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    content = program.model_proto.SerializeToString()
+    run = onnx_run(content)
     with torch.no_grad():
-        differences = [
-            float((torch.from_numpy(session.run(None, {"images": x.numpy()})[0]) - encoder.backbone(x)).abs().max())
-            for x in batches
-        ]
-    if max(differences) > TOLERANCE:
-        path.unlink()
-        raise BenchbenchError(f"the ONNX file's features differ by {max(differences):.2g}, more than {TOLERANCE}")
-    return max(differences)
+        difference = max(float((run(x) - encoder.backbone(x)).abs().max()) for x in batches)
+    if difference > TOLERANCE:
+        raise BenchbenchError(f"the ONNX file's features differ by {difference:.2g}, more than {TOLERANCE}")
+    atomic_write(path, content)
+    return difference
 
 
-def latency(encoder: Encoder, batch: int, repeats: int = 20) -> float:
-    """Milliseconds that a batch takes on one thread of this machine: the median of some runs after a first."""
-    x, threads = torch.rand(batch, *encoder.sample.shape), torch.get_num_threads()
+def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
+    """What an ONNX file, or its content, makes of images (N, *sample): ONNX Runtime's features (N, dim), on one thread
+    of the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    held = str(model) if isinstance(model, Path) else model
+    session = onnxruntime.InferenceSession(held, options, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+
+
+def latency(run: Callable[[Tensor], Tensor], sample: SampleSpec, batch: int, repeats: int = 20) -> float:
+    """Milliseconds that `run` takes for a batch of images on one thread of this machine: the median of some runs after
+    a first."""
+    x, threads = torch.rand(batch, *sample.shape), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         times = []
         with torch.no_grad():
             for _ in range(repeats + 1):
                 started = time.perf_counter()
-                encoder.backbone(x)
+                run(x)
                 times.append(1000 * (time.perf_counter() - started))
     finally:
         torch.set_num_threads(threads)

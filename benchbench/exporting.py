@@ -1,16 +1,29 @@
 """From a record and its checkpoint to an encoder that leaves the benchmark, with its model card."""
 
 import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchbench.checkpoints import load_checkpoint
 from benchbench.components import Backbone, SampleSpec
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
-from benchbench.encoders import ONNX, TOLERANCE, WEIGHTS, Encoder, latency, save_encoder, write_onnx
+from benchbench.encoders import (
+    ONNX,
+    TOLERANCE,
+    WEIGHTS,
+    Encoder,
+    exported_training,
+    latency,
+    onnx_run,
+    save_encoder,
+    write_onnx,
+)
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.evaluation import STATISTICS_IMAGES, restated
 from benchbench.nn import convert_norm, has_norm
@@ -69,31 +82,52 @@ def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
 
 def export(results: Path, key: str, folder: Path, *, onnx: bool = False) -> list[Path]:
     """Write the encoder of a training into `folder`, as safetensors, with a model card and, if wished, as ONNX; returns
-    the files. Raises BenchbenchError; see `records_of` and `encoder_of`."""
+    the files.
+
+    Raises BenchbenchError where `folder` holds anything but an earlier export of this training; see also `records_of`
+    and `encoder_of`.
+    """
     records = records_of(results, key)
+    training = records[0].training_key
+    if folder.is_dir() and any(folder.iterdir()) and exported_training(folder) != training:
+        raise BenchbenchError(
+            f"{folder} is not empty, and what it holds is no export of training {training[:12]}: --output names a new "
+            "folder"
+        )
     encoder, ref = encoder_of(results, records[0])
-    about = {"training": records[0].training_key, "method": records[0].method.model_dump(), "source": records[0].source}
+    about = {"training": training, "method": records[0].method.model_dump(), "source": records[0].source}
     files = [save_encoder(folder, encoder.backbone, ref, encoder.sample, about)]
     difference = None
+    runs: dict[str, Callable[[Tensor], Tensor]] = {f"torch {torch.__version__}": encoder.backbone}
+    # One that an earlier export wrote is of no card any more.
+    (folder / ONNX).unlink(missing_ok=True)
     if onnx:
         difference = write_onnx(folder / ONNX, encoder)
         files.append(folder / ONNX)
+        runs[f"ONNX Runtime {version('onnxruntime')}"] = onnx_run(folder / ONNX)
+    times = {
+        name: ", ".join(f"{latency(run, encoder.sample, n):.2f} ms for {n}" for n in (1, 32))
+        for name, run in runs.items()
+    }
     card = folder / "README.md"
-    atomic_write(card, model_card(records, encoder, difference).encode())
+    atomic_write(card, model_card(records, encoder, times, difference).encode())
     return [*files, card]
 
 
-def model_card(records: list[Record], encoder: Encoder, difference: float | None) -> str:
-    """The card as Markdown: how the encoder was trained, what it scored, its licence and how to load it."""
+def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str], difference: float | None) -> str:
+    """The card as Markdown: how the encoder was trained, what it scored, its licence and how to load it. `times` says
+    how long each runtime takes, `difference` how far the ONNX file's features are from the encoder's."""
     first = records[0]
     source = None if first.flags.floor else _component("dataset", first.content["source"]).load()
     licence = getattr(source, "licence", "") or "not stated"
     rows = [
-        f"| {r.target} | {r.protocol} | {name} | {s.mean:.4f} | {s.ci95:.4f} | {s.n} |"
+        f"| {r.target} | {r.protocol} | {name} | {s.mean:.4f} | "
+        + ("| |" if r.scores[name].unit == "target" else f"{s.ci95:.4f} | {s.n} |")
         for r in sorted(records, key=lambda r: (r.target, r.protocol))
         for name, s in r.summary.items()
+        # How alike pairs of images are has no mean that says anything.
+        if r.scores[name].unit != "pair"
     ]
-    times = ", ".join(f"{latency(encoder, n):.2f} ms for {n}" for n in (1, 32))
     recipe = first.content["recipe"]
     images = " x ".join(map(str, encoder.sample.shape))
     lines = [
@@ -107,10 +141,11 @@ def model_card(records: list[Record], encoder: Encoder, difference: float | None
             pretext=_described(first.content["pretext"]),
             meta=_described(first.content["learner"]),
             backbone=_described(first.content["backbone"]),
+            pretrained=encoder.backbone.pretrained_on or "no",
             regime=first.method.regime,
             source="nothing: it was not trained" if first.flags.floor else _described(first.content["source"]),
-            budget=recipe["budget"],
-            optimisation=recipe["training"],
+            budget=_listed(recipe["budget"]),
+            optimisation=_listed(recipe["training"]),
             seed=first.seed,
             labels=first.flags.labels,
             selection=first.flags.selection,
@@ -120,7 +155,8 @@ def model_card(records: list[Record], encoder: Encoder, difference: float | None
         "",
         "## Scores",
         "",
-        "Means over test episodes or images, with the half-width of their 95% interval.",
+        "Means over n test episodes or images, with the half-width of their 95% interval; what has none describes the "
+        "features of a whole target.",
         "",
         "| target | protocol | metric | mean | ± | n |",
         "|---|---|---|---|---|---|",
@@ -140,8 +176,9 @@ def model_card(records: list[Record], encoder: Encoder, difference: float | None
         "features = encoder.embed(images)  # (N, C, H, W) in [0, 1] -> (N, dim)",
         "```",
         "",
-        f"`{WEIGHTS}` holds the weights. Latency on one thread of {platform.machine()}, torch {torch.__version__}: "
-        f"{times}.",
+        f"`{WEIGHTS}` holds the weights. Latency on one thread of {platform.machine()}: "
+        + "; ".join(f"{name}: {time}" for name, time in times.items())
+        + ".",
     ]
     if difference is not None:
         lines += [
@@ -157,8 +194,12 @@ def _facts(**facts: Any) -> list[str]:
 
 
 def _described(content: dict[str, Any]) -> str:
-    settings = ", ".join(f"{k} = {v}" for k, v in content["settings"].items())
+    settings = _listed(content["settings"])
     return f"{content['name']} (revision {content['revision']})" + (f": {settings}" if settings else "")
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 
 def _component(kind: str, content: dict[str, Any]) -> ComponentRef:

@@ -10,7 +10,7 @@ from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.figures import COLOURS, MOST_PANELS, panels
 from benchbench.leaderboard.grid import Grid, places
 from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
-from benchbench.leaderboard.views.transfer import best_by_target, sources_of
+from benchbench.leaderboard.views.transfer import ALL_PROTOCOLS, best_by_target, sources_of
 from benchbench.leaderboard.views.transfer import transfer as by_source
 
 
@@ -22,11 +22,13 @@ def transfer(found: Grid) -> Figure | None:
         return None
     targets: dict[str, list[str]] = {}
     for column, cell in places(found).items():
-        targets.setdefault(cell.target, []).append(column)
-    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in found.columns))]
-    shown = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
-    figure, axes = panels(len(shown), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
-    for axis, method in zip(axes, shown, strict=True):
+        if column in rows[0]:
+            targets.setdefault(cell.target, []).append(column)
+    shown = [column for columns in targets.values() for column in columns]
+    ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in shown))]
+    methods = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
+    figure, axes = panels(len(methods), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
+    for axis, method in zip(axes, methods, strict=True):
         of = {r["source"]: r for r in rows if r["method"] == method}
         values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
         # Every row has a scale of its own: targets are not equally hard.
@@ -46,7 +48,7 @@ def transfer(found: Grid) -> Figure | None:
         axis.set_title(f"mean of {rows[0]['methods']} methods" if method == ALL_METHODS else method)
     axes[0].set_ylabel("scored on")
     figure.supxlabel("trained on; rows are shaded from worst to best, [ ]: in-domain", fontsize=8)
-    figure.suptitle("score, %, mean over a target's protocols")
+    figure.suptitle("score, %, mean over a target's protocols that every source has")
     return figure
 
 
@@ -79,9 +81,11 @@ def best_transfer(found: Grid) -> Figure | None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    score = f"{row['mean']:.1f}%"
+    # A mean over fewer protocols is not to be read beside the others.
+    over = row["column"].rpartition(", ")[2]
+    score = f"{row['mean']:.1f}%" + (", " if over == ALL_PROTOCOLS else f" on {over}\n")
     if row["methods"] == 1:
-        return f"{score}, the only one"
+        return f"{score}the only one"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     tied = f"; tied with {row['tied']}" if row["tied"] else ""
-    return f"{score}, {row['ahead']:+.1f} on the next\n{p}{tied}"
+    return f"{score}{row['ahead']:+.1f} on the next\n{p}{tied}"

@@ -67,6 +67,9 @@ def test_export_and_load(command, trained: Path, tmp_path: Path) -> None:
     assert f"| digits | nearest-centroid | accuracy | {held.summary['accuracy'].mean:.4f} |" in card
     for part in ("benchbench.load_encoder", "the fonts are DejaVu", "Latency on one thread", "width = 8", "400"):
         assert part in card
+    # What describes features as a whole has no interval, and pairs of images have no mean.
+    assert f"| digits | nearest-centroid | uniformity | {held.summary['uniformity'].mean:.4f} | | |" in card
+    assert "relations" not in card
 
 
 def test_onnx_agrees(command, trained: Path, tmp_path: Path) -> None:
@@ -80,7 +83,14 @@ def test_onnx_agrees(command, trained: Path, tmp_path: Path) -> None:
     for x in (digits(), digits()[:1]):
         found = session.run(None, {"images": x.numpy()})[0]
         assert np.abs(found - encoder.embed(x).numpy()).max() < 1e-4
-    assert "the largest difference found was" in (tmp_path / "README.md").read_text()
+    card = (tmp_path / "README.md").read_text()
+    assert "the largest difference found was" in card
+    assert f"torch {torch.__version__}: " in card
+    assert f"ONNX Runtime {onnxruntime.__version__}: " in card
+    # The same training may be exported again, and nothing stays that the card does not tell of.
+    code, _, err = command("export", key, "--results", trained, "--output", tmp_path)
+    assert code == 0, err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "encoder.safetensors"]
 
 
 @pytest.mark.full
@@ -139,6 +149,12 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
     key = record(trained, "rotation", "nearest-centroid").key
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.safetensors").write_bytes(b"nothing")
+    (tmp_path / "float").mkdir()
+    Image.fromarray(np.ones((9, 9), np.float32)).save(tmp_path / "float" / "x.tif")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("My own.")
+    other = record(trained, "rotation", "maml").key
+    assert command("export", other, "--results", trained, "--output", tmp_path / "other")[0] == 0
     for arguments, message in (
         (("export", "zzzz", "--results", trained), "no training 'zzzz' in"),
         (("export", "", "--results", trained), "begins several keys"),
@@ -146,10 +162,34 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
         (("embed", key, tmp_path / "empty", "--results", trained), "holds no image"),
         (("embed", key, tmp_path, "--results", trained, "--output", "x.txt"), "ends in .npz or .csv"),
         (("embed", tmp_path / "no.safetensors", tmp_path), "is no exported encoder"),
+        (("embed", key, tmp_path / "float", "--results", trained), "mode F, expected 8 or 16 bits"),
+        (("export", key, "--results", trained, "--output", tmp_path / "mine"), "is no export of training"),
+        (("export", key, "--results", trained, "--output", tmp_path / "other"), "is no export of training"),
     ):
         code, _, err = command(*arguments)
         assert code == 2
         assert message in err
+    assert (tmp_path / "mine" / "README.md").read_text() == "My own."
+
+
+def test_images_are_read_as_they_are_seen(trained: Path, tmp_path: Path) -> None:
+    """Sixteen bits stand for the same greys as eight, and a photograph is turned as its camera says."""
+    from benchbench.embedding import embed_folder
+    from benchbench.exporting import encoder_of
+
+    encoder, _ = encoder_of(trained, record(trained, "none", "nearest-centroid"))
+    grey = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "b.png")
+    turned = Image.fromarray(np.rot90(grey).copy())
+    turned.getexif()[0x0112] = 6  # to be turned a quarter clockwise
+    turned.save(tmp_path / "c.png", exif=turned.getexif())
+    embed_folder(encoder, tmp_path, tmp_path / "f.npz")
+    with np.load(tmp_path / "f.npz") as held:
+        a, b, c = held["features"]
+    assert a.any()
+    assert np.array_equal(a, b)
+    assert np.array_equal(a, c)
 
 
 def test_a_checkpoint_that_is_gone_is_named(command, trained: Path, tmp_path: Path) -> None:

@@ -110,3 +110,29 @@ def test_the_packaged_matrices_name_datasets_that_exist(name: str, some: Path, t
     # Thirteen targets; the union's parts are among them.
     assert listed == set(matrix.axes.target)
     assert len(listed) == 13
+
+
+def test_transfer_asks_for_omniglot_and_cifar_fs_where_their_files_are(tmp_path: Path, monkeypatch) -> None:
+    """Both as sources and as targets, with every embedded target; without them it is whole on embedded data."""
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCHBENCH_DATA", str(tmp_path))
+    matrix = load_matrix("transfer")
+
+    def places() -> tuple[dict[str, set[str]], set[str]]:
+        made = plan(matrix, prepare_data=False)
+        targets: dict[str, set[str]] = {}
+        for training in made.trainings:
+            found = {cell.target.name.removeprefix("benchbench-suite:") for cell in training.cells}
+            targets.setdefault(training.source_name, set()).update(found)
+        return targets, {name for name, _ in made.missing}
+
+    embedded = {"glyphs", "symbols", "digits", "glyph-scenes"}
+    real = {"omniglot", "cifar-fs"}
+    assert places() == (dict.fromkeys(("glyphs", "symbols"), embedded), real)
+    for image in (
+        "omniglot-py/images_background/Greek/character01/1.png", "omniglot-py/images_evaluation/N_Ko/character01/1.png",
+        "cifar100/apple/1.png",
+    ):  # fmt: skip
+        (tmp_path / image).parent.mkdir(parents=True)
+        (tmp_path / image).touch()
+    assert places() == (dict.fromkeys(("glyphs", "symbols", *real), embedded | real), set())

@@ -10,6 +10,7 @@ from PIL import Image
 from benchbench.keys import content_key
 from benchbench.leaderboard.figures import COLOURS, styled, svg
 from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.heatmaps import best_transfer
 from benchbench.leaderboard.plots import scores, svgs
 from benchbench.leaderboard.render import write_leaderboard
 
@@ -107,3 +108,19 @@ def test_a_wide_and_a_long_leaderboard_are_cut_and_say_so(make):
     with styled():
         shown = text_of(svg(scores(grid(records))))
     assert "the best 30 of 32 rows, 6 of 7 columns" in shown
+
+
+def test_a_best_mean_over_fewer_protocols_says_so(make):
+    records = [
+        make("labels", "protonet", counts=counts, source=source).model_copy(
+            update={"protocol": protocol, "key": f"{source} {protocol}"}
+        )
+        for source, protocols in (("glyphs", "abc"), ("symbols", "ab"))
+        for protocol, counts in zip(protocols, ((5, 5), (6, 6), (10, 10)), strict=False)
+    ]
+    figure = best_transfer(grid(records))
+    assert figure is not None
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "labels × protonet\n70.0%, the only one",
+        "labels × protonet\n55.0% on 2 of 3 protocols\nthe only one",
+    ]

@@ -135,6 +135,26 @@ def test_transfer_averages_over_the_methods_that_every_source_has(place):
     assert own == {(f"{p} × protonet", s): 10 * c for (p, s), c in accuracies.items()}
 
 
+def test_transfer_leaves_out_what_no_method_was_scored_under_from_some_source(place):
+    records = [place("rotation", counts=(c, c), source=s) for s, c in (("glyphs", 4), ("symbols", 6))]
+    records.append(place("rotation", counts=(9, 9), shots=5))
+    # From glyphs it has the column, from symbols it lacks it, as another method does not.
+    records += [place("jigsaw", source="glyphs"), place("jigsaw", target="digits", source="symbols")]
+    table = view("transfer", records)
+    assert "glyphs 5way-5shot" not in table.rows.columns
+    assert "since no method has a score there from every source: digits 5way-1shot, glyphs 5way-5shot." in "".join(
+        table.notes
+    )
+    assert [(r["method"], r["source"], r["methods"]) for r in plain_rows(table)] == [
+        ("all", "glyphs", 1), ("all", "symbols", 1),
+        ("rotation × protonet", "glyphs", 1), ("rotation × protonet", "symbols", 1),
+    ]  # fmt: skip
+    assert [r["glyphs 5way-1shot"] for r in plain_rows(table)] == pytest.approx([40, 60, 40, 60])
+    assert "digits 5way-1shot" not in plain_rows(table)[0]
+    nothing = view("transfer", [place(source="glyphs"), place(target="digits", source="symbols")])
+    assert nothing.rows.empty
+
+
 def test_the_transfer_gap_is_what_training_elsewhere_costs_on_the_same_target(place):
     accuracies = {
         ("glyphs", "glyphs"): 8,
@@ -177,8 +197,8 @@ def test_what_transfers_best_and_whether_it_is_told_apart(place):
 
 
 def test_what_transfers_best_over_all_protocols_of_a_target(place):
-    def scored(pretext, shots, counts, images):
-        return place(pretext, source="symbols", counts=counts, shots=shots).model_copy(update={"episodes_hash": images})
+    def scored(pretext, shots, counts, images, source="symbols"):
+        return place(pretext, source=source, counts=counts, shots=shots).model_copy(update={"episodes_hash": images})
 
     def best(records):
         (row,) = [r for r in rows("best-transfer", records) if r["column"] == "glyphs, all protocols"]
@@ -200,6 +220,11 @@ def test_what_transfers_best_over_all_protocols_of_a_target(place):
     assert found["mean"] == pytest.approx((50 + 50 + 70) / 3)
     # What lacks a protocol is not compared.
     assert best([*same, *apart, scored("jigsaw", 1, (9, 9), "images")])["methods"] == 2
+    # Another source's methods were scored under two of the three.
+    fewer = [scored("rotation", shots, (c, c), "images", "digits") for c, shots in ((4, 1), (8, 2))]
+    found = {r["column"]: r for r in rows("best-transfer", [*same, *apart, *fewer]) if r["source"] == "digits"}
+    assert found["glyphs, 2 of 3 protocols"]["mean"] == pytest.approx(60)
+    assert "glyphs, all protocols" not in found
 
 
 def test_shots_curves_need_a_protocol_that_states_them(place, make):

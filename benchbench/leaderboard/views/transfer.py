@@ -1,7 +1,8 @@
 """Where a method was trained against where it is scored."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,38 +27,44 @@ def sources_of(found: Grid) -> list[str]:
 
 
 def transfer(found: Grid) -> Table:
-    """The transfer matrix, source x target: of every method that was trained on every source and scored everywhere,
-    after the mean over these methods."""
+    """The transfer matrix, source x target: of every method that was trained on every source and has all of its columns
+    from each, after the mean over these methods. A column that no method has from some source is left out."""
     text, gaps, sources, held = names(found), transfer_gaps(found), sources_of(found), trained(found)
+    scored = [{c for row in _members(found, s) for c in found.columns if found.scored(row, c)} for s in sources]
+    shown = [c for c in found.columns if all(c in of_source for of_source in scored)]
     whole = {
         method: rows
         for method, rows in held.items()
-        if len(rows) == len(sources) and all(found.complete(row) for row in rows.values())
+        if len(rows) == len(sources) and shown and all(found.scored(row, c) for row in rows.values() for c in shown)
     }
     rows: list[dict[str, Any]] = []
     for source in sources if whole else []:
         of = [rows[source] for rows in whole.values()]
-        rows.append({"method": ALL, "source": source, "methods": len(of)} | _means(found, of))
+        rows.append({"method": ALL, "source": source, "methods": len(of)} | _means(found, of, shown))
         there = [gaps[row] for row in of if row in gaps]
         rows[-1]["transfer_gap"] = math.fsum(there) / len(there) if there else None
     for method, by_source in whole.items():
         for source in sources:
             row = by_source[source]
             name = text[row].removesuffix(f", {source}")
-            rows.append({"method": name, "source": source, "methods": 1} | _means(found, [row]))
+            rows.append({"method": name, "source": source, "methods": 1} | _means(found, [row], shown))
             rows[-1] |= {"transfer_gap": gaps.get(row), **dict(zip(("pretext", "meta"), method, strict=False))}
     columns: dict[str, Any] = {"method": lambda r: r["method"], "source": lambda r: r["source"]}
-    for name, cell in places(found).items():
-        columns[name] = lambda r, c=name, t=cell.target: number(r[c]) + ("°" if r["source"] == t else "")
+    targets = {name: cell.target for name, cell in places(found).items()}
+    for name in shown:
+        columns[name] = lambda r, c=name: number(r[c]) + ("°" if r["source"] == targets[c] else "")
     columns["transfer gap"] = lambda r: number(r["transfer_gap"])
     notes = [
         f"Percent. {ALL}: the plain mean over {len(whole)} methods, those that were trained on every source "
         f"({', '.join(sources)}) and have a score in every column. Floors are left out: they have no source. "
         "°: in-domain, trained on the target's own training classes.",
         GAP,
+        FITTED,
     ]
     if left := len(held) - len(whole):
         notes.append(f"{left} other methods lack a source or a column; a mean over other methods would not compare.")
+    if lacking := [c for c in found.columns if c not in shown]:
+        notes.append(f"Left out, since no method has a score there from every source: {', '.join(lacking)}.")
     if len(sources) == 1:
         notes.append("A single source says nothing of transfer between sources.")
     return tabular("Transfer", rows, columns, notes)
@@ -68,9 +75,14 @@ GAP = (
     "of the same method trained there minus this one's, averaged. Below 0, training elsewhere is better."
 )
 
+FITTED = (
+    "An encoder takes images of another size resized (bilinear, antialiased) to that of its training, grey ones "
+    "repeated over its channels and colour ones averaged to its one; detection and segmentation keep their size."
+)
 
-def _means(found: Grid, rows: list[Row]) -> dict[str, float]:
-    return {column: math.fsum(found.scores[r][column].mean for r in rows) / len(rows) for column in found.columns}
+
+def _means(found: Grid, rows: list[Row], columns: list[str]) -> dict[str, float]:
+    return {column: math.fsum(found.scores[r][column].mean for r in rows) / len(rows) for column in columns}
 
 
 def best_transfer(found: Grid) -> Table:
@@ -91,8 +103,9 @@ def best_transfer(found: Grid) -> Table:
         "For every source and every target and protocol: the method with the highest mean, how far it is ahead of the "
         "next (paired on the same test episodes or images, 95% interval), and p after Holm's correction over the "
         "methods it is compared with. not told apart: methods that are not significantly worse (5%). °: in-domain.",
-        f"{ALL_PROTOCOLS}: the mean over the target's protocols, of the methods that have them all. Protocols on the "
-        "same test images are averaged image by image before they are compared; other sets are taken as independent.",
+        f"{ALL_PROTOCOLS}: the mean over the target's protocols (or those that the source's methods were scored on), "
+        "of the methods that have them all. Protocols on the same test images are averaged image by image before they "
+        "are compared; other sets are taken as independent.",
     ]
     if any(r.get("over") == "episodes" for r in rows):
         notes.append("A single training seed stands behind some: these compare trainings, not methods.")
@@ -100,18 +113,25 @@ def best_transfer(found: Grid) -> Table:
 
 
 def best_by_target(found: Grid) -> list[dict[str, Any]]:
-    """The numbers of the view over all protocols of a target that has several, for every source."""
+    """The numbers of the view over all protocols of a target that has several, for every source: over those that any of
+    its methods was scored under."""
     by_target: dict[str, list[str]] = {}
     for column, cell in places(found).items():
         by_target.setdefault(cell.target, []).append(column)
-    tables = {target: _sets(found, columns) for target, columns in by_target.items() if len(columns) > 1}
+    compared = {column: set(shared(found, column)) for column in found.columns}
+    averaged = cache(lambda columns: _sets(found, columns))
     rows: list[dict[str, Any]] = []
     for source in sources_of(found):
         members = _members(found, source)
-        for target, sets in tables.items():
-            parts, sizes = [table for table, _ in sets], [size for _, size in sets]
+        for target, everything in by_target.items():
+            columns = tuple(c for c in everything if compared[c] & members)
+            if len(columns) < 2:
+                continue
+            parts, sizes = zip(*averaged(columns), strict=True)
             scored = {row: [part[row] for part in parts] for row in members if all(row in part for part in parts)}
-            rows += _best(found, source, target, f"{target}, {ALL_PROTOCOLS}", scored, sizes)
+            most = f"{len(columns)} of {len(everything)} protocols"
+            title = f"{target}, {ALL_PROTOCOLS if len(columns) == len(everything) else most}"
+            rows += _best(found, source, target, title, scored, sizes)
     return rows
 
 
@@ -126,7 +146,7 @@ def _members(found: Grid, source: str) -> set[Row]:
     return {row for row, cells in found.members.items() if not cells[0].floor and cells[0].source == source}
 
 
-def _sets(found: Grid, columns: list[str]) -> list[tuple[dict[Row, Scored], int]]:
+def _sets(found: Grid, columns: tuple[str, ...]) -> list[tuple[dict[Row, Scored], int]]:
     """The scores of some columns, those on the same test images or episodes averaged one by one: a table a set, and how
     many columns it stands for."""
     sets: dict[str, list[dict[Row, Scored]]] = {}
@@ -141,7 +161,7 @@ def _sets(found: Grid, columns: list[str]) -> list[tuple[dict[Row, Scored], int]
 
 
 def _best(
-    found: Grid, source: str, target: str, column: str, scored: dict[Row, list[Scored]], sizes: list[int]
+    found: Grid, source: str, target: str, column: str, scored: dict[Row, list[Scored]], sizes: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """The row of numbers of a place, if any method has scores there; `scored`: those of its sets of episodes, which
     stand for so many columns each as `sizes` says."""

@@ -271,6 +271,17 @@ def test_a_narrow_screen_needs_no_sideways_scrolling_of_the_page(show):
     assert tab.get_by_role("dialog").bounding_box()["width"] <= 420
 
 
+def test_a_column_is_as_wide_as_its_longest_word(show, make):
+    tab = show([make(source=s) for s in ("symbols", "traffic-sign", "glyphs")], viewport={"width": 800, "height": 850})
+    lines = """cells => Object.fromEntries(cells.map((cell) => {
+        const words = document.createRange();
+        words.selectNodeContents(cell);
+        return [cell.textContent, new Set([...words.getClientRects()].map((line) => line.top)).size];
+    }))"""
+    found = tab.eval_on_selector_all(".tabulator-cell.is-text:not(.tabulator-frozen) .text", lines)
+    assert [found[source] for source in ("symbols", "traffic-sign", "glyphs")] == [1, 1, 1]
+
+
 def test_plots_are_images_that_load(show, make):
     drawn = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><rect style="fill:#f00" width="9"/></svg>'
     tab = show([make()], plots={"accuracy-cost": drawn})

@@ -78,12 +78,13 @@ function heading(title) {
   );
 }
 
-// A heading breaks between words, unless it is short.
+// A heading breaks between words, unless it is short. Neither it nor a text below it breaks within a word.
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = `600 13.5px ${getComputedStyle(document.body).fontFamily}`;
-function headingWidth(title) {
-  const pieces = title.length < 10 ? [title] : title.split(" ");
-  return Math.min(220, Math.ceil(Math.max(...pieces.map((piece) => pen.measureText(piece).width))));
+function widthOf({ title, kind, index }) {
+  const below = kind === "text" ? data.rows.flatMap((row) => row.text[index].split(" ")) : [];
+  const pieces = new Set([...(title.length < 10 ? [title] : title.split(" ")), ...below]);
+  return Math.ceil([...pieces].reduce((widest, piece) => Math.min(220, Math.max(widest, pen.measureText(piece).width)), 0));
 }
 
 function columnOf(column) {
@@ -96,7 +97,7 @@ function columnOf(column) {
     frozen: first,
     minWidth: first
       ? Math.min(236, Math.round(innerWidth * 0.38))
-      : Math.max(kind === "score" ? 124 : 64, headingWidth(title) + 21),
+      : Math.max(kind === "score" ? 124 : 64, widthOf(column) + 21),
     widthGrow: kind === "score" ? 2 : 1,
     resizable: "header",
     cssClass: `is-${kind}`,
