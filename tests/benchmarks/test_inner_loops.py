@@ -77,7 +77,6 @@ def by_higher(first_order: bool = False) -> Callable[[Any, Episodes], Tensor]:
 
 
 SMALL = (16, 28, 1, EpisodeShape(5, 1, 1))
-USUAL = (4, 28, 1, EpisodeShape(5, 1, 15))
 LARGE = (2, 84, 3, EpisodeShape(5, 1, 15))
 
 
@@ -98,19 +97,26 @@ def test_maml(benchmark, kind, setup, least, rounds):
     compare(benchmark, work, lambda: step(learner, episodes), each, least=least, rounds=rounds)
 
 
-@pytest.mark.parametrize(
-    ("kind", "setup", "rounds"),
-    [(FOMAML, SMALL, 3), (MAML, USUAL, 3), (MAML, LARGE, 2)],
-    ids=["fomaml-28", "maml-28-q15", "maml-84"],
-)
-def test_a_chunk_against_a_task_at_a_time(benchmark, kind, setup, rounds):
-    """Why tasks of a chunk share convolutions at every shape: the same code a task at a time is no faster."""
-    tasks, size, channels, shape = setup
-    learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=3 if setup is USUAL else 1)
+#: Setups of a grid: small and large images, few and many of them in a task.
+GRID = {
+    "28-q1": (4, 28, 1, EpisodeShape(5, 1, 1)),
+    "28-q15": (4, 28, 1, EpisodeShape(5, 1, 15)),
+    "84-q1": (4, 84, 3, EpisodeShape(5, 1, 1)),
+    "84-q15": (2, 84, 3, EpisodeShape(5, 1, 15)),
+}
+
+
+@pytest.mark.parametrize("setup", GRID)
+@pytest.mark.parametrize("kind", [FOMAML, MAML], ids=["fomaml", "maml"])
+def test_a_chunk_against_a_task_at_a_time(benchmark, kind, setup):
+    """Whether tasks shall share convolutions: the same code a task at a time is the loop over tasks in the fastest
+    layout. Where that is faster at some shape, `encode_tasks` needs a table of shapes."""
+    tasks, size, channels, shape = GRID[setup]
+    learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=1)
     episodes = drawn(tasks, size, shape, channels)
-    work = f"{kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}: {CHUNK} tasks at once"
+    work = f"{kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}: {tasks} tasks at once"
     others = {"one at a time": lambda: step(learner, episodes, 1)}
-    compare(benchmark, work, lambda: step(learner, episodes), others, rounds=rounds)
+    compare(benchmark, work, lambda: step(learner, episodes), others, least=0.95, rounds=3)
 
 
 @pytest.mark.parametrize(
