@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchbench import Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, convert_norm
 from benchbench.drawing import CHUNK
+from benchbench_standard.backbones import conv4 as backbone
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.anil import ANIL
 from benchbench_standard.metas.fomaml import FOMAML
@@ -108,15 +109,21 @@ GRID = {
 
 @pytest.mark.parametrize("setup", GRID)
 @pytest.mark.parametrize("kind", [FOMAML, MAML], ids=["fomaml", "maml"])
-def test_a_chunk_against_a_task_at_a_time(benchmark, kind, setup):
-    """Whether tasks shall share convolutions: the same code a task at a time is the loop over tasks in the fastest
-    layout. Where that is faster at some shape, `encode_tasks` needs a table of shapes."""
+def test_paths(benchmark, kind, setup, monkeypatch):
+    """What `backbone.TURNS` is made from: the path that it names against the other one, at every shape of the grid."""
     tasks, size, channels, shape = GRID[setup]
     learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=1)
     episodes = drawn(tasks, size, shape, channels)
-    work = f"{kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}: {tasks} tasks at once"
-    others = {"one at a time": lambda: step(learner, episodes, 1)}
-    compare(benchmark, work, lambda: step(learner, episodes), others, least=0.95, rounds=3)
+    turns = backbone.take_turns((size, size), "cpu")
+
+    def other() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(backbone, "TURNS", {} if turns else {"cpu": 0})
+            step(learner, episodes)
+
+    ours, theirs = ("in turns", "all at once") if turns else ("all at once", "in turns")
+    work = f"path of {kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}: {ours}"
+    compare(benchmark, work, lambda: step(learner, episodes), {theirs: other}, least=0.95, rounds=3)
 
 
 @pytest.mark.parametrize(
