@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, SampleSpec, task_batch_norm
 
-#: The image side from which tasks take turns on a type of device, as the grid of tests/benchmarks/test_inner_loops.py
-#: has it: 84 px are a tenth faster so, 56 px and fewer up to a third slower. Not measured elsewhere than on CPUs.
+#: The image side from which tasks take turns on a type of device. From the grid of results/BENCHMARKS.md: at 84 px that
+#: takes 0.87 to 1.06 times as long as all at once, at 28 px 1.3 to 1.5 times; 56 px are even. Devices that are not
+#: named were not measured.
 TURNS = {"cpu": 64}
 
 
