@@ -14,7 +14,8 @@ from tests.benchmarks import plain_launch
 from tests.benchmarks.ratios import keep
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
-TRAININGS, STEPS, TASKS = 4, 20, 16
+#: Long enough that starting and preparing, some seconds on both sides, do not decide.
+TRAININGS, STEPS, TASKS = 4, 40, 16
 MATRIX = """name = "launch"
 seeds = {seeds}
 floors = false
