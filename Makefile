@@ -15,7 +15,7 @@ BASE := HEAD
 # share what is made for them.
 WORKERS := 2
 REV := HEAD
-BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling cuda)
+BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling launch cuda)
 
 .DEFAULT_GOAL := help
 .PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
 from benchbench.components import Backbone, MetaLearner, SampleSpec
+from benchbench.data.pool import unit
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import class_index
 from benchbench.episodes import Episodes, EpisodeShape
@@ -104,8 +105,7 @@ class Target:
 
     def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
         """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
-        x = torch.from_numpy(np.ascontiguousarray(self.data.table.x[rows])).to(self.device)
-        return fit(x.to(torch.get_default_dtype()).div_(255), sample or self.sample)
+        return fit(unit(self.data.table.x[rows], self.device), sample or self.sample)
 
     @property
     def used(self) -> np.ndarray:

@@ -16,6 +16,14 @@ from benchbench.sampling.meta_dataset import VariableShape, describe, next_episo
 from benchbench.sampling.sources import Source, sources_of
 
 
+def unit(x: np.ndarray, device: torch.device) -> Tensor:
+    """Bytes (N, *shape) -> floats in [0, 1] on a device, where they are converted."""
+    if device.type == "cpu":
+        # One pass over them, where torch takes two; a quotient is the same in both.
+        return torch.from_numpy(np.divide(x, 255, dtype=torch.empty(0).numpy().dtype, order="C"))
+    return torch.from_numpy(np.ascontiguousarray(x)).to(device).to(torch.get_default_dtype()).div_(255)
+
+
 class Pool:
     """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
 
@@ -82,8 +90,7 @@ class Pool:
 
     def images(self, index: Tensor) -> Tensor:
         """index (...) on the CPU -> samples (..., *shape) float in [0, 1] on the pool's device."""
-        x = torch.from_numpy(self._x[self._rows[index.flatten().numpy()]]).to(self.device)
-        return x.to(torch.get_default_dtype()).div_(255).unflatten(0, index.shape)
+        return unit(self._x[self._rows[index.flatten().numpy()]], self.device).unflatten(0, index.shape)
 
     def draw(self, count: int, n: int, rng: Rng) -> Tensor:
         """`count` sets of `n` distinct samples: (count, n, *shape)."""
@@ -103,7 +110,10 @@ class Pool:
             for w, c in enumerate(draw_classes(state, shape.ways, len(source.index), source.variants)):
                 members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
-        return Episodes.from_classes(self.images(torch.from_numpy(rows)), shape)
+        # Rows are divided into support and queries, not images, which would be copied once more.
+        drawn = Episodes.from_classes(torch.from_numpy(rows), shape)
+        support_y, query_y = drawn.support_y.to(self.device), drawn.labels().to(self.device)
+        return Episodes(self.images(drawn.support_x), support_y, self.images(drawn.query_x), query_y, shape.ways)
 
     def variable_episode(self, shape: VariableShape, rng: Rng) -> Episodes:
         """One episode of varying ways and shots over the pool's true classes, of one source as above: B = 1."""

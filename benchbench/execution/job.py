@@ -104,8 +104,11 @@ def _numbered(report: Report, number: int, stages: int) -> Report:
 @contextmanager
 def settled(threads: int, device: str) -> Iterator[None]:
     """Run a block on `threads` threads with deterministic algorithms; afterwards all is as before."""
-    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    memory: Any = torch.utils.deterministic
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
+    # Else every new tensor is filled with NaN before it is written: up to a tenth of a step of Conv-4.
+    memory.fill_uninitialized_memory = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # `use_deterministic_algorithms` does the same, and imports a compiler, which takes seconds.
     torch.set_deterministic_debug_mode("warn")
@@ -114,6 +117,7 @@ def settled(threads: int, device: str) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         torch.set_deterministic_debug_mode(before[1])
+        memory.fill_uninitialized_memory = before[2]
 
 
 def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:

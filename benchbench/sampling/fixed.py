@@ -39,7 +39,7 @@ def check_shape(
     available = len(set(groups)) if groups is not None else len(index)
     if shape.ways > available:
         raise BenchbenchError(f"{where}: {shape.ways}-way episodes need {shape.ways} classes, but it has {available}")
-    smallest = min(len(rows) for rows in index)
+    smallest = min(map(len, index))
     if shape.per_class > smallest:
         raise BenchbenchError(
             f"{where}: {shape.shots} shots + {shape.queries} queries need {shape.per_class} images a class, "

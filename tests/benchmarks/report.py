@@ -16,12 +16,16 @@ HEAD = """# Benchmarks
 
 How many times longer a peer takes for the same mathematics: losses and gradients agree to 1e-10 in float64 before
 anything is timed. Each row is a ratio within one run, both on the same threads and allocator settings, in turns, CPU
-time, the median over rounds; in brackets the smallest and largest round. The fastest peer decides. `make bench`
-measures the table, `make bench-compare REV=...` compares its ratios with another revision's.
+time, the median over rounds; in brackets the smallest and largest round. The fastest peer decides. The launch alone is
+by the clock, both as a user types them: nothing set, processes as they start. `make bench` measures the table,
+`make bench-compare REV=...` compares its ratios with another revision's.
 
 The plain loop is PyTorch as the papers' code has it, a task at a time. It stands for learn2learn, too, whose 0.2.0
 does not build on Python 3.11 and which was within 5 % of it where it ran. torchmeta 1.8.0 does not import beside the
 torchvision in use.
+
+A `path` is how the tasks of a chunk share Conv-4's convolutions, all at once or in turns: the one that conv4.py names
+for a shape, against the other.
 """
 
 
@@ -73,7 +77,7 @@ def markdown(held: dict[str, Any]) -> str:
     if missed:
         text += "\n## Missed\n\nWhere the time of ours goes, by operator:\n\n" + "\n".join(missed) + "\n"
     if any("curve" in row for row in held["rows"].values()):
-        text += "\n![CPU time of a task against tasks, ways, shots and image size](benchmarks.png)\n"
+        text += "\n![Time of a task against jobs, tasks, ways, shots and image size](benchmarks.png)\n"
     return text
 
 
@@ -86,7 +90,7 @@ def _allocator(row: dict[str, Any]) -> str:
 
 
 def plot(held: dict[str, Any], path: Path) -> None:
-    """A panel for each axis: milliseconds of CPU time a task, ours and the plain loop's."""
+    """A panel for each axis: milliseconds a task, ours and the plain loop's, of CPU time; by the clock for jobs."""
     curves = [row["curve"] for row in held["rows"].values() if "curve" in row]
     if not curves:
         return

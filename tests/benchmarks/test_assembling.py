@@ -1,4 +1,8 @@
-"""Making episodes out of a table of images, against easyfsl's sampler behind torch's loader; see `ratios`."""
+"""Making episodes out of a table of images, against easyfsl's sampler behind torch's loader; see `ratios`.
+
+The peer's images are tensors already, where most programs have files. A third of ours are draws of NumPy's legacy
+generator, among them a permutation of all classes an episode; records depend on these streams.
+"""
 
 import time
 

@@ -95,4 +95,4 @@ def test_adapted_weights(benchmark):
     expected = theirs()
     assert (ours() - expected).abs().max() < 1e-2 * expected.abs().max()
     work = "MAML on 8 episodes, 5 steps, 28 px, 5-way 1-shot, q15"
-    compare(benchmark, work, ours, {"episode loop": theirs}, rounds=3)
+    compare(benchmark, work, ours, {"episode loop": theirs}, least=1.5, rounds=3)

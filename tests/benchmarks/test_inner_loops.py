@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchbench import Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, convert_norm
 from benchbench.drawing import CHUNK
+from benchbench_standard.backbones import conv4 as backbone
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.anil import ANIL
 from benchbench_standard.metas.fomaml import FOMAML
@@ -77,7 +78,6 @@ def by_higher(first_order: bool = False) -> Callable[[Any, Episodes], Tensor]:
 
 
 SMALL = (16, 28, 1, EpisodeShape(5, 1, 1))
-USUAL = (4, 28, 1, EpisodeShape(5, 1, 15))
 LARGE = (2, 84, 3, EpisodeShape(5, 1, 15))
 
 
@@ -98,19 +98,32 @@ def test_maml(benchmark, kind, setup, least, rounds):
     compare(benchmark, work, lambda: step(learner, episodes), each, least=least, rounds=rounds)
 
 
-@pytest.mark.parametrize(
-    ("kind", "setup", "rounds"),
-    [(FOMAML, SMALL, 3), (MAML, USUAL, 3), (MAML, LARGE, 2)],
-    ids=["fomaml-28", "maml-28-q15", "maml-84"],
-)
-def test_a_chunk_against_a_task_at_a_time(benchmark, kind, setup, rounds):
-    """Why tasks of a chunk share convolutions at every shape: the same code a task at a time is no faster."""
-    tasks, size, channels, shape = setup
-    learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=3 if setup is USUAL else 1)
+#: Setups of a grid: small and large images, few and many of them in a task.
+GRID = {
+    "28-q1": (4, 28, 1, EpisodeShape(5, 1, 1)),
+    "28-q15": (4, 28, 1, EpisodeShape(5, 1, 15)),
+    "84-q1": (4, 84, 3, EpisodeShape(5, 1, 1)),
+    "84-q15": (2, 84, 3, EpisodeShape(5, 1, 15)),
+}
+
+
+@pytest.mark.parametrize("setup", GRID)
+@pytest.mark.parametrize("kind", [FOMAML, MAML], ids=["fomaml", "maml"])
+def test_paths(benchmark, kind, setup, monkeypatch):
+    """What `backbone.TURNS` is made from: the path that it names against the other one, at every shape of the grid."""
+    tasks, size, channels, shape = GRID[setup]
+    learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=1)
     episodes = drawn(tasks, size, shape, channels)
-    work = f"{kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}: {CHUNK} tasks at once"
-    others = {"one at a time": lambda: step(learner, episodes, 1)}
-    compare(benchmark, work, lambda: step(learner, episodes), others, rounds=rounds)
+    turns = backbone.take_turns((size, size), "cpu")
+
+    def other() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(backbone, "TURNS", {} if turns else {"cpu": 0})
+            step(learner, episodes)
+
+    ours, theirs = ("in turns", "all at once") if turns else ("all at once", "in turns")
+    work = f"path of {kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}: {ours}"
+    compare(benchmark, work, lambda: step(learner, episodes), {theirs: other}, least=0.95, rounds=3)
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,37 @@ def test_colours_move_only_colour_images():
     view = augment(colour, Rng(0))
     is_grey = (view.std(1).flatten(1) < 1e-6).all(1)
     assert 5 < int(is_grey.sum()) < 25
+
+
+def test_colours_by_hand():
+    """Each step written out for one image after the other, from the same draws."""
+    x = torch.rand(6, 3, 5, 7, dtype=torch.float64)
+    augment, expected = replace(STILL, colour=0.4, grey=0.5), []
+    found, rng = x.clone(), Rng("draws").on("cpu")
+    augment._colour(found, Rng("draws"))
+    draws = [torch.rand(6, dtype=torch.float64, generator=rng) for _ in range(4)]
+
+    def grey(image):
+        return 0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2]
+
+    for image, bright, contrast, saturation, turn in zip(x, *draws, strict=True):
+        view = (image * (0.6 + 0.8 * bright)).clamp(0, 1)
+        view = (grey(view).mean() + (view - grey(view).mean()) * (0.6 + 0.8 * contrast)).clamp(0, 1)
+        view = (grey(view) + (view - grey(view)) * (0.6 + 0.8 * saturation)).clamp(0, 1)
+        expected.append(grey(view).expand(3, -1, -1) if turn < 0.5 else view)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_what_is_off_changes_nothing_of_what_is_on():
+    x = torch.rand(40, 1, 16, 16, dtype=torch.float64)
+    erased = replace(STILL, erasing=0.5)(x, Rng(0))
+    both = replace(STILL, erasing=0.5, dropout=0.3)(x, Rng(0))
+    dropped = replace(STILL, dropout=0.3)(x, Rng(0))
+    assert torch.equal(both, torch.where(dropped == 0, 0, erased))
+
+
+def test_images_stay_as_they_are():
+    x = torch.rand(8, 3, 9, 9)
+    before = x.clone()
+    Augment()(x, Rng(0))
+    assert torch.equal(x, before)

@@ -30,11 +30,14 @@ class Augment:
     @torch.no_grad()
     def __call__(self, x: Tensor, rng: Rng) -> Tensor:
         """x (N, C, H, W) in [0, 1] -> one view of each, (N, C, H, W) in [0, 1]."""
-        x = self._moved(x, rng)
+        x = self._moved(x, rng)  # a tensor of its own: what follows changes it in place
         if x.shape[1] == 3:
-            x = self._coloured(x, rng)
-        x = self._erased(x, rng)
-        return x * (_uniform(x[:, :1], rng, 0, 1) >= self.dropout)
+            self._colour(x, rng)
+        if self.erasing or self.dropout:  # draws of the first come before those of the second, whatever they do
+            self._erase(x, rng)
+        if self.dropout:
+            x.masked_fill_(_uniform(x[:, :1], rng, 0, 1) < self.dropout, 0)
+        return x
 
     def _moved(self, x: Tensor, rng: Rng) -> Tensor:
         theta = self.affine(x, rng)
@@ -60,16 +63,16 @@ class Augment:
         turn = torch.stack(rows, 1).unflatten(1, (2, 2))
         return torch.cat([turn * sides.unsqueeze(1), offset.unsqueeze(-1)], -1)
 
-    def _coloured(self, x: Tensor, rng: Rng) -> Tensor:
+    def _colour(self, x: Tensor, rng: Rng) -> None:
         """Brightness, contrast about the mean, saturation about grey, by factors in 1 +- colour; then some grey."""
         one, low, high = x[:, :1, :1, :1], 1 - self.colour, 1 + self.colour
-        x = (x * _uniform(one, rng, low, high)).clamp(0, 1)
+        x.mul_(_uniform(one, rng, low, high)).clamp_(0, 1)
         mean = _luma(x).mean((1, 2, 3), keepdim=True)
-        x = torch.lerp(mean, x, _uniform(one, rng, low, high)).clamp(0, 1)
-        x = torch.lerp(_luma(x), x, _uniform(one, rng, low, high)).clamp(0, 1)
-        return torch.where(_uniform(one, rng, 0, 1) < self.grey, _luma(x), x)
+        torch.lerp(mean, x, _uniform(one, rng, low, high), out=x).clamp_(0, 1)
+        torch.lerp(_luma(x), x, _uniform(one, rng, low, high), out=x).clamp_(0, 1)
+        torch.where(_uniform(one, rng, 0, 1) < self.grey, _luma(x), x, out=x)
 
-    def _erased(self, x: Tensor, rng: Rng) -> Tensor:
+    def _erase(self, x: Tensor, rng: Rng) -> None:
         """A rectangle of 2 to 33 % of the area set to 0, in some images (Zhong et al. 2017, arXiv 1708.04896)."""
         each = x[:, 0, 0, 0]
         area, ratio = _uniform(each, rng, 0.02, 0.33), _uniform(each, rng, log(0.3), log(1 / 0.3)).exp()
@@ -80,7 +83,7 @@ class Augment:
             centres = (torch.arange(x.shape[dim], device=x.device, dtype=x.dtype) + 0.5) / x.shape[dim]
             along = (centres >= start.unsqueeze(1)) & (centres < (start + side).unsqueeze(1))
             inside = inside & (along[:, None, :, None] if dim == -2 else along[:, None, None, :])
-        return x.masked_fill(inside, 0)
+        x.masked_fill_(inside, 0)
 
 
 def _uniform(like: Tensor, rng: Rng, low: float, high: float) -> Tensor:
@@ -90,4 +93,5 @@ def _uniform(like: Tensor, rng: Rng, low: float, high: float) -> Tensor:
 
 def _luma(x: Tensor) -> Tensor:
     """Grey of RGB (ITU-R BT.601): (N, 3, H, W) -> (N, 1, H, W)."""
-    return (x * x.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    red, green, blue = x.split(1, 1)
+    return (red * 0.299).add_(green * 0.587).add_(blue * 0.114)
