@@ -18,13 +18,6 @@ def test_readme_example(capsys):
     assert re.search(r"mean=0\.\d+ ci95=0\.\d+ n=600", shown)
 
 
-def test_readme_plugin_is_a_valid_learner():
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    space: dict = {}
-    exec(compile(blocks[1], str(README), "exec"), space)
-    assert issubclass(space["CosineNet"], benchbench.MetaLearner)
-
-
 @pytest.mark.parametrize("regime", ["pipeline", "auxiliary"])
 def test_other_regimes_train(regime):
     model = benchbench.train(
