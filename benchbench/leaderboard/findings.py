@@ -86,10 +86,10 @@ def _difference(records: list[Record], finding: Finding) -> Difference | None:
         return None
     if len({episodes for _, _, episodes in held}) > 1:
         raise BenchbenchError(f"finding {finding.claim!r}: its parts were not scored on the same episodes")
-    seeds = sorted(set.intersection(*(set(own) for _, own, _ in held)))
     if not finding.beyond:
         (a, seeds_a, _), (b, seeds_b, _) = held
         return paired_difference(a, b, seeds_a=seeds_a, seeds_b=seeds_b)
+    seeds = sorted(set.intersection(*(set(own) for _, own, _ in held)))
     if not seeds:
         raise BenchbenchError(f"finding {finding.claim!r}: its parts share no training seed")
     a, b, c, d = (table[[own.index(seed) for seed in seeds]] for table, own, _ in held)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.matrix import read_toml
@@ -11,6 +11,13 @@ from benchbench.records import Record
 from benchbench.tasks import tasks_folder
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+Two = Field(min_length=2, max_length=2)
+
+
+def _rising(bounds: list[float]) -> list[float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{bounds} must rise")
+    return bounds
 
 
 class _Strict(BaseModel):
@@ -42,14 +49,8 @@ class Published(_Strict):
     protocol: str
     published: Percent
     source: str
-    band: Annotated[list[Percent], Field(min_length=2, max_length=2)]
+    band: Annotated[list[Percent], Two, AfterValidator(_rising)]
     cell: Cell
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Published":
-        if self.band[0] > self.band[1]:
-            raise ValueError(f"band {self.band} must rise")
-        return self
 
 
 class Comparison(_Strict):
@@ -65,14 +66,8 @@ class Finding(Comparison):
 
     claim: str
     source: str
-    expected: Annotated[list[float], Field(min_length=2, max_length=2)]
+    expected: Annotated[list[float], Two, AfterValidator(_rising)]
     beyond: Comparison | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Finding":
-        if self.expected[0] > self.expected[1]:
-            raise ValueError(f"expected {self.expected} must rise")
-        return self
 
 
 class PublishedFile(_Strict):
