@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -35,46 +34,54 @@ KILLS = 20
 
 
 @pytest.mark.timeout(1800)
-def test_killed_drivers_and_workers_cost_no_record_and_make_none_twice(matrix, start, tmp_path):
-    start = partial(start, matrix, jobs=2)
-    quiet, store, rng = tmp_path / "quiet", tmp_path / "killed", random.Random(KILLS)
-    trainings = benchbench.run(matrix, quiet, executor="inline").trained
-    assert trainings == 25
-    killed = 0
+@pytest.mark.parametrize("victims", ["workers", "drivers"])
+def test_a_killed_process_costs_no_record_and_makes_none_twice(victims, matrix, start, tmp_path):
+    start, kill = partial(start, matrix, jobs=2, retry_failed=True), {"workers": kill_workers, "drivers": kill_driver}
+    quiet, rng = tmp_path / "quiet", random.Random(KILLS)
+    assert benchbench.run(matrix, quiet, executor="inline").trained == 25
+    killed, stores = 0, []
+    # A store that is whole has nothing to lose: the next one takes its place.
     while killed < KILLS:
-        done = kill_workers(start(store, retry_failed=True), KILLS - killed, rng)
-        assert {reason for _, reason in done["failed"]} <= {
-            "its process was killed by SIGKILL, as the kernel does where memory is short"
-        }
-        killed += len(done["failed"])
-    held, hit = scored(store), 0
-    for number in range(KILLS):
-        driver = start(store, retry_failed=True)
-        # Not before it computes: a driver that imports has nothing to lose.
-        wait_for(partial(busy, driver))
-        time.sleep(rng.uniform(0, 0.4 * trainings / KILLS))
-        trained = workers(driver)
-        hit += bool(trained)
-        driver.kill()
-        driver.wait()
-        psutil.wait_procs(trained, timeout=10)
-        assert not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in trained), "workers die with it"
-        now = scored(store)
-        assert held <= now, f"records lost by kill {number}"
-        held = now
-    assert hit > KILLS / 2, "most had something to lose"
-    assert outcome(start(store, retry_failed=True))["failed"] == []
-    assert stable(store) == stable(quiet)
-    assert {r["status"] for r in lines(store)} == {"ok"}
-    assert leaderboard(store) == leaderboard(quiet)
+        if not stores or scored(stores[-1]) == scored(quiet):
+            stores.append(tmp_path / f"{victims}-{len(stores)}")
+        held = scored(stores[-1])
+        killed += kill[victims](start(stores[-1]), KILLS - killed, rng)
+        assert held <= scored(stores[-1]), f"records lost before kill {killed}"
+    assert outcome(start(stores[-1]))["failed"] == []
+    for store in stores:
+        assert stable(store) == stable(quiet)
+        assert {r["status"] for r in lines(store)} == {"ok"}
+        assert leaderboard(store) == leaderboard(quiet)
 
 
-def kill_workers(driver: Driver, kills: int, rng: random.Random) -> dict[str, Any]:
-    """Kill as many of a driver's processes, as long as it has any; returns what it says in the end."""
+def kill_workers(driver: Driver, kills: int, rng: random.Random) -> int:
+    """Kill as many of a driver's processes, as long as it has any; returns how many trainings that cost."""
     while kills and driver.returncode is None:
         time.sleep(rng.uniform(0, 0.2))
         if victims := workers(driver):
             with suppress(psutil.NoSuchProcess):
                 rng.choice(victims).kill()
                 kills -= 1
-    return outcome(driver)
+    failed = outcome(driver)["failed"]
+    assert {reason for _, reason in failed} <= {
+        "its process was killed by SIGKILL, as the kernel does where memory is short"
+    }
+    return len(failed)
+
+
+def kill_driver(driver: Driver, kills: int, rng: random.Random) -> int:
+    """Kill a driver while it trains; returns whether it had processes, which die with it."""
+    wait_for(partial(busy, driver))
+    time.sleep(rng.uniform(0, 0.3))
+    trained = workers(driver)
+    driver.kill()
+    driver.wait()
+    wait_for(lambda: not any(alive(w) for w in trained), 10)
+    return bool(trained)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that nobody has waited for does not."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
