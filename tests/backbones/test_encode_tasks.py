@@ -7,7 +7,6 @@ from torch.func import functional_call
 
 from benchbench import SampleSpec, encode, task_batch_norm
 from benchbench.nn import Statistics, TaskNorm, convert_norm, use_statistics
-from benchbench_standard.backbones import conv4
 from benchbench_standard.backbones.conv4 import Conv4
 
 MODES = ["call", "episode", "support", "running"]
@@ -44,12 +43,10 @@ def close(a, b):
     assert (a - b).abs().max() <= 1e-10 * b.abs().max().clamp(min=1), (a - b).abs().max()
 
 
-@pytest.mark.parametrize("turns", [{}, {"cpu": 16}], ids=["together", "turns"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("downsample", ["max-pool", "stride"])
 @pytest.mark.parametrize("mode", MODES)
-def test_both_paths_equal_the_loop_to_second_order(mode, downsample, channels, turns, monkeypatch):
-    monkeypatch.setattr(conv4, "TURNS", turns)
+def test_grouped_equals_loop_to_second_order(mode, downsample, channels):
     encoder = conv(downsample, channels)
     x = torch.rand(3, 5, channels, 20, 18, dtype=torch.float64)
     params = own_weights(encoder)
@@ -62,13 +59,6 @@ def test_both_paths_equal_the_loop_to_second_order(mode, downsample, channels, t
         results.append([features, *first, *torch.autograd.grad(along, list(params.values()))])
     for grouped, plain in zip(*results, strict=True):
         close(grouped, plain)
-
-
-def test_the_path_depends_on_shape_and_device_alone():
-    assert not conv4.take_turns((28, 28), "cpu")
-    assert not conv4.take_turns((84, 56), "cpu")
-    assert conv4.take_turns((84, 84), "cpu")
-    assert not conv4.take_turns((84, 84), "cuda")
 
 
 def test_weights_left_out_are_the_encoders_own():

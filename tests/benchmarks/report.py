@@ -23,9 +23,6 @@ by the clock, both as a user types them: nothing set, processes as they start. `
 The plain loop is PyTorch as the papers' code has it, a task at a time. It stands for learn2learn, too, whose 0.2.0
 does not build on Python 3.11 and which was within 5 % of it where it ran. torchmeta 1.8.0 does not import beside the
 torchvision in use.
-
-A `path` is how the tasks of a chunk share Conv-4's convolutions, all at once or in turns: the one that conv4.py names
-for a shape, against the other.
 """
 
 

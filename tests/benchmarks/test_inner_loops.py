@@ -11,7 +11,6 @@ from torch import Tensor
 
 from benchbench import Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, convert_norm
 from benchbench.drawing import CHUNK
-from benchbench_standard.backbones import conv4 as backbone
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.anil import ANIL
 from benchbench_standard.metas.fomaml import FOMAML
@@ -96,34 +95,6 @@ def test_maml(benchmark, kind, setup, least, rounds):
     work = f"{kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}"
     each = {name: (lambda other=other: other(net, episodes)) for name, other in others.items()}
     compare(benchmark, work, lambda: step(learner, episodes), each, least=least, rounds=rounds)
-
-
-#: Setups of a grid: small and large images, few and many of them in a task.
-GRID = {
-    "28-q1": (4, 28, 1, EpisodeShape(5, 1, 1)),
-    "28-q15": (4, 28, 1, EpisodeShape(5, 1, 15)),
-    "84-q1": (4, 84, 3, EpisodeShape(5, 1, 1)),
-    "84-q15": (2, 84, 3, EpisodeShape(5, 1, 15)),
-}
-
-
-@pytest.mark.parametrize("setup", GRID)
-@pytest.mark.parametrize("kind", [FOMAML, MAML], ids=["fomaml", "maml"])
-def test_paths(benchmark, kind, setup, monkeypatch):
-    """What `backbone.TURNS` is made from: the path that it names against the other one, at every shape of the grid."""
-    tasks, size, channels, shape = GRID[setup]
-    learner = kind(conv4(size, channels), inner_lr=RATE, train_steps=1)
-    episodes = drawn(tasks, size, shape, channels)
-    turns = backbone.take_turns((size, size), "cpu")
-
-    def other() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(backbone, "TURNS", {} if turns else {"cpu": 0})
-            step(learner, episodes)
-
-    ours, theirs = ("in turns", "all at once") if turns else ("all at once", "in turns")
-    work = f"path of {kind.__name__}, {size} px, 5-way 1-shot, q{shape.queries}, T{tasks}: {ours}"
-    compare(benchmark, work, lambda: step(learner, episodes), {theirs: other}, least=0.95, rounds=3)
 
 
 @pytest.mark.parametrize(

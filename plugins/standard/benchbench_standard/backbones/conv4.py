@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -7,16 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, SampleSpec, task_batch_norm
-
-#: The image side from which tasks take turns on a type of device. From the grid of results/BENCHMARKS.md: at 84 px that
-#: takes 0.87 to 1.06 times as long as all at once, at 28 px 1.3 to 1.5 times; 56 px are even. Devices that are not
-#: named were not measured.
-TURNS = {"cpu": 64}
-
-
-def take_turns(size: Sequence[int], device: str) -> bool:
-    """Whether tasks with images of (height, width) run one after the other on a type of device, or all at once."""
-    return device in TURNS and min(size) >= TURNS[device]
 
 
 class Conv4(Backbone):
@@ -78,17 +68,9 @@ class Conv4(Backbone):
     def encode_tasks(
         self, x: Tensor, params: Mapping[str, Tensor], *, running: bool, support: int | None = None
     ) -> Tensor:
-        """B tasks, each under its own weights: x (B, n, *shape) and name -> (B, *p) -> (B, n, dim)."""
-        if not take_turns(x.shape[-2:], x.device.type):
-            return self._together(x, params, running, support)
-        alone = [
-            self._together(x[i : i + 1], {k: p[i : i + 1] for k, p in params.items()}, running, support)
-            for i in range(len(x))
-        ]
-        return torch.cat(alone)
-
-    def _together(self, x: Tensor, params: Mapping[str, Tensor], running: bool, support: int | None) -> Tensor:
-        """The tasks in the channel dimension of grouped convolutions. Batch norm is then per task for nothing."""
+        """B tasks, each under its own weights, in the channel dimension of grouped convolutions: x (B, n, *shape) and
+        name -> (B, *p) -> (B, n, dim). Batch norm is then per task for nothing.
+        """
         tasks, samples = x.shape[:2]
         own = dict(self.named_parameters())
 
