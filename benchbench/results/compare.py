@@ -10,18 +10,21 @@ import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.keys import canonical, content_key
+from benchbench.keys import canonical
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
 from benchbench.records import Method, Record, shown
-from benchbench.results.content import settings_of
+from benchbench.results.content import settings_digits
 from benchbench.results.merge import whole_records
 
 #: What is compared, target, protocol.
 Place = tuple[str, str, str]
+#: The records of one side.
+Cells = Mapping[Place, list[Record]]
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,15 @@ def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
             record.protocol,
         )
 
-    return _compare(a, b, place)
+    return _compare(*_cells(a, b, place))
 
 
 def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
     """Two methods of one folder, on each backbone, source, target and protocol that both have.
 
-    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. Raises
-    BenchbenchError for a method that is not there, and where nothing can be compared.
+    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. Where one
+    has several settings each of them is a row. Raises BenchbenchError for a method that is not there, and where nothing
+    can be compared.
     """
     records = list(records)
 
@@ -116,7 +120,7 @@ def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
         source = "" if record.flags.floor else f", {record.source}"
         return f"{record.method.backbone}{source}", record.target, record.protocol
 
-    return _compare(_of_method(records, a), _of_method(records, b), place)
+    return _compare(*_crossed(_of_method(records, a), _of_method(records, b), place))
 
 
 def _of_method(records: list[Record], written: str) -> list[Record]:
@@ -132,8 +136,7 @@ def _of_method(records: list[Record], written: str) -> list[Record]:
     return found
 
 
-def _compare(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> Comparisons:
-    first, second = _cells(a, b, place)
+def _compare(first: Cells, second: Cells) -> Comparisons:
     found = Comparisons(alone=(len(first.keys() - second.keys()), len(second.keys() - first.keys())))
     for where in sorted(first.keys() & second.keys()):
         label = " ".join(where)
@@ -156,9 +159,7 @@ def _compare(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record],
     return found
 
 
-def _cells(
-    a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]
-) -> tuple[dict[Place, list[Record]], dict[Place, list[Record]]]:
+def _cells(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
     """The records of both sides by place. A place that one side fills with several settings is split by settings."""
     sides = (list(a), list(b))
     crowded = {where for side in sides for (where, _), n in Counter((place(r), r.seed) for r in side).items() if n > 1}
@@ -167,8 +168,29 @@ def _cells(
         for record in side:
             what, target, protocol = where = place(record)
             if where in crowded:
-                what += f" [{content_key(settings_of(record)[0])[:6]}]"
+                what += f" [{settings_digits(record, 'seed')}]"
             cells[what, target, protocol].append(record)
+    return found[0], found[1]
+
+
+def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
+    """The records of two methods by place. A place that either fills with several settings is there once for each
+    setting of the one with each of the other."""
+    sides: tuple[dict[Place, dict[str, list[Record]]], ...] = (
+        defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list)),
+    )  # fmt: skip
+    for side, records in zip(sides, (a, b), strict=True):
+        for record in records:
+            side[place(record)][settings_digits(record, 'seed', 'target', 'protocol')].append(record)
+    found: tuple[dict[Place, list[Record]], ...] = ({}, {})
+    for where in sides[0].keys() | sides[1].keys():
+        ones, others = (side.get(where, {}) for side in sides)
+        several = len(ones) > 1 or len(others) > 1
+        for i, j in product(ones or [""], others or [""]):
+            what = f"{where[0]} [{i or 'none'} with {j or 'none'}]" if several else where[0]
+            for cells, group in zip(found, (ones.get(i), others.get(j)), strict=True):
+                if group:
+                    cells[what, *where[1:]] = group
     return found[0], found[1]
 
 

@@ -185,6 +185,11 @@ def settings_of(record: Record) -> tuple[str, dict[str, int]]:
     return canonical([names, settings]), revisions
 
 
+def settings_digits(record: Record, *without: str) -> str:
+    """Six digits of the key of a record's settings, revisions left out as well as the parts of its content named."""
+    return content_key(_without_revisions({k: v for k, v in record.content.items() if k not in without}, {}))[:6]
+
+
 def _without_revisions(content: Any, revisions: dict[str, int], where: str = "") -> Any:
     if isinstance(content, list):
         return [_without_revisions(item, revisions, f"{where}.{i}") for i, item in enumerate(content)]

@@ -110,6 +110,22 @@ def test_several_settings_are_compared_apart(command, make, save, tmp_path):
     assert len({r["what"] for r in content["rows"]}) == 2
 
 
+def test_seeds_of_several_settings_are_paired(command, make, save, tmp_path):
+    a, b = (save(tmp_path / n, *(make(HIGH, seed=s, lr=lr) for s in (0, 1) for lr in (0.1, 0.5))) for n in "ab")
+    _, _, content = rows(command, a, b)
+    assert [r["difference"]["seeds"] for r in content["rows"]] == [2, 2]
+
+
+def test_each_setting_of_a_method_against_each_of_the_other(command, make, save, tmp_path):
+    rotation = [make(HIGH, pretext="rotation", seed=s) for s in (0, 1)]
+    jigsaw = [make(c, pretext="jigsaw", lr=lr, seed=s) for c, lr in ((LOW, 0.1), (HIGH, 0.5)) for s in (0, 1)]
+    results = save(tmp_path / "results", *rotation, *jigsaw)
+    _, _, content = rows(command, "rotation/protonet", "jigsaw/protonet", "--results", results)
+    assert sorted(r["difference"]["mean"] for r in content["rows"]) == pytest.approx([-20, 0])
+    assert len({r["what"] for r in content["rows"]}) == 2
+    assert (content["only_a"], content["only_b"]) == (0, 0)
+
+
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_revisions_of_a_folder(command, make, save, tmp_path, monkeypatch):
     def git(*arguments):
