@@ -14,7 +14,7 @@ from benchbench.checkpoints import save_checkpoint
 from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.evaluation import Target, Trained
-from benchbench.execution.briefs import each_brief
+from benchbench.execution.briefs import each_brief, remember
 from benchbench.execution.job import Event, Job, digest, settled
 from benchbench.execution.job import train as train_stages
 from benchbench.execution.overview import write_plan
@@ -139,6 +139,8 @@ def run_plan(
     def hear(event: Event) -> None:
         note(event)
         _tell(hooks, event)
+        if event.kind in ("finished", "failed"):
+            remember(store.root, store.record_file(event.training.key))
         outcome.trained += event.kind == "finished"
         outcome.reused += event.kind == "elsewhere"
         if event.kind == "failed":

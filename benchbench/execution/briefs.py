@@ -70,12 +70,36 @@ class _Index(msgspec.Struct):
 
 
 _line = msgspec.json.Decoder(_Line)
+_noted = msgspec.json.Decoder(tuple[State, Lines])
 
 
 def _brief(line: bytes) -> Brief:
     r = _line.decode(line)
     spent = r.timing.train_seconds, r.timing.evaluation_seconds
     return Brief(r.key, r.training_key, r.status, r.method, r.source, *spent, r.reason)
+
+
+def _state(file: str | Path) -> State:
+    about = os.stat(file)
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+def _recent(results: Path) -> Path:
+    return results / "index" / f"recent-{VERSION}.jsonl"
+
+
+def remember(results: Path, file: Path) -> None:
+    """Note for the index a file of records that was just written. What cannot be noted is read when it is asked for."""
+    # No need to settle: a file that replaces it is noted in turn, and the last line of a state counts.
+    with suppress(OSError):
+        state = _state(file)
+        lines, problems = decoded_lines(str(file), _brief)
+        recent = _recent(results)
+        recent.parent.mkdir(exist_ok=True)
+        # In one piece, as other runs on the store write theirs.
+        with open(recent, "ab", buffering=0) as out:
+            if not problems:
+                out.write(msgspec.json.encode((state, lines)) + b"\n")
 
 
 class _Indexed:
@@ -86,7 +110,7 @@ class _Indexed:
     """
 
     def __init__(self, results: Path):
-        self.path = results / "index" / "records.msgpack"
+        self.path, self.recent = results / "index" / "records.msgpack", _recent(results)
         self.known: dict[State, Lines] = {}
         self.files: list[tuple[State, Lines]] = []
         self.new = 0
@@ -94,24 +118,31 @@ class _Indexed:
             held = msgspec.msgpack.decode(self.path.read_bytes(), type=_Index)
             if held.version == VERSION:
                 self.known = dict(held.files)
+        with suppress(OSError):
+            for line in self.recent.read_bytes().splitlines():
+                # Half a line of a run that was killed.
+                with suppress(ValueError):
+                    state, lines = _noted.decode(line)
+                    self.known[state] = lines
+                self.new += 1
 
     def __call__(self, file: str) -> tuple[Lines, list[str]]:
         """`benchbench.store.decoded_lines` of a file."""
-        about = os.stat(file)
-        state = (about.st_mtime_ns, about.st_size, about.st_ino)
+        state = _state(file)
         problems: list[str] = []
         if (lines := self.known.get(state)) is None:
             lines, problems = decoded_lines(file, _brief)
             self.new += 1
-        if not problems and time.time() - about.st_mtime > SETTLED:
+        if not problems and time.time() - state[0] / 1e9 > SETTLED:
             self.files.append((state, lines))
         return lines, problems
 
     def save(self) -> None:
         """Write the index where much is new; not at all where the store cannot be written."""
         if self.new > FEW:
-            with suppress(StorageError):
+            with suppress(OSError, StorageError):
                 atomic_write(self.path, msgspec.msgpack.encode(_Index(VERSION, self.files)), durable=False)
+                self.recent.unlink(missing_ok=True)
 
 
 def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:

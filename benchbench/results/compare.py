@@ -181,7 +181,7 @@ def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record],
     )  # fmt: skip
     for side, records in zip(sides, (a, b), strict=True):
         for record in records:
-            side[place(record)][settings_digits(record, 'seed', 'target', 'protocol')].append(record)
+            side[place(record)][settings_digits(record, "seed", "target", "protocol")].append(record)
     found: tuple[dict[Place, list[Record]], ...] = ({}, {})
     for where in sides[0].keys() | sides[1].keys():
         ones, others = (side.get(where, {}) for side in sides)

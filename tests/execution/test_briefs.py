@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import benchbench
 from benchbench.execution import briefs
-from benchbench.execution.briefs import Brief, Kind, read_briefs, seconds_of
+from benchbench.execution.briefs import Brief, Kind, read_briefs, remember, seconds_of
 from benchbench.store import atomic_write
 
 RECORD = Path(__file__).parents[1] / "fixtures" / "records-v2" / "a1610b4756079341.jsonl"
@@ -76,6 +77,37 @@ def test_what_was_just_written_is_not_trusted(store, read):
     for _ in range(2):
         assert states(store) == {"a": "ok", "b": "ok", "c": "ok"}
     assert sorted(read) == ["a", "a", "b", "c"]
+
+
+def test_what_a_run_noted_is_not_read_again(store, read):
+    for name in "ab":
+        remember(store, store / "records" / f"{name * 16}.jsonl")
+    recent = next((store / "index").iterdir())
+    recent.write_bytes(recent.read_bytes() + b"[[1, 2")
+    read.clear()
+    assert states(store) == {"a": "ok", "b": "ok", "c": "ok"}
+    assert read == ["c"]
+    assert [p.name for p in (store / "index").iterdir()] == ["records.msgpack"]
+    assert states(store) == {"a": "ok", "b": "ok", "c": "ok"}
+    assert read == ["c"]
+
+
+def test_the_last_note_of_a_file_counts(store):
+    path = store / "records" / f"{'b' * 16}.jsonl"
+    about = path.stat()
+    remember(store, path)
+    path.write_bytes(path.read_bytes().replace(b'"status": "ok"', b'"status": "no"'))
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    remember(store, path)
+    assert states(store) == {"a": "ok", "b": "no", "c": "ok"}
+
+
+def test_a_run_notes_what_it_wrote(matrix, read, tmp_path):
+    benchbench.run(matrix, tmp_path / "store", seeds=[0], executor="inline")
+    assert len(read) == 5
+    read.clear()
+    assert len(read_briefs(tmp_path / "store")[0]) == 10
+    assert read == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"\x82\xa7version\x00\xa5files\x90"])
