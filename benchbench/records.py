@@ -159,4 +159,23 @@ CIRCUMSTANCES = {"timing", "environment", "external", "matrix"}
 
 def differences(a: Record, b: Record) -> list[str]:
     """The fields in which two records of one key contradict each other."""
-    return [name for name in type(a).model_fields if name not in CIRCUMSTANCES and getattr(a, name) != getattr(b, name)]
+    one, other = _outcome(a), _outcome(b)
+    # 1.0 is 1, though not as text, and NaN is NaN, though not as a number.
+    differ = (name for name in one if one[name] != other[name] and sorted_json(one[name]) != sorted_json(other[name]))
+    return sorted(differ)
+
+
+def sorted_json(content: object) -> str:
+    """Text that is equal for equal content. Unlike a key's canonical JSON, it takes what a submitted record may hold:
+    NaN."""
+    return json.dumps(content, sort_keys=True)
+
+
+def _outcome(record: Record) -> dict[str, Any]:
+    found = record.model_dump(mode="json", exclude=CIRCUMSTANCES)
+    if record.flags.floor:
+        # Nothing was trained: what it would have been trained on, and how, is its matrix's and not in its key.
+        del found["source"], found["flags"]["selection"]
+        for name in ("recipe", "source_pixels"):
+            found["content"].pop(name, None)
+    return found

@@ -3,7 +3,6 @@
 Correctness rests on atomic replacement and deterministic content; leases only avoid doing work twice.
 """
 
-import json
 import os
 import re
 import tempfile
@@ -17,7 +16,7 @@ from filelock import SoftFileLease
 
 from benchbench.errors import BenchbenchError, StorageError
 from benchbench.keys import canonical
-from benchbench.records import CIRCUMSTANCES, Record, parse_record
+from benchbench.records import CIRCUMSTANCES, Record, differences, parse_record, sorted_json
 
 #: Seconds without a heartbeat after which a lease of another machine is nobody's. One of this machine is, as soon as
 #: its process is gone.
@@ -235,19 +234,18 @@ def _raise(error: OSError) -> NoReturn:
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:
     """Which of two records of one key stays, and what they conflict in; empty where they do not."""
-    contents = [r.model_dump(mode="json", exclude=CIRCUMSTANCES) for r in (first, second)]
-    texts = [(_sorted(c), _sorted(r.model_dump(mode="json"))) for c, r in zip(contents, (first, second), strict=True)]
+    ranks = [(r.status != "ok", *_texts(r)) for r in (first, second)]
     # At a tie they are the same.
-    stays = second if (second.status != "ok", *texts[1]) < (first.status != "ok", *texts[0]) else first
-    differ = sorted(name for name in contents[0] if _sorted(contents[0][name]) != _sorted(contents[1][name]))
-    if not differ or "failed" in (first.status, second.status):
+    stays = second if ranks[1] < ranks[0] else first
+    if "failed" in (first.status, second.status) or not (differ := differences(first, second)):
         return stays, ""
     return stays, f"differ in {', '.join(differ)}: the first by content is used"
 
 
-def _sorted(content: object) -> str:
-    # Unlike a key's canonical JSON, it takes what a submitted record may hold: NaN.
-    return json.dumps(content, sort_keys=True)
+def _texts(record: Record) -> tuple[str, str]:
+    return sorted_json(record.model_dump(mode="json", exclude=CIRCUMSTANCES)), sorted_json(
+        record.model_dump(mode="json")
+    )
 
 
 def load_records(path: Path | str = "runs") -> list[Record]:

@@ -85,7 +85,8 @@ def _state(file: str | Path) -> State:
 
 
 def _recent(results: Path) -> Path:
-    return results / "index" / f"recent-{VERSION}.jsonl"
+    # Not .jsonl, as records are.
+    return results / "index" / f"recent-{VERSION}.lines"
 
 
 def remember(results: Path, file: Path) -> None:

@@ -1,3 +1,4 @@
+from benchbench.records import Flags
 from benchbench.store import read_records
 
 
@@ -37,6 +38,24 @@ def test_where_and_when_it_was_computed_is_no_contradiction(command, make, save,
     a, b = save(tmp_path / "a", make()), save(tmp_path / "b", make(**other))
     assert command("results", "merge", a, b, "--into", tmp_path / "c")[0] == 0
     assert read_records(tmp_path / "c")[0] == [make()], "the first stays"
+
+
+def test_a_floor_is_the_same_whatever_its_matrix_would_train(command, make, save, tmp_path):
+    def floor(selection, **fields):
+        flags = Flags(transductive=False, labels="none", selection=selection, floor=True)
+        return make(flags=flags, key="1" * 64, training_key="2" * 64, **fields)
+
+    one, other = floor("last"), floor("labelled-valid", lr=0.5, source="symbols")
+    a, b = save(tmp_path / "a", one), save(tmp_path / "b", other)
+    assert command("results", "merge", a, b, "--into", tmp_path / "c")[0] == 0
+    assert read_records(tmp_path / "c") == ([one], [])
+    (tmp_path / "both").mkdir()
+    for folder in (a, b):
+        folder.rename(tmp_path / "both" / folder.name)
+    assert not read_records(tmp_path / "both")[1]
+    trained = make(key="1" * 64, training_key="2" * 64), make(key="1" * 64, training_key="2" * 64, lr=0.5)
+    a, b = (save(tmp_path / name, record) for name, record in zip("ab", trained, strict=True))
+    assert command("results", "merge", a, b, "--into", tmp_path / "d")[0] == 1
 
 
 def test_a_score_counts_before_a_failure_and_ours_before_an_external_one(command, make, save, tmp_path):
