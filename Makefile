@@ -18,7 +18,7 @@ REV := HEAD
 BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling launch cuda)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare
+.PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare tables
 .PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test-full    the long acceptance runs as well"
 	@echo "make bench        measure against other libraries into results/BENCHMARKS.md (on a quiet machine, minutes)"
 	@echo "make bench-compare REV=main  the ratios of results/benchmarks.json against those of a git revision"
+	@echo "make tables       every committed table, plot and page of results/ from its records"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make docs         the documentation site, into build/docs; warnings are errors"
 	@echo "make connectors   install the distributions plugins/benchbench-* into .venv"
@@ -70,6 +71,11 @@ bench: environment
 		$(PY) -m pytest $(BENCHMARKS) -m full -q --benchmark-json=build/benchmarks.json
 	$(PY) -m tests.benchmarks.report build/benchmarks.json results
 
+tables: environment
+	for folder in results/*/; do $(PY) -m benchbench leaderboard "$$folder" --output "$$folder" || exit 1; done
+	$(PY) -m benchbench leaderboard results/headline --format markdown > results/LEADERBOARD.md
+	$(PY) -m benchbench reproduce results/*/ --output results/REPRODUCTION.md
+
 bench-compare: environment
 	$(PY) -m tests.benchmarks.regressions $(REV)
 
@@ -80,6 +86,11 @@ ci-matrix: environment
 
 ci-check: environment
 	$(PY) -m benchbench leaderboard --check results/*/
+	@mkdir -p build
+	$(PY) -m benchbench leaderboard results/headline --format markdown > build/LEADERBOARD.md
+	$(PY) -m benchbench reproduce results/*/ --output build/REPRODUCTION.md > build/reproduction.txt
+	diff build/LEADERBOARD.md results/LEADERBOARD.md
+	diff build/REPRODUCTION.md results/REPRODUCTION.md
 
 # Processors differ in the last digit of a sum, so means may differ here; on one machine audits are exact.
 ci-audit: connectors
