@@ -1,5 +1,6 @@
 """The files that a dataset is read from: whether they changed, and what they hold."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -10,7 +11,15 @@ from benchbench.errors import DataMissing
 
 def home(files: Sequence[Path]) -> str:
     """The folder that all files share, or the only file: with settings, what tells two prepared tables apart."""
-    return os.path.commonpath([path.resolve() for path in files]) if files else ""
+    # A folder is resolved once, not with each of its files.
+    folder_of = functools.cache(os.path.realpath)
+    found = set()
+    for path in map(str, files):
+        folder, name = os.path.split(path)
+        found.add(os.path.realpath(path) if os.path.islink(path) else os.path.join(folder_of(folder), name))
+    if len(found) > 1:
+        return os.path.commonpath({os.path.dirname(path) for path in found})
+    return found.pop() if found else ""
 
 
 def signature(files: Sequence[Path], where: str) -> str:
