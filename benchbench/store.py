@@ -243,9 +243,8 @@ def preferred(first: Record, second: Record) -> tuple[Record, str]:
 
 
 def _texts(record: Record) -> tuple[str, str]:
-    return sorted_json(record.model_dump(mode="json", exclude=CIRCUMSTANCES)), sorted_json(
-        record.model_dump(mode="json")
-    )
+    whole = record.model_dump(mode="json")
+    return sorted_json({name: v for name, v in whole.items() if name not in CIRCUMSTANCES}), sorted_json(whole)
 
 
 def load_records(path: Path | str = "runs") -> list[Record]:
