@@ -39,7 +39,8 @@ class Cell(NamedTuple):
     `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
     settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
     share: names of classes and a number of images. `weights` is what an encoder that can be given weights began with:
-    ``random`` ones, or what these were pretrained on. `record` is the whole record where one was read.
+    ``random`` ones, or what these were pretrained on. `searched` names the searches of `benchbench tune` behind its
+    settings. `record` is the whole record where one was read.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Cell(NamedTuple):
     external: bool
     overlap: tuple[tuple[str, ...], int]
     weights: str | None
+    searched: tuple[str, ...]
     record: Record | None
 
     @property
@@ -154,6 +156,11 @@ class _Flags(msgspec.Struct):
 class _Overlap(msgspec.Struct):
     classes: tuple[str, ...] = ()
     images: int = 0
+
+
+class _Search(msgspec.Struct):
+    criterion: str
+    trials: int
 
 
 class _Environment(msgspec.Struct):
@@ -249,6 +256,7 @@ def _cell(
         r.external,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
+        _searched(bytes(content["tuned"])) if "tuned" in content else (),
         record,
     )
 
@@ -269,6 +277,11 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
 def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
     shared = msgspec.json.decode(found, type=_Overlap)
     return shared.classes, shared.images
+
+
+@lru_cache(maxsize=4096)
+def _searched(found: bytes) -> tuple[str, ...]:
+    return tuple(f"{s.trials} trials by {s.criterion}" for s in msgspec.json.decode(found, type=list[_Search]))
 
 
 @lru_cache(maxsize=4096)

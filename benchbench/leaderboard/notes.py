@@ -38,6 +38,7 @@ def notes(found: Grid) -> list[str]:
             "weights: what an encoder that can be given weights began with: random ones, or what these learned from. "
             "All others (–) begin with random ones."
         )
+    texts += _searches(found)
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
     if any(row.variant for row in found.cells):
@@ -70,6 +71,15 @@ def claims(found: Grid) -> list[str]:
             "reach p < .05, so average ranks describe these targets only."
         )
     return texts
+
+
+def _searches(found: Grid) -> list[str]:
+    """Whose settings were searched, by how many trials: the others' were not, or nobody declared it."""
+    searches: dict[str, list[str]] = {}
+    for row, members in found.members.items():
+        if searched := ", ".join(dict.fromkeys(s for c in members for s in c.searched)):
+            searches.setdefault(searched, []).append(names(found)[row])
+    return [f"Settings were searched in {trials}: {', '.join(rows)}." for trials, rows in searches.items()]
 
 
 def _mixtures(found: Grid, good: list[Cell]) -> list[str]:

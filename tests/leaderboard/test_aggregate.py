@@ -182,3 +182,21 @@ def test_a_row_says_whether_its_encoder_began_with_random_weights(make):
     assert shown == {"conv4": "–", "fresh": "random", "loaded": "sha256:0123456789abcdef…", "theirs": "photographs"}
     assert f"sha256:{digest}" in found.numbers["weights"].tolist()
     assert any(note.startswith("weights: ") for note in found.notes)
+
+
+def test_the_notes_name_the_rows_whose_settings_were_searched(make):
+    def searched(record, *trials):
+        tuned = [{"criterion": "labelled-valid", "trials": n, "sampler": "tpe", "space": {}} for n in trials]
+        return record.model_copy(update={"content": record.content | {"tuned": tuned}})
+
+    records = [
+        make("rotation"),
+        searched(make("jigsaw"), 8),
+        searched(make("labels"), 8),
+        searched(make("none"), 20, 8),
+    ]
+    notes = aggregate(records).notes
+    assert "Settings were searched in 8 trials by labelled-valid: jigsaw × protonet, labels × protonet." in notes
+    both = "20 trials by labelled-valid, 8 trials by labelled-valid"
+    assert f"Settings were searched in {both}: none × protonet." in notes
+    assert not any("searched" in note for note in aggregate(records[:1]).notes)
