@@ -96,16 +96,18 @@ def cost(found: Grid) -> Figure | None:
     if not shown:
         return None
     look = Signs(rows)
-    figure, axes = panels(len(shown), 4.4, 3.6)
+    figure, axes = panels(len(shown), 4.4, 4.2)
     for axis, what in zip(axes, shown, strict=True):
         there = [r for r in rows if r[what] is not None]
         for r in there:
             axis.plot(r[what], r["accuracy"], **look.of(r), linestyle="none")
         front = sorted((r for r in there if r[f"front_{what}"]), key=lambda r: (r[what], r["accuracy"]))
         axis.step([r[what] for r in front], [r["accuracy"] for r in front], where="post", color=GREY, lw=1, zorder=0)
-        for r in front:
-            beside = (6, -11) if r[what] == 0 else (4, 5)
-            axis.annotate(r["method"], (r[what], r["accuracy"]), beside, textcoords="offset points", fontsize=7)
+        # By number, above and to the left, where a front has no points: names would cover one another.
+        for i, r in enumerate(front, 1):
+            axis.annotate(str(i), (r[what], r["accuracy"]), (-4, 5), textcoords="offset points", ha="right", fontsize=7)
+        named = "\n".join(f"{i}  {r['method']}" for i, r in enumerate(front, 1))
+        axis.set_title(f"best for their cost\n{named}", loc="left", fontsize=7)
         paid = [r[what] for r in there if r[what] > 0]
         # Floors cost nothing, which no logarithm shows.
         axis.set_xscale("symlog", linthresh=min(paid), linscale=0.4)
