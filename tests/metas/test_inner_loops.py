@@ -86,6 +86,30 @@ def test_fomaml_takes_the_query_gradient_at_the_adapted_weights(episodes):
     torch.testing.assert_close(learner.head.weight.grad[0], row)
 
 
+@pytest.mark.parametrize("first_order", [True, False])
+def test_anil_fits_the_head_on_features_that_stay(first_order, episodes):
+    """Softmax regression by hand on the features; the encoder's gradient is the query loss's, through those steps."""
+    learner = ANIL(Small(), inner_lr=0.5, train_steps=3, test_steps=3, first_order=first_order)
+    inner = {k: w.requires_grad_() for k, w in body(learner).items()}
+    losses, scores = [], []
+    for t in range(2):
+        z, query = (functional_call(learner.encoder, inner, x[t]) for x in (episodes.support_x, episodes.query_x))
+        weight, bias = head(learner)
+        for _ in range(3):
+            error = ((z @ weight.T + bias).softmax(1) - F.one_hot(episodes.support_y[t], 3)) / len(z)
+            slopes = error.T @ z, error.sum(0)
+            if first_order:
+                slopes = [s.detach() for s in slopes]
+            weight, bias = weight - 0.5 * slopes[0], bias - 0.5 * slopes[1]
+        scores.append(query @ weight.T + bias)
+        losses.append(F.cross_entropy(scores[-1], episodes.query_y[t]))
+    expected = dict(zip(inner, torch.autograd.grad(sum(losses) / 2, [*inner.values()]), strict=True))
+    gradients = found(learner, episodes)
+    for name, slope in expected.items():
+        torch.testing.assert_close(gradients[name], slope)
+    torch.testing.assert_close(learner.eval().logits(episodes, RNG), torch.stack(scores).detach())
+
+
 class HeadOnly(MAML):
     """MAML whose rates are 0 on the encoder."""
 
@@ -237,3 +261,20 @@ def test_reptile_moves_towards_what_adam_finds(own_rows, episodes):
         strict=True,
     ):
         torch.testing.assert_close(w, expected)
+
+
+def test_reptile_scores_after_adam_on_the_support_set(episodes):
+    learner = Reptile(Small(), inner_lr=0.02, test_steps=4, inner_batch=4).eval()
+    scores = learner.logits(episodes.withheld(), Rng("same"))
+    order = Rng("same").choices(6, 6, 3).flatten()  # three passes of 6 samples hold four batches of 4
+    for t in range(2):
+        model, linear = deepcopy(learner.encoder), nn.Linear(3, 3)
+        with torch.no_grad():
+            for w, start in zip((linear.weight, linear.bias), head(learner), strict=True):
+                w.copy_(start)
+        inner = torch.optim.Adam([*model.parameters(), *linear.parameters()], 0.02, betas=(0.0, 0.999))
+        for batch in order.split(4)[:4]:
+            inner.zero_grad()
+            F.cross_entropy(linear(model(episodes.support_x[t, batch])), episodes.support_y[t, batch]).backward()
+            inner.step()
+        torch.testing.assert_close(scores[t], linear(model(episodes.query_x[t])).detach())

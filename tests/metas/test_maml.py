@@ -188,6 +188,33 @@ def test_meta_sgd_learns_a_rate_for_every_parameter():
     assert (after - before) / step == pytest.approx(rate.grad[0].item(), rel=1e-3, abs=1e-8)
 
 
+def test_meta_sgd_steps_by_equation_2():
+    """theta' = theta - alpha * gradient, element by element, with a rate of its own for each; and its meta-gradient."""
+    learner = make(MetaSGD, Linear(), head_ways=2, train_steps=1)
+    episodes = tasks(count=1, ways=2, shots=2, queries=1, shape=(3,))
+    weights = [learner.encoder.map.weight, learner.head.weight, learner.head.bias]
+    rates = [learner.rates()[name] for name in ("encoder.map.weight", "head.weight", "head.bias")]
+    with torch.no_grad():
+        for value in (*rates, *weights):
+            value.uniform_(-1, 1)
+    assert [r.shape for r in rates] == [w.shape for w in weights]
+    w, v, b = moving = [value.detach().clone().requires_grad_() for value in weights]
+    alpha_w, alpha_v, alpha_b = alphas = [rate.detach().clone().requires_grad_() for rate in rates]
+    x, y = episodes.support_x[0], F.one_hot(episodes.support_y[0], 2)
+    error = ((x @ w.T @ v.T + b).softmax(1) - y) / 4  # d(mean cross-entropy) / d(scores)
+    w, v, b = (
+        w - alpha_w * ((error @ v).T @ x),
+        v - alpha_v * (error.T @ x @ w.T),
+        b - alpha_b * error.sum(0),
+    )
+    scores = episodes.query_x[0] @ w.T @ v.T + b
+    torch.testing.assert_close(learner.loss(episodes, RNG)[1][0].detach(), scores.detach())
+    expected = torch.autograd.grad(F.cross_entropy(scores, episodes.query_y[0]), [*moving, *alphas])
+    learner.backward(episodes, RNG)
+    for value, slope in zip((*weights, *rates), expected, strict=True):
+        torch.testing.assert_close(value.grad, slope)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_task_does_not_depend_on_the_batch(mode):
     learner, episodes = make(test_norm=mode).eval(), tasks(count=3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.svm import LinearSVC
 
 from benchbench import Episodes, EpisodeShape, Rng, SampleSpec
@@ -47,6 +48,18 @@ def test_the_dual_is_feasible_and_without_gap():
     primal = 0.5 * w.square().sum((1, 2)) + 0.1 * margins.amax(-1).sum(1)
     dual = (onehot * a).sum((1, 2)) - 0.5 * w.square().sum((1, 2))
     torch.testing.assert_close(primal, dual, rtol=1e-6, atol=1e-9)
+
+
+def test_scores_are_the_scaled_machines():
+    """Those of scikit-learn's machine, times the factor, up to a sum over classes, which a softmax does not see."""
+    x, y = problem(5, 3, 8)
+    queries = torch.randn(2, 6, 8)
+    learner = MetaOptNet(Pixels(SampleSpec("vector", (8,))), initial_scale=7.0)
+    found = learner.logits(Episodes(x, y, queries, None, 5), Rng(0)).softmax(-1).detach()
+    for t in range(2):
+        svm = LinearSVC(multi_class="crammer_singer", C=0.1, fit_intercept=False, tol=1e-7, max_iter=200_000)
+        scores = svm.fit(x[t].numpy(), y[t].numpy()).decision_function(queries[t].numpy())
+        np.testing.assert_allclose(found[t], softmax(7 * scores, -1), atol=1e-4)
 
 
 @pytest.mark.parametrize(("ways", "shots", "dim"), [(5, 1, 8), (3, 6, 4)])

@@ -1,3 +1,6 @@
+import sys
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +65,22 @@ def test_several_partitions_differ_and_all_are_drawn_from(encoder, make_pool, sa
             if all(any(group <= set(c) for c in members) for group in groups):
                 seen.add(p)
     assert seen == {0, 1, 2}
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_each_of_several_partitions_scales_the_dimensions(partitions, encoder, make_pool, monkeypatch):
+    """By random factors below 1, other ones each time (section 3 of the paper); clusters are one for 20 images."""
+    pool, pretext, seen = make_pool(), cactus(encoder, partitions=partitions), []
+    module = sys.modules[type(pretext).__module__]
+    monkeypatch.setattr(module, "partition", lambda z, k, rng: seen.append((z, k)) or partition(z, k, rng))
+    pretext.prepare(pool, embed(pretext.encoder), Rng(0))
+    assert [k for _, k in seen] == [3] * partitions
+    z = pretext.encoder(pool.images(torch.arange(60))).detach().numpy()
+    scales = [found[0] / z[0] for found, _ in seen]
+    for (found, _), scale in zip(seen, scales, strict=True):
+        np.testing.assert_allclose(found, z * scale, rtol=1e-4)
+        assert (scale == 1).all() if partitions == 1 else ((scale > 0) & (scale < 1)).all()
+    assert all(np.abs(a - b).max() > 0.1 for a, b in combinations(scales, 2))
 
 
 def test_too_few_large_clusters(encoder, make_pool):

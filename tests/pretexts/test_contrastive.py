@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from benchbench import Batch, BenchbenchError, EpisodeShape, Rng, SampleSpec
+from benchbench_standard.metas.protonet import ProtoNet
 from benchbench_standard.pretexts.contrastive import Contrastive, nt_xent
 
 
@@ -48,6 +50,22 @@ def test_queries_are_views_of_their_own_class(encoder, make_pool):
         distance = torch.cdist(episodes.query_x[b].flatten(1), episodes.support_x[b].flatten(1))
         nearest = episodes.support_y[b][distance.argmin(1)]
         assert (nearest == episodes.labels()[b]).float().mean() > 0.8
+
+
+def test_with_protonet_it_is_protoclr(encoder, make_pool):
+    """Medina, Devos & Grossglauser 2020 (arXiv 2006.11325), algorithm 1: views to the images that they are of."""
+    spec = SampleSpec("image", (1, 8, 8))
+    contrastive = Contrastive(encoder(spec), spec)
+    episodes = contrastive.episodes(make_pool(), EpisodeShape(5, 1, 3), 2, Rng(0))
+    loss, _ = ProtoNet(contrastive.encoder).loss(episodes, Rng(0))
+    total = 0.0
+    for b in range(2):
+        clean, views = (contrastive.encoder(x[b]).detach().numpy() for x in (episodes.support_x, episodes.query_x))
+        for view, label in zip(views, episodes.labels()[b].tolist(), strict=True):
+            distances = ((clean - view) ** 2).sum(1)
+            own = episodes.support_y[b].tolist().index(label)
+            total -= math.log(math.exp(-distances[own]) / np.exp(-distances).sum())
+    assert float(loss.detach()) == pytest.approx(total / (2 * 5 * 3), rel=1e-5)
 
 
 @pytest.mark.usefixtures("float64")

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from torch.nn import functional as F
 
 from benchbench import Batch, EpisodeShape, Rng, SampleSpec
 from benchbench_standard.pretexts.jigsaw import Jigsaw, permutation_set, shuffle_patches
@@ -89,14 +88,18 @@ def test_jitter_crops_each_patch_within_its_cell(encoder):
 
 
 @pytest.mark.usefixtures("float64")
-def test_loss_of_an_untrained_head_is_finite_and_reaches_the_encoder(encoder):
+def test_loss_is_minus_the_log_probability_of_the_permutation(encoder):
     spec = SampleSpec("image", (3, 8, 8))
-    jigsaw = Jigsaw(encoder(spec), spec)
-    batch = Batch(torch.rand(6, 3, 8, 8), torch.arange(6))
-    loss = jigsaw.loss(batch, Rng(0))
+    jigsaw = Jigsaw(encoder(spec), spec, gap=0.0)
+    x = torch.rand(6, 3, 8, 8)
+    seen = []
+    loss = jigsaw.task_loss(lambda mixed: seen.append(mixed) or jigsaw.encoder(mixed), x, Rng(0))
+    # Which permutation each image got is read off the image, not off the draw.
+    every = torch.stack([shuffle_patches(x, p.expand(6, -1), 2) for p in jigsaw.permutations], 1)
+    same = (every == seen[0].unsqueeze(1)).flatten(2).all(2)
+    assert (same.sum(1) == 1).all()
+    log_p = jigsaw.classifier(jigsaw.encoder(seen[0])).log_softmax(1)
+    torch.testing.assert_close(loss, -log_p[same].mean())
+    assert torch.equal(loss, jigsaw.loss(Batch(x, torch.arange(6)), Rng(0)))
     loss.backward()
-    assert loss.dtype == torch.float64
-    assert torch.equal(loss, jigsaw.loss(batch, Rng(0)))
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in jigsaw.encoder.parameters())
-    which = torch.randint(24, (6,), generator=Rng(0).cpu)
-    torch.testing.assert_close(F.cross_entropy(torch.zeros(6, 24), which), torch.tensor(24.0).log())

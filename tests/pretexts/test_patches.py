@@ -42,14 +42,15 @@ def test_jittered_patches_stay_in_the_image(encoder):
 def test_each_pair_is_told_from_the_first_patch_to_the_second(encoder, monkeypatch):
     pretext = RelativePatch(encoder(SPEC), SPEC)
     placed = []
-    monkeypatch.setattr(pretext, "patches", lambda x, where, rng: placed.append(where) or x)
+    # The second patch is told from the first by being the darker.
+    monkeypatch.setattr(pretext, "patches", lambda x, where, rng: placed.append(where) or x / len(placed))
     x = torch.rand(200, 1, 8, 8)
     loss = pretext.loss(Batch(x, torch.arange(200)), Rng(0))
     assert (placed[0] == 0).all()
     which = torch.tensor([NEIGHBOURS.index(tuple(place)) for place in placed[1].int().tolist()])
     assert which.unique().numel() == 8
-    features = pretext.encoder(x)
-    scores = pretext.classifier(torch.cat([features, features], 1)).log_softmax(1)
+    features = torch.cat([pretext.encoder(x), pretext.encoder(x / 2)], 1)
+    scores = pretext.classifier(features).log_softmax(1)
     torch.testing.assert_close(loss, -scores[torch.arange(200), which].mean())
 
 
@@ -119,14 +120,14 @@ def test_a_mask_that_leaves_nothing_is_refused():
 def test_umtra_shifts_and_zeroes(encoder):
     spec = SampleSpec("image", (2, 32, 32))
     x = (torch.arange(32.0) + 1).expand(400, 2, 32, 32)  # each pixel's column
-    found = UMTRA(encoder(spec), spec, zeroing=0.0, shift=6).augmented(x, Rng(0))
+    found = UMTRA(encoder(spec), spec, zeroing=0.0).augmented(x, Rng(0))  # shifts up to 6 px, as the official code's
     shifts = (17 - found[:, 0, 0, 16]).int()
     assert shifts.unique().tolist() == list(range(-6, 7))
     for image, by in zip(found, shifts.tolist(), strict=True):
         expected = (torch.arange(32) - by).clamp(0, 31) + 1.0
         assert torch.equal(image, expected.expand(2, 32, 32))
-    zeroed = UMTRA(encoder(spec), spec, zeroing=0.3, shift=0).augmented(x, Rng(0))
-    assert float((zeroed == 0).double().mean()) == pytest.approx(0.3, abs=0.01)
+    zeroed = UMTRA(encoder(spec), spec, shift=0).augmented(x, Rng(0))
+    assert float((zeroed == 0).double().mean()) == pytest.approx(0.5, abs=0.01)  # p = .5, too
     assert torch.equal(zeroed[:, 0] == 0, zeroed[:, 1] == 0)
     assert torch.equal(zeroed[zeroed > 0], x[zeroed > 0])
 

@@ -56,6 +56,30 @@ def test_barlow_by_hand():
     assert float(barlow(z, z.flip(1), 0.5)) == pytest.approx(2 + 0.5 * 2, abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", [VICReg, BarlowTwins])
+def test_losses_of_two_views_against_numpy(kind, encoder):
+    """The whole loss at the papers' weights, 25, 25 and 1 and lambda .0051, from the projections of the two views."""
+    pretext = kind(encoder(SPEC), SPEC, projection=4)
+    x = torch.rand(7, 1, 8, 8)
+    loss = pretext.loss(Batch(x, torch.arange(7)), Rng(3))
+    project = pretext.expand if kind is VICReg else pretext.project
+    views = pretext.augment(torch.cat([x, x]), Rng(3))
+    a, b = project(pretext.encoder(views)).detach().numpy().reshape(2, 7, 4)
+    off = ~np.eye(4, dtype=bool)
+    if kind is VICReg:
+        expected = 25 * ((a - b) ** 2).mean()
+        for z in (a, b):
+            expected += 25 / 2 * np.maximum(0, 1 - np.sqrt(z.var(0, ddof=1) + 1e-4)).mean()
+            expected += (np.cov(z.T)[off] ** 2).sum() / 4
+    else:
+        first, second = ((z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5) for z in (a, b))
+        c = first.T @ second / 7
+        expected = ((1 - np.diag(c)) ** 2).sum() + 0.0051 * (c[off] ** 2).sum()
+    assert float(loss.detach()) == pytest.approx(expected)
+    loss.backward()
+    assert all(p.grad is not None for p in pretext.parameters())
+
+
 def test_codes_are_balanced():
     scores = torch.nn.functional.normalize(draw(60, 8), dim=1)
     codes = sinkhorn(scores, 0.5, iterations=100)
