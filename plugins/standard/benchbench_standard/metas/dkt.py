@@ -24,7 +24,8 @@ class DKT(MetaLearner):
     A class scores the logarithm of P(y > 0) under its predictive distribution. Classes share kernel and noise here,
     where the paper gives each class position its own: so ways may differ at test, the order is that of the posterior
     means, as in the paper, and the softmax of the scores is a probability that knows its uncertainty. ``cosine`` is the
-    paper's best kernel on images, without the batch norm before it.
+    paper's best kernel on images, without the batch norm before it. Protocol ``calibration`` scores how far that
+    probability is to be trusted.
     """
 
     frozen_features = True

@@ -9,7 +9,7 @@ from benchbench_standard.metas.maml import MAML
 
 class MetaSGD(MAML):
     """Meta-SGD (Li et al. 2017, arXiv 1707.09835, eq. 2): MAML whose rates are learned, one for every parameter
-    (the public code learns a single scalar). They begin at `inner_lr`."""
+    (the public code learns a single scalar). They begin at `inner_lr`, the paper's at random values."""
 
     def __init__(self, encoder: Backbone, **maml: Any):
         super().__init__(encoder, **maml)

@@ -22,11 +22,11 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 
 class Contrastive(TwoViews):
     """Tell images apart under augmentation. The plain objective is SimCLR's (Chen, Kornblith, Norouzi & Hinton 2020,
-    arXiv 2002.05709) between two views of each image, behind an MLP head.
+    arXiv 2002.05709, eq. 1) between two views of each image, behind an MLP head.
 
     An episode's classes are single images: the first support sample is the image itself, every other sample an
     augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,
-    arXiv 2006.11325).
+    arXiv 2006.11325, algorithm 1). The views of both objectives are ProtoCLR's; SimCLR's are for photographs.
     """
 
     objectives = frozenset({"plain", "task", "episodes"})

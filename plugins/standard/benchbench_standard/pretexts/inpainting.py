@@ -10,9 +10,9 @@ from benchbench import Backbone, Batch, BenchbenchError, Pretext, Rng, SampleSpe
 
 
 class Inpainting(Pretext):
-    """Reconstruct masked patches: a masked autoencoder (He et al. 2022, arXiv 2111.06377). The encoder sees the patches
-    that are kept alone; a small transformer puts a learned token in place of the others and predicts their pixels. The
-    loss is the mean squared error over masked patches, each normalised by its own mean and variance.
+    """Reconstruct masked patches: a masked autoencoder (He et al. 2022, arXiv 2111.06377, section 3). The encoder sees
+    the patches that are kept alone; a small transformer puts a learned token in place of the others and predicts their
+    pixels. The loss is the mean squared error over masked patches, each normalised by its own mean and variance.
 
     Positions of the decoder are learned, the paper's are sines. It needs a backbone with tokens: for convolutional ones
     nothing stands in.

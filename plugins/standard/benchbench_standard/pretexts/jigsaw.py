@@ -45,7 +45,8 @@ def permutation_set(cells: int, size: int) -> Tensor:
 
 
 class Jigsaw(Pretext):
-    """Recover the order of shuffled patches (Noroozi & Favaro 2016, arXiv 1603.09246).
+    """Recover the order of shuffled patches (Noroozi & Favaro 2016, arXiv 1603.09246, section 3; its algorithm 1
+    chooses the permutations).
 
     An image is cut into 2 x 2 patches, or 3 x 3 from 48 px on; the class is which permutation of the set put them
     together again, at the encoder's own input shape. The plain objective is -log p(s | shuffle(x, permutation s)).

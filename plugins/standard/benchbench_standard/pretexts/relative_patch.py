@@ -12,7 +12,8 @@ NEIGHBOURS = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 
 
 
 class RelativePatch(Pretext):
-    """Which of the eight neighbours of a patch is another one (Doersch, Gupta & Efros 2015, arXiv 1505.05192)?
+    """Which of the eight neighbours of a patch is another one (Doersch, Gupta & Efros 2015, arXiv 1505.05192,
+    section 3)?
 
     Patches of a 3 x 3 grid are enlarged to the encoder's own input shape, encoded apart, and classified together. The
     grid fills the image: with the paper's gap of half a patch a patch is a quarter of a side. Left out are the remedies
