@@ -1,0 +1,56 @@
+"""The README's tables are those of the committed records."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Table = dict[str, dict[str, str]]
+
+
+def table(text: str) -> Table:
+    """The first table of a Markdown text: its rows by their first cell, each by column."""
+    lines = [line.strip("| ") for line in text.splitlines() if line.startswith("|")]
+    columns, _, *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
+    return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+
+
+def section(heading: str) -> str:
+    """What stands below a heading of the README."""
+    return (ROOT / "README.md").read_text("utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_quick_table() -> None:
+    shown = table(section("The leaderboard"))
+    found = table((ROOT / "results" / "quick" / "LEADERBOARD.md").read_text("utf-8"))
+    assert [*shown] == [*found]
+    for method, row in shown.items():
+        assert row.items() <= found[method].items()
+
+
+@pytest.fixture
+def effects(command) -> dict[tuple[str, str], dict]:
+    """Marginal effects in the headline's records, by value and pretext."""
+    code, out, _ = command(
+        "leaderboard", str(ROOT / "results" / "headline"), "--view", "effects", "--format", "json"
+    )  # fmt: skip
+    assert code == 0
+    return {(row["value"].removesuffix(" (pseudo)"), row["pretext"]): row for row in json.loads(out)["rows"]}
+
+
+def test_what_meta_learning_adds(effects: dict[tuple[str, str], dict]) -> None:
+    text = section("What meta-learning adds")
+    shown = {
+        (meta, pretext): cell
+        for meta, row in table(text).items()
+        for pretext, cell in row.items()
+        if pretext != "meta"
+    }  # fmt: skip
+    for place, cell in shown.items():
+        row = effects[place]
+        assert cell == f"{row['effect']:+.2f} [{row['effect_low']:+.2f}, {row['effect_high']:+.2f}]", place
+    assert {place for place, row in effects.items() if row["axis"] == "meta"} == {*shown}
+    over_untrained = [effects[pretext, pretext]["effect"] for pretext in ("contrastive", "labels")]
+    assert "({:+.2f} and {:+.2f})".format(*over_untrained) in re.sub(r"\s+", " ", text)
