@@ -1,10 +1,8 @@
 from dataclasses import replace
-from typing import Any
 
-from pydantic import PositiveFloat
 from torch import Tensor
 
-from benchbench import Backbone, Episodes, Rng
+from benchbench import Episodes, Rng
 from benchbench_standard.metas.maml import MAML
 
 
@@ -12,19 +10,16 @@ class ANIL(MAML):
     """Almost no inner loop (Raghu, Raghu, Bengio & Vinyals 2020, arXiv 1909.09157, section 4): MAML whose inner loop
     moves the head alone. The encoder learns through the features that the head is fitted on.
 
-    Settings are MAML's, batch statistics too: those of each call, which is transductive. The rate alone is lower: a
-    step of the head moves a logit by the rate times products of features, which nothing in the inner loop can shorten,
-    so that large steps saturate the softmax (Omniglot's validation classes, 5-way 1-shot, 12,000 samples, three steps
-    in training and five at test: 84.0 % at 0.1, 74.1 at 0.4, 53.0 at 2.0).
+    Settings are MAML's, batch statistics too: those of each call, which is transductive. A step of the head moves a
+    logit by the rate times products of features, which nothing in the inner loop can shorten, so that large steps
+    saturate the softmax (Omniglot's validation classes, 5-way 1-shot, 12,000 samples, three steps in training and five
+    at test: 84.0 % at 0.1, 74.1 at 0.4, 53.0 at 2.0).
     """
 
     #: MAML's second changed what happens to an encoder under adapted weights, which is not so here.
     revision = 1
     adapts_to_any_loss = False
     frozen_features = True
-
-    def __init__(self, encoder: Backbone, *, inner_lr: PositiveFloat = 0.1, **maml: Any):
-        super().__init__(encoder, inner_lr=inner_lr, **maml)
 
     def initial(self, ways: int) -> dict[str, Tensor]:
         """What adapts: the head."""

@@ -15,9 +15,11 @@ class MAML(MetaLearner):
     """Model-agnostic meta-learning (Finn, Abbeel & Levine 2017, arXiv 1703.03400, algorithm 2).
 
     The inner loss is the *mean* cross-entropy over the support set. The official code sums over classes, so its rate
-    0.4 at 5 ways is 2.0 here. The head is one row that every class of a task begins with, so ways may differ at test;
-    `head_ways` gives it that many rows of its own, as in the paper. Batch statistics are those of each call by
-    default, as in the official code: that is transductive, and ``support`` is the inductive form.
+    0.4 at 5 ways is 2.0 here: with one step, the strided Conv-4 and thousands of meta-steps. After hundreds of them a
+    smaller one is needed, and is the default (the matrix ``tuned`` has a search). The head is one row that every class
+    of a task begins with, so ways may differ at test; `head_ways` gives it that many rows of its own, as in the paper.
+    Batch statistics are those of each call by default, as in the official code: that is transductive, and ``support``
+    is the inductive form.
     It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order` leaves second derivatives
     out (section 5.2).
     """
@@ -30,7 +32,7 @@ class MAML(MetaLearner):
         self,
         encoder: Backbone,
         *,
-        inner_lr: PositiveFloat = 0.4,
+        inner_lr: PositiveFloat = 0.1,
         train_steps: PositiveInt = 3,
         test_steps: PositiveInt = 5,
         first_order: bool = False,
