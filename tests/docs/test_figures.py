@@ -34,7 +34,7 @@ def test_the_quick_table() -> None:
 def effects(command) -> dict[tuple[str, str], dict]:
     """Marginal effects in the headline's records, by value and pretext."""
     code, out, _ = command(
-        "leaderboard", str(ROOT / "results" / "headline"), "--view", "effects", "--format", "json"
+        "leaderboard", str(ROOT / "results" / "headline-tuned"), "--view", "effects", "--format", "json"
     )  # fmt: skip
     assert code == 0
     return {(row["value"].removesuffix(" (pseudo)"), row["pretext"]): row for row in json.loads(out)["rows"]}
