@@ -248,7 +248,7 @@ def test_a_declaration_that_cannot_be_true_is_refused():
     declared |= {"budget": {"samples": 60}, "space": {"meta": {"maml": {"inner_lr": {"low": 0.5, "high": 1.0}}}}}
     matrix = parse_matrix(content(tuned=[declared]), "test")
     with pytest.raises(
-        BenchbenchError, match=r"'inner_lr' of meta maml that cannot have found 0.4, which it is set to"
+        BenchbenchError, match=r"'inner_lr' of meta maml that cannot have found 0.1, which it is set to"
     ):
         plan(matrix, prepare_data=False)
     with pytest.raises(BenchbenchError, match="unknown meta 'mammal'"):
