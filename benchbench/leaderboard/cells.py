@@ -33,14 +33,22 @@ VOLATILE = {
 }
 
 
+class Search(msgspec.Struct, frozen=True):
+    """A search behind settings: how many trials, judged by what, and the method they were made on."""
+
+    trials: int
+    criterion: str
+    method: str
+
+
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
     `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
     settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
     share: names of classes and a number of images. `weights` is what an encoder that can be given weights began with:
-    ``random`` ones, or what these were pretrained on. `searched` names the searches of `benchbench tune` behind its
-    settings. `record` is the whole record where one was read.
+    ``random`` ones, or what these were pretrained on. `searches` are those of `benchbench tune` behind its settings.
+    `record` is the whole record where one was read.
     """
 
     key: str
@@ -76,13 +84,17 @@ class Cell(NamedTuple):
     external: bool
     overlap: tuple[tuple[str, ...], int]
     weights: str | None
-    searched: tuple[str, ...]
+    searches: tuple[Search, ...]
     record: Record | None
 
     @property
     def label(self) -> str:
         """As tables print it."""
         return f"{self.pretext} × {self.meta}"
+
+    def was_searched_by(self, search: Search) -> bool:
+        """Whether a search was made on this very method, not on another that shares a component with it."""
+        return search.method == f"{self.label} ({self.backbone}, {self.source}, {self.regime})"
 
 
 def summary(record: Record) -> Summary:
@@ -156,11 +168,6 @@ class _Flags(msgspec.Struct):
 class _Overlap(msgspec.Struct):
     classes: tuple[str, ...] = ()
     images: int = 0
-
-
-class _Search(msgspec.Struct):
-    criterion: str
-    trials: int
 
 
 class _Environment(msgspec.Struct):
@@ -256,7 +263,7 @@ def _cell(
         r.external,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
-        _searched(bytes(content["tuned"])) if "tuned" in content else (),
+        _searches(bytes(content["tuned"])) if "tuned" in content else (),
         record,
     )
 
@@ -280,8 +287,8 @@ def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
 
 
 @lru_cache(maxsize=4096)
-def _searched(found: bytes) -> tuple[str, ...]:
-    return tuple(f"{s.trials} trials by {s.criterion}" for s in msgspec.json.decode(found, type=list[_Search]))
+def _searches(found: bytes) -> tuple[Search, ...]:
+    return msgspec.json.decode(found, type=tuple[Search, ...])
 
 
 @lru_cache(maxsize=4096)

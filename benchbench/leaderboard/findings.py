@@ -23,6 +23,7 @@ NOTES = [
     "open.",
     "over: episodes where a single training seed stands behind it, which makes it a difference between trainings, not "
     "between methods.",
+    "history: what the verdict was before a change of ours turned it, and which.",
 ]
 
 #: Scores in percent, (seeds, episodes), the seed of each line, and the episodes' hash.
@@ -43,6 +44,7 @@ def findings(records: Iterable[Record], stated: list[Finding]) -> Table:
             "seeds": lambda r: str(r["seeds"]),
             "verdict": lambda r: r["verdict"],
             "source": lambda r: r["source"],
+            "history": lambda r: r["history"] or MISSING,
         },
         NOTES,
     )
@@ -60,6 +62,7 @@ def _row(finding: Finding, found: Difference | None) -> dict[str, Any]:
         "seeds": found.seeds if found else 0,
         "verdict": verdict(finding.expected, found),
         "source": finding.source,
+        "history": finding.history,
     }
 
 

@@ -74,12 +74,23 @@ def claims(found: Grid) -> list[str]:
 
 
 def _searches(found: Grid) -> list[str]:
-    """Whose settings were searched, by how many trials: the others' were not, or nobody declared it."""
-    searches: dict[str, list[str]] = {}
+    """Which rows were searched, by how many trials, and which took over what a search found on another row."""
+    text = names(found)
+    searched: dict[str, list[str]] = {}
+    borrowed: dict[str, list[str]] = {}
     for row, members in found.members.items():
-        if searched := ", ".join(dict.fromkeys(s for c in members for s in c.searched)):
-            searches.setdefault(searched, []).append(names(found)[row])
-    return [f"Settings were searched in {trials}: {', '.join(rows)}." for trials, rows in searches.items()]
+        for search in dict.fromkeys(s for c in members for s in c.searches):
+            if any(c.was_searched_by(search) for c in members):
+                searched.setdefault(f"{search.trials} trials by {search.criterion}", []).append(text[row])
+            else:
+                borrowed.setdefault(search.method, []).append(text[row])
+    return [
+        *(f"Settings were searched in {trials} for: {'; '.join(rows)}." for trials, rows in searched.items()),
+        *(
+            f"Not searched, but with settings that the search on {method} found: {'; '.join(rows)}."
+            for method, rows in borrowed.items()
+        ),
+    ]
 
 
 def _mixtures(found: Grid, good: list[Cell]) -> list[str]:

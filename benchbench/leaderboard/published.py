@@ -62,10 +62,12 @@ class Comparison(_Strict):
 
 class Finding(Comparison):
     """A published finding: the difference in accuracy, in percentage points, that is `expected` (low, high). With
-    `beyond` it is by how much the difference exceeds that one."""
+    `beyond` it is by how much the difference exceeds that one. `history` says what the verdict was before something of
+    ours changed it."""
 
     claim: str
     source: str
+    history: str | None = None
     expected: Annotated[list[float], Two, AfterValidator(_rising)]
     beyond: Comparison | None = None
 

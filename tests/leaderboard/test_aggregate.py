@@ -184,19 +184,27 @@ def test_a_row_says_whether_its_encoder_began_with_random_weights(make):
     assert any(note.startswith("weights: ") for note in found.notes)
 
 
-def test_the_notes_name_the_rows_whose_settings_were_searched(make):
-    def searched(record, *trials):
-        tuned = [{"criterion": "labelled-valid", "trials": n, "sampler": "tpe", "space": {}} for n in trials]
+def test_the_notes_tell_the_rows_that_were_searched_from_those_that_took_over_what_was_found(make):
+    def method(pretext):
+        return f"{pretext} × protonet (conv4, glyphs, pseudo)"
+
+    def searched(record, **trials):
+        tuned = [
+            {"criterion": "labelled-valid", "trials": n, "sampler": "tpe", "method": method(on), "space": {}}
+            for on, n in trials.items()
+        ]
         return record.model_copy(update={"content": record.content | {"tuned": tuned}})
 
     records = [
         make("rotation"),
-        searched(make("jigsaw"), 8),
-        searched(make("labels"), 8),
-        searched(make("none"), 20, 8),
+        searched(make("jigsaw"), jigsaw=8),
+        searched(make("labels"), jigsaw=8),
+        searched(make("contrastive"), contrastive=20, elsewhere=8),
     ]
     notes = aggregate(records).notes
-    assert "Settings were searched in 8 trials by labelled-valid: jigsaw × protonet, labels × protonet." in notes
-    both = "20 trials by labelled-valid, 8 trials by labelled-valid"
-    assert f"Settings were searched in {both}: none × protonet." in notes
-    assert not any("searched" in note for note in aggregate(records[:1]).notes)
+    assert "Settings were searched in 8 trials by labelled-valid for: jigsaw × protonet." in notes
+    assert "Settings were searched in 20 trials by labelled-valid for: contrastive × protonet." in notes
+    borrowed = "Not searched, but with settings that the search on {} found: {} × protonet."
+    assert borrowed.format(method("jigsaw"), "labels") in notes
+    assert borrowed.format(method("elsewhere"), "contrastive") in notes
+    assert not any("search" in note for note in aggregate(records[:1]).notes)
