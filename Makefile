@@ -19,7 +19,7 @@ BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling aug
 
 .DEFAULT_GOAL := help
 .PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare tables
-.PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-site ci-compare
+.PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-compare site
 
 help:
 	@echo "make quickstart   install, train the quick matrix and print its leaderboard"
@@ -27,12 +27,13 @@ help:
 	@echo "make test-full    the long acceptance runs as well"
 	@echo "make bench        measure against other libraries into results/BENCHMARKS.md (on a quiet machine, minutes)"
 	@echo "make bench-compare REV=main  the ratios of results/benchmarks.json against those of a git revision"
-	@echo "make tables       every committed table, plot and page of results/ from its records"
+	@echo "make tables       every committed table of results/ from its records"
+	@echo "make site         their plots and pages, into build/site"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make docs         the documentation site, into build/docs; warnings are errors"
 	@echo "make connectors   install the distributions plugins/benchbench-* into .venv"
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
-	@echo "                  ci-check (tables against records), ci-audit (train some again), ci-site (build/site)"
+	@echo "                  ci-check (tables against records), ci-audit (train some again), site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
 	@echo "make clean        remove the environment and caches; runs/ stays"
 
@@ -55,13 +56,13 @@ test-full: lint
 
 docs: environment
 	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file .docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 # Their records are audited too, so they must be there as a user installs them.
 connectors: environment
 	$(PY) -m pip install -q --no-deps --no-build-isolation $(addprefix -e ,$(wildcard plugins/benchbench-*))
 
-ci-leaderboard: ci-matrix ci-check ci-audit ci-site
+ci-leaderboard: ci-matrix ci-check ci-audit site
 
 # Threads and allocator as the launcher sets them, for ours and for peers alike: both run in one process.
 bench: environment
@@ -72,7 +73,7 @@ bench: environment
 	$(PY) -m tests.benchmarks.report build/benchmarks.json results
 
 tables: environment
-	for folder in results/*/; do $(PY) -m benchbench leaderboard "$$folder" --output "$$folder" || exit 1; done
+	for folder in results/*/; do $(PY) -m benchbench leaderboard "$$folder" --output "$$folder" --tables || exit 1; done
 	$(PY) -m benchbench leaderboard results/headline-tuned --format markdown > results/LEADERBOARD.md
 	$(PY) -m benchbench reproduce results/*/ --output results/REPRODUCTION.md
 
@@ -96,7 +97,7 @@ ci-check: environment
 ci-audit: connectors
 	$(PY) -m benchbench results audit results/*/ --sample $(AUDIT_SAMPLE) --seed $(AUDIT_SEED) --tolerance 2
 
-ci-site: environment
+site: environment
 	sh .ci/site $(PY) $(SITE)
 
 ci-compare: environment

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -54,6 +55,35 @@ def command(capsys):
     return run
 
 
+def interpreter(
+    *arguments: object, python: Path | str = sys.executable, check: bool = True, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python with these arguments. `options` are those of `subprocess.run`; with `check` its end is asserted to
+    be a good one."""
+    command = [str(python), *map(str, arguments)]
+    given: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 300, **options}
+    done = subprocess.run(command, check=False, **given)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`interpreter`: this Python, in a process of its own."""
+    return interpreter
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Run a test in float64, so that finite differences mean something."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @dataclass(frozen=True)
 class Fresh:
     """A fresh virtual environment over the third-party packages of this one, away from the checkout; in it `variables`
@@ -67,15 +97,13 @@ class Fresh:
         """Install wheels, and nothing that they depend on."""
         # The base environment's own installation of the project is seen through the .pth file: ignore it.
         options = ["--quiet", "--no-deps", "--no-index", "--ignore-installed"]
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "install"]
-        subprocess.run([*pip, *options, *wheels], check=True, capture_output=True)
+        interpreter("-m", "pip", "--python", self.python, "install", *options, *wheels)
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run its Python in its folder, outside the checkout."""
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BENCHBENCH_DATA")}
         environment |= {"COLUMNS": "200", **self.variables}
-        command = [self.python, *map(str, arguments)]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment, timeout=300)
+        return interpreter(*arguments, python=self.python, check=False, cwd=self.folder, env=environment)
 
     def commands(self, **several: list[object]) -> dict[str, subprocess.CompletedProcess[str]]:
         """Run the command with each of these arguments, in one process: importing torch takes longer than most."""
@@ -107,9 +135,7 @@ def build() -> Callable[[Path, Path], Path]:
     """Build the wheel of a project's folder into another one, without a network; gives its path."""
 
     def run(project: Path, into: Path) -> Path:
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", into]
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        interpreter("-m", "hatchling", "build", "-t", "wheel", "-d", into, cwd=project)
         return max(into.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)
 
     return run

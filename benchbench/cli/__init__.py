@@ -3,14 +3,15 @@
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from typing import Any
 
 import click
 
+from benchbench.components.installed import entry_points
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
-from benchbench.installed import entry_points
 
 COMMANDS = {
     "compare": "Compare two results folders, revisions of one, or two methods, on the episodes they share.",
@@ -37,6 +38,11 @@ def _load(entry: EntryPoint) -> click.Command:
         raise BrokenPlugin(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     if not isinstance(loaded, click.Command):
         raise BrokenPlugin(f"{where} is no click command")
+    warnings.warn(
+        f"{where}: the entry-point group benchbench.commands is deprecated: give the plugin a script of its own",
+        DeprecationWarning,
+        stacklevel=2,
+    )
     return loaded
 
 
@@ -48,7 +54,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            return import_module(f"benchbench.cli.{cmd_name}").command
+            return import_module(f"benchbench.cli.cmd_{cmd_name}").command
         for entry in entry_points("benchbench.commands"):
             if entry.name == cmd_name:
                 return _load(entry)

@@ -10,10 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from benchbench.components import Dataset
+from benchbench.components.reference import ComponentRef
+from benchbench.data.dataset import Dataset
 from benchbench.data.table import Sample
 from benchbench.errors import BenchbenchError
-from benchbench.settings import ComponentRef
 
 #: Items that go to a process at once.
 CHUNK = 32

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from benchbench.components.reference import ComponentRef
 from benchbench.data.prepare import data_root
 from benchbench.errors import DataMissing
-from benchbench.settings import ComponentRef
 
 
 def without_missing(ref: ComponentRef) -> tuple[ComponentRef | None, list[tuple[str, str]]]:
@@ -27,7 +27,7 @@ def without_missing(ref: ComponentRef) -> tuple[ComponentRef | None, list[tuple[
         dataset.sources(data_root())
     except DataMissing as error:
         where = "" if dataset.homepage in str(error) else f" ({dataset.homepage})"
-        return None, [*missing, (ref.name.split(":")[-1], f"{error}{where}")]
+        return None, [*missing, (ref.bare, f"{error}{where}")]
     return left, missing
 
 

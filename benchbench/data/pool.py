@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchbench.data.splits import ClassSplit, class_index
+from benchbench.data.splits import ClassSplit, class_index, sources_of
 from benchbench.data.table import SampleTable
-from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.episodes.batch import Episodes, EpisodeShape
+from benchbench.episodes.fixed import check_shape, draw_classes
+from benchbench.episodes.source import Source
+from benchbench.episodes.variable import VariableShape, describe, next_episode
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng
-from benchbench.sampling.fixed import check_shape, draw_classes
-from benchbench.sampling.meta_dataset import VariableShape, describe, next_episode
-from benchbench.sampling.sources import Source, sources_of
 
 
 def unit(x: np.ndarray, device: torch.device) -> Tensor:

@@ -16,15 +16,15 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from benchbench.components import Dataset
-from benchbench.data import sources, table
+from benchbench.components.reference import ComponentRef, key_content
+from benchbench.data import digests as sources
+from benchbench.data import table
+from benchbench.data.dataset import Dataset
 from benchbench.data.decode import Report, decoded
 from benchbench.data.splits import ClassSplit
 from benchbench.data.table import SampleTable
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
-from benchbench.registry import key_content
-from benchbench.settings import ComponentRef
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _Place:
 
     @classmethod
     def of(cls, ref: ComponentRef) -> "_Place":
-        name, dataset, root = ref.name.split(":")[-1], ref.build(), data_root()
+        name, dataset, root = ref.bare, ref.build(), data_root()
         files = dataset.sources(root)
         signature = sources.signature([*files, *dataset.split_sources(root)], name)
         place = content_key({"dataset": ref.model_dump(mode="json"), "home": sources.home(files)})

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import PARTS, class_index
-from benchbench.sampling.fixed import EpisodeIndex
+from benchbench.episodes.fixed import EpisodeIndex
 
 PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (125, 125, 125)
 SUPPORT, QUERY = (31, 119, 180), (190, 190, 190)

@@ -1,4 +1,4 @@
-"""Which classes are for training, validation and test."""
+"""Which classes are for training, validation and test, and which of a part may meet in an episode."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchbench.data.hierarchy import ClassHierarchy
+from benchbench.episodes.source import Source
 from benchbench.errors import BenchbenchError, suggest
 
 PARTS = ("train", "valid", "test")
@@ -98,3 +99,20 @@ def class_index(labels: np.ndarray, classes: Iterable[int]) -> list[np.ndarray]:
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(int(labels.max(initial=-1)) + 2))
     return [order[bounds[c] : bounds[c + 1]] for c in classes]
+
+
+def sources_of(index: Sequence[np.ndarray], split: ClassSplit, part: str) -> list[Source]:
+    """The sources of a part: one, or where datasets are joined each that has classes in it. `index` holds the rows of
+    each class in the order of ``split.part(part)``."""
+    rows = dict(zip(split.part(part), index, strict=True))
+    return [_source(rows, s, part) for s in split.sources or (split,) if s.part(part)]
+
+
+def _source(rows: dict[int, np.ndarray], split: ClassSplit, part: str) -> Source:
+    classes = split.part(part)
+    variants = None if split.variant_of is None else [split.variant_of[c] for c in classes]
+    if split.hierarchy is None:
+        return Source([rows[c] for c in classes], variants)
+    position = {c: i for i, c in enumerate(classes)}
+    groups = tuple(np.array([position[c] for c in group], np.int64) for group in split.hierarchy.part(part))
+    return Source([rows[c] for c in classes], variants, split.hierarchy.kind, groups)

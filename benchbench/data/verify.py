@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from benchbench.data import sources
+from benchbench.data import digests as sources
 from benchbench.data.duplicates import Duplicates, duplicates
 from benchbench.data.prepare import Prepared, data_root
 

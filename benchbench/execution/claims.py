@@ -10,7 +10,7 @@ from filelock import SoftFileLease, Timeout
 
 from benchbench.errors import StorageError
 from benchbench.execution.job import Event, Job
-from benchbench.store import Store
+from benchbench.store.files import Store
 
 log = logging.getLogger("benchbench.execution")
 #: Seconds between two looks at what others hold.

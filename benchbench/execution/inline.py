@@ -1,8 +1,8 @@
 import time
 from collections.abc import Callable
 
-from benchbench.components import Executor
 from benchbench.execution.claims import PAUSE, Queue
+from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import Event, Job, run_job
 

@@ -11,19 +11,20 @@ from typing import Any
 
 import torch
 
-from benchbench.components import Backbone, MetaLearner, SampleSpec
+from benchbench.components.code import component_hash
 from benchbench.data.prepare import Prepared, prepare
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.task_norm import convert_norm
 from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
-from benchbench.evaluation import Trained
+from benchbench.evaluation.trained import Trained
 from benchbench.execution.recording import failed, scored
 from benchbench.keys import content_key
-from benchbench.nn import convert_norm
-from benchbench.records import Record
 from benchbench.rng import Rng, seeded_globals
-from benchbench.sources import component_hash
-from benchbench.stages import Cell, Training
-from benchbench.store import Store
-from benchbench.training import Report, StageResult, StageRun, Stop, never, run_stage
+from benchbench.store.files import Store
+from benchbench.store.records import Record
+from benchbench.training.chain import Cell, Training
+from benchbench.training.learner import MetaLearner
+from benchbench.training.stage import Report, StageResult, StageRun, Stop, never, run_stage
 
 #: Characters of a traceback, and of what a process printed, that a failed record keeps.
 TAIL = 2000
@@ -135,7 +136,7 @@ def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
         for cell in job.cells:
             if stop():
                 raise Stopped
-            say({"scoring": cell.target.name.split(":")[-1]})
+            say({"scoring": cell.target.bare})
             record = scored(training, cell, trained, stages, data, job.device)
             store.add(training.key, [record])
             report(Event("record", training, record))

@@ -13,13 +13,13 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from benchbench.components import Executor
+from benchbench.components.registry import find
 from benchbench.errors import StorageError
 from benchbench.execution.claims import Queue
+from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import SIGNALS, Interrupts
 from benchbench.execution.job import Event, Job, explain, fail
 from benchbench.execution.process import Running
-from benchbench.registry import find
 
 log = logging.getLogger("benchbench.execution")
 #: Freed memory is kept for the next step instead of going back to the kernel: a step of Conv-4 takes a quarter less.

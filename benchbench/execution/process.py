@@ -16,7 +16,7 @@ import psutil
 from benchbench.execution.job import TAIL, Job
 from benchbench.execution.logs import BoundedLog
 from benchbench.execution.worker import work
-from benchbench.store import Store
+from benchbench.store.files import Store
 
 GIB = 2**30
 #: Seconds between two looks at a process's memory, and at its children where there is no limit.

@@ -2,17 +2,21 @@
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchbench.errors import StorageError
-from benchbench.store import Store, atomic_write
+from benchbench.store.files import Store, atomic_write
 
 if TYPE_CHECKING:
     from benchbench.execution.job import Event
 
 #: Seconds between two writings of one file.
 PAUSE = 1.0
+#: Seconds after which a file that nobody wrote again belongs to a run that was killed.
+STALE = 60.0
 
 
 class ProgressFiles:
@@ -39,3 +43,15 @@ class ProgressFiles:
         for key in self.written:
             with suppress(OSError):
                 self.store.progress(key).unlink(missing_ok=True)
+
+
+def progress_files(results: Path) -> Iterator[dict[str, Any]]:
+    """What each training that runs now says of itself; files that are stale, gone or half written are left out."""
+    for path in sorted((results / "progress").glob("*.json")):
+        try:
+            about = json.loads(path.read_text("utf-8"))
+            fresh = time.time() - path.stat().st_mtime < STALE
+        except (OSError, ValueError):
+            continue
+        if fresh and isinstance(about, dict):
+            yield {"key": path.stem, **about}

@@ -3,6 +3,7 @@ import socket
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -13,16 +14,16 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from benchbench.components import Executor
 from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError
 from benchbench.execution.claims import Queue
+from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import Event, Job, fail, run_job
-from benchbench.execution.transfer import Folder, Watched, place
-from benchbench.records import Record
-from benchbench.stages import Training
-from benchbench.store import Store
+from benchbench.execution.ray_checkpoints import Folder, Watched, place
+from benchbench.store.files import Store
+from benchbench.store.records import Record
+from benchbench.training.chain import Training
 
 #: Seconds between two looks at the cluster's size.
 TICK = 1.0
@@ -49,9 +50,9 @@ class Ray(Executor):
     its data once.
 
     Records come back to the driver's store as they are made, and so do checkpoints, unless `checkpoints` names a folder
-    that every node mounts, or an fsspec URL such as ``s3://bucket/folder``: then they stay there, where ``benchbench
-    export`` and ``benchbench gc`` do not look for them. A worker or node that is lost is replaced,
-    up to `retries` times a training, which goes on from its last checkpoint. What workers print is in Ray's own logs.
+    that every node mounts (an fsspec URL such as ``s3://bucket/folder`` is deprecated): then they stay there, where
+    ``benchbench export`` and ``benchbench gc`` do not look for them. A worker or node that is lost is replaced, up to
+    `retries` times a training, which goes on from its last checkpoint. What workers print is in Ray's own logs.
 
     On SLURM: start a head and its workers within one allocation, as Ray's documentation says ("Deploying on Slurm"),
     and run the command on the head's node.
@@ -83,6 +84,11 @@ class Ray(Executor):
             import ray
         except ImportError:
             raise BenchbenchError("executor ray needs Ray: pip install 'benchbench-suite[ray]'") from None
+        if "://" in self.checkpoints:
+            advice = "name a folder that every node mounts"
+            warnings.warn(
+                f"executor ray: checkpoints at a URL are deprecated: {advice}", DeprecationWarning, stacklevel=2
+            )
         if self.checkpoints:
             place(self.checkpoints)  # refused here rather than by every node
         joined = ray.is_initialized()

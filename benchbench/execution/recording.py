@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
+from benchbench.components.code import component_hash
+from benchbench.components.registry import find
 from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
-from benchbench.evaluation import Target, Trained
-from benchbench.records import Cost, Flags, Metric, Record, Summary
-from benchbench.registry import find
+from benchbench.evaluation.target import Target
+from benchbench.evaluation.trained import Trained
 from benchbench.rng import Rng
-from benchbench.sources import component_hash
-from benchbench.stages import Cell, Training, uses_labels
-from benchbench.training import CHUNK, StageResult
+from benchbench.store.records import Cost, Flags, Metric, Record, Summary
+from benchbench.training.chain import Cell, Training, uses_labels
+from benchbench.training.stage import CHUNK, StageResult
 
 
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def _identity(training: Training, cell: Cell) -> dict[str, Any]:
         "matrix": training.matrix,
         "method": training.method,
         "source": training.source_name,
-        "target": cell.target.name.split(":")[-1],
+        "target": cell.target.bare,
         "protocol": cell.protocol,
         "seed": training.seed,
         "content": {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol},

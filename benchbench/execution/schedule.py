@@ -5,20 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from statistics import median
 
-from benchbench.execution.briefs import Brief, Kind, seconds_of
 from benchbench.execution.job import Job
+from benchbench.store.briefs import Brief, seconds_of
+from benchbench.store.records import Method
 
 #: What a training costs by its method and source, in seconds.
-Costs = dict[tuple[Kind, str], float]
+Costs = dict[tuple[Method, str], float]
 
 
 def costs(briefs: Iterable[Brief]) -> Costs:
     """The median of what a store's trainings of each method and source took, in seconds."""
-    kinds: dict[str, tuple[Kind, str]] = {}
+    kinds: dict[str, tuple[Method, str]] = {}
 
     def noted() -> Iterator[Brief]:
         # Nothing else is kept of a brief, and equal kinds once: there may be a hundred thousand.
-        once: dict[tuple[Kind, str], tuple[Kind, str]] = {}
+        once: dict[tuple[Method, str], tuple[Method, str]] = {}
         for r in briefs:
             kind = r.method, r.source
             kinds[r.training_key] = once.setdefault(kind, kind)
@@ -36,7 +37,7 @@ def ordered(jobs: list[Job], known: Costs) -> list[Job]:
 
     def place(job: Job) -> tuple[float, str, str]:
         t = job.training
-        seconds = known.get((Kind(**t.method.model_dump()), t.source_name))
+        seconds = known.get((t.method, t.source_name))
         longest_first = -math.inf if seconds is None else -float(math.frexp(seconds)[1])
         return longest_first, t.source_name, t.stages[0].key if t.stages else ""
 

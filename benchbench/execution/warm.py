@@ -8,7 +8,7 @@ from importlib import import_module
 import torch._dynamo  # noqa: F401  the first optimiser imports it, which takes seconds
 
 import benchbench.execution.worker  # noqa: F401
-from benchbench.registry import GROUPS, offers
+from benchbench.components.registry import GROUPS, offers
 
 for kind in GROUPS:
     offers(kind)

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from benchbench.leaderboard.cells import Cell, uncollected
-from benchbench.leaderboard.domains import transfer_gaps
 from benchbench.leaderboard.grid import (
     MISSING,
     Grid,
@@ -20,7 +19,8 @@ from benchbench.leaderboard.grid import (
     tied_average_ranks,
 )
 from benchbench.leaderboard.notes import notes
-from benchbench.records import Record
+from benchbench.leaderboard.transfer_gaps import transfer_gaps
+from benchbench.store.records import Record
 
 #: Characters of what weights were pretrained on: a whole checksum would be wider than the table.
 WIDEST = 24

@@ -15,22 +15,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from benchbench.keys import content_key
-from benchbench.records import SCHEMA, Record, Summary, parse_record, shown
-from benchbench.store import preferred, read_lines
-
-#: Of a record's content, what belongs to one seed or one cell, or is only known once it was scored.
-VOLATILE = {
-    "seed",
-    "stages",
-    "target",
-    "protocol",
-    "source_pixels",
-    "training_ways",
-    "norm",
-    "adaptation_steps",
-    "overlap",
-    "pretrained_on",
-}
+from benchbench.store.content import NOT_OF_METHOD
+from benchbench.store.files import preferred, read_lines
+from benchbench.store.records import SCHEMA, Method, Record, Summary, parse_record, shown
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -105,7 +92,7 @@ def summary(record: Record) -> Summary:
 def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
     """The cells of some records, one a key, sorted by key whatever their order; and one text a conflict.
 
-    Of several records of one key one stays, as `benchbench.store.preferred` says.
+    Of several records of one key one stays, as `benchbench.store.files.preferred` says.
     """
     found: dict[str, Record | Cell] = {}
     conflicts: dict[str, str] = {}
@@ -135,15 +122,8 @@ def uncollected() -> Iterator[None]:
 @uncollected()
 def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
     """The cells of the records below a results folder, sorted by key, and the problems of
-    `benchbench.store.read_records`. Cells have no `record`; scores are skipped, not validated."""
+    `benchbench.store.files.read_records`. Cells have no `record`; scores are skipped, not validated."""
     return read_lines(path, _decoded)
-
-
-class _Method(msgspec.Struct):
-    pretext: str
-    meta: str
-    backbone: str
-    regime: str
 
 
 class _Summary(msgspec.Struct):
@@ -182,7 +162,7 @@ class _Line(msgspec.Struct):
     key: str
     training_key: str
     status: Literal["ok", "failed"]
-    method: _Method
+    method: Method
     source: str
     target: str
     protocol: str
@@ -227,7 +207,7 @@ def _cell(
         raise ValueError("summary: a record of status ok has none")
     scored = r.summary[shown(r.summary)] if ok else None
     place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
-    names = tuple([k for k in content if k not in VOLATILE])
+    names = tuple([k for k in content if k not in NOT_OF_METHOD])
     method, cost, flags = r.method, r.cost, r.flags
     return Cell(
         r.key,

@@ -5,16 +5,16 @@ import json
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Columns
-from benchbench.leaderboard.render import write_leaderboard
-from benchbench.store import read_records
+from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, rendered
+from benchbench.store.files import read_records
 
 #: Folders of a store that hold no rendered file.
-STORE = {"records", "checkpoints", "logs", "locks", "plans", "progress"}
+STORE = {"records", "checkpoints", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
 #: Columns that say which row it is; together they name it.
 NAMING = {"method", "pretext", "meta", "backbone", "regime", "source", "variant", "target", "protocol", "axis", "value"}
 #: Differences named of one file.
@@ -27,29 +27,39 @@ def check(results: Path, folder: Path, columns: Columns | None = None) -> list[s
     """What in `folder` differs from the files that the records of `results` give, one message each; empty where all is
     as it must be.
 
-    In tables the row and column are named, elsewhere the lines. Files that are missing, or that no rendering writes,
-    are named too, and records that cannot be read: what is left out of a table is not proven. Raises BenchbenchError
-    where there are no records.
+    The tables must be there; what else a leaderboard has is compared where it is. Plots are not: matplotlib's versions
+    draw the same numbers otherwise, and the tables hold those. In tables the row and column are named, elsewhere the
+    lines. Files that no rendering writes are named too, and records that cannot be read: what is left out of a table
+    is not proven. Raises BenchbenchError where there are no records.
     """
     records, found = read_records(results)
     if not records:
         raise BenchbenchError(f"no records in {results}: there is nothing to check tables against")
-    with TemporaryDirectory() as name:
-        fresh = Path(name)
-        written = {path.relative_to(fresh) for path in write_leaderboard(records, fresh, columns)}
-        for path in sorted(written | _committed(folder)):
-            if path not in written:
-                found.append(f"{folder / path}: no rendering of these records writes it")
-            elif not (folder / path).is_file():
-                found.append(f"{folder / path}: is missing")
-            elif (old := (folder / path).read_bytes()) != (new := (fresh / path).read_bytes()):
-                found += _shown(folder / path, list(differences(path.suffix, old, new)))
+    plots = {path.stem: path.read_text("utf-8") for path in sorted((folder / PLOT_FOLDER).glob("*.svg"))}
+    fresh = rendered(grid(records), columns, _in_order(plots, folder))
+    committed = _committed(folder)
+    for name in sorted({*TABLES, *committed}):
+        path = folder / name
+        if name not in fresh:
+            found.append(f"{path}: no rendering of these records writes it")
+        elif name not in committed:
+            found.append(f"{path}: is missing")
+        elif (old := path.read_bytes()) != (new := fresh[name].encode()):
+            found += _shown(path, list(differences(path.suffix, old, new)))
     return found
 
 
-def _committed(folder: Path) -> set[Path]:
+def _in_order(plots: dict[str, str], folder: Path) -> dict[str, str]:
+    """The plots that are there, in the order in which LEADERBOARD.md names them."""
+    readme = folder / "LEADERBOARD.md"
+    text = readme.read_text("utf-8", errors="replace") if readme.is_file() else ""
+    return dict(sorted(plots.items(), key=lambda plot: text.find(f"({PLOT_FOLDER}/{plot[0]}.svg)")))
+
+
+def _committed(folder: Path) -> set[str]:
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    return {p for p in files if p.parts[0] not in STORE and p.name != "README.md" and not p.name.startswith(".")}
+    passed = {*STORE, PLOT_FOLDER}
+    return {p.as_posix() for p in files if p.parts[0] not in passed and p.name != "README.md" and p.name[0] != "."}
 
 
 def _shown(path: Path, messages: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from benchbench.leaderboard.published import Cell, Comparison, Finding
 from benchbench.leaderboard.reproduction import by_seed
 from benchbench.leaderboard.statistics.paired import Difference, paired_difference
 from benchbench.leaderboard.views.text import bounds, tabular
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 NOTES = [
     "ours: the difference in accuracy, in percentage points with a 95% interval, paired on the same test episodes, and "

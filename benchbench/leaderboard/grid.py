@@ -12,7 +12,7 @@ from scipy import stats
 
 from benchbench.leaderboard.cells import Cell, cells_of, uncollected
 from benchbench.leaderboard.statistics.ranks import average_tied_ranks
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 MISSING = "–"
 

@@ -1,9 +1,9 @@
 """What a leaderboard must be read with."""
 
 from benchbench.leaderboard.cells import Cell
-from benchbench.leaderboard.domains import transfer_gaps
 from benchbench.leaderboard.grid import Grid, names
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
+from benchbench.leaderboard.transfer_gaps import transfer_gaps
 
 EPISODES = "over test episodes of one training (1.96 standard errors), which says nothing of other training seeds"
 

@@ -25,7 +25,7 @@ from benchbench.leaderboard.views.diagnostics import explained, measures
 from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.overfitting import overfitting as gaps
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 #: More rows than this cannot be read on one figure; the best stand for all, and the title says so.
 MOST_ROWS = 30

@@ -1,14 +1,15 @@
 """A file of published numbers and findings, ``tasks/published.toml``: what ours are set beside. Imports no torch."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.matrix import read_toml
-from benchbench.records import Record
-from benchbench.tasks import tasks_folder
+from benchbench.packaged import tasks_folder
+from benchbench.planning.matrix import read_toml
+from benchbench.store.records import Record
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Two = Field(min_length=2, max_length=2)
@@ -38,7 +39,7 @@ class Cell(_Strict):
 
     def holds(self, record: Record) -> bool:
         """Whether a record is one of these."""
-        found = {**vars(record), **vars(record.method)}
+        found = {**vars(record), **asdict(record.method)}
         return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
 
 

@@ -1,20 +1,22 @@
 """Tables as text and files. No timestamps: the same records give the same bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tabulate import tabulate
 
 from benchbench.leaderboard.aggregate import Columns, Table, tabulated
 from benchbench.leaderboard.document import document
-from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.latex import latex
 from benchbench.leaderboard.page import page
-from benchbench.records import Record
-from benchbench.store import atomic_write
+from benchbench.store.files import atomic_write
+from benchbench.store.records import Record
 
 #: Rows of LEADERBOARD.md: what a README can show. The other files hold all.
 README_ROWS = 100
+#: Where plots stand beside the other files.
+PLOT_FOLDER = "plots"
 
 #: What Markdown or HTML would read as markup.
 _ESCAPES = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]|"}, "&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -61,6 +63,31 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
+#: The files that a person or a diff reads; all others are made of the same records when they are wanted.
+TABLES = ("LEADERBOARD.md", "leaderboard.csv")
+
+
+def rendered(found: Grid, columns: Columns | None = None, plots: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The files of a leaderboard but its plots, by name. Of `plots`, name -> SVG, the page holds copies and
+    LEADERBOARD.md names them."""
+    table, drawn = tabulated(found, columns), plots or {}
+    return {
+        "LEADERBOARD.md": _readme(table, list(drawn)),
+        "leaderboard.csv": csv(table),
+        "leaderboard.json": document(table),
+        "leaderboard.tex": latex(table),
+        "leaderboard.html": page(table, drawn),
+    }
+
+
+def write_tables(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
+    """Write `TABLES` alone, which then name no plot; returns their paths."""
+    files = rendered(grid(records), columns)
+    for name in TABLES:
+        atomic_write(folder / name, files[name].encode())
+    return [folder / name for name in TABLES]
+
+
 def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG and PNG; returns their paths.
 
@@ -70,22 +97,15 @@ def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns 
     from benchbench.leaderboard.plots import PLOTS, drawn
 
     found = grid(records)
-    table = tabulated(found, columns)
     plots = drawn(found)
-    files: dict[str, str | bytes] = {
-        "LEADERBOARD.md": _readme(table, list(plots)),
-        "leaderboard.csv": csv(table),
-        "leaderboard.json": document(table),
-        "leaderboard.tex": latex(table),
-        "leaderboard.html": page(table, {name: svg for name, (svg, _) in plots.items()}),
-    }
+    files: dict[str, str | bytes] = {**rendered(found, columns, {name: svg for name, (svg, _) in plots.items()})}
     for name, (svg, png) in plots.items():
-        files |= {f"plots/{name}.svg": svg, f"plots/{name}.png": png}
+        files |= {f"{PLOT_FOLDER}/{name}.svg": svg, f"{PLOT_FOLDER}/{name}.png": png}
     for name, content in files.items():
         atomic_write(folder / name, content.encode() if isinstance(content, str) else content)
     for name in PLOTS.keys() - plots.keys():
         for suffix in ("svg", "png"):
-            (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
+            (folder / PLOT_FOLDER / f"{name}.{suffix}").unlink(missing_ok=True)
     return [folder / name for name in files]
 
 
@@ -93,4 +113,4 @@ def _readme(table: Table, plots: list[str]) -> str:
     left = len(table.rows) - README_ROWS
     notes = [f"The first {README_ROWS} of {len(table.rows):,} rows; leaderboard.csv has all."] if left > 0 else []
     shown = Table(table.rows.head(README_ROWS), table.numbers, notes=notes + table.notes, title=table.title)
-    return markdown(shown) + "".join(f"\n![{name}](plots/{name}.svg)\n" for name in plots)
+    return markdown(shown) + "".join(f"\n![{name}]({PLOT_FOLDER}/{name}.svg)\n" for name in plots)

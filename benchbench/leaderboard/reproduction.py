@@ -9,7 +9,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.published import Published
 from benchbench.leaderboard.statistics.intervals import Interval, hierarchical
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 NOTES = (
     "published and ours: percent of correct queries. band: what counts as reproduced, stated before training; a "

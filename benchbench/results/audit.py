@@ -12,16 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchbench.api import default_device, run_plan
+from benchbench.components.reference import ComponentRef
+from benchbench.components.registry import find
 from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.execution.job import Event
-from benchbench.matrix import Matrix, parse_matrix
-from benchbench.plan import plan
-from benchbench.records import Record
-from benchbench.registry import find
-from benchbench.settings import ComponentRef
-from benchbench.stages import Training
-from benchbench.tasks import tasks_folder
+from benchbench.execution.run import default_device, run_plan
+from benchbench.packaged import tasks_folder
+from benchbench.planning.matrix import Matrix, parse_matrix
+from benchbench.planning.plan import plan
+from benchbench.store.content import COMPONENTS
+from benchbench.store.records import Record
+from benchbench.training.chain import Training
 
 #: Percentage points by which a mean may differ where torch, machine or device is not the record's. Sums in another
 #: order change the last digit of a weight, training amplifies it, and some queries near a boundary change sides.
@@ -152,11 +153,10 @@ def _written(settings: Any) -> Any:
 
 def _missing_plugin(record: Record) -> str | None:
     """Why a component that a record names cannot be had here; what it does not name is found when it is planned."""
-    kinds = {"learner": "meta", "target": "dataset", "source": "dataset"}
-    for key in ("pretext", "learner", "backbone", "target", "source", "protocol"):
-        if name := record.content.get(key, {}).get("name"):
+    for field, kind in COMPONENTS.items():
+        if name := record.content.get(field, {}).get("name"):
             try:
-                find(kinds.get(key, key), name).load()
+                find(kind, name).load()
             except BenchbenchError as error:
                 return str(error)
     return None

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
-from benchbench.records import Method, Record, shown
-from benchbench.results.content import settings_digits
+from benchbench.results.consistency import settings_digits
 from benchbench.results.merge import whole_records
+from benchbench.store.records import Method, Record, shown
 
 #: What is compared, target, protocol.
 Place = tuple[str, str, str]

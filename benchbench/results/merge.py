@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchbench.errors import BenchbenchError
-from benchbench.records import Record, differences
-from benchbench.store import Store, read_records
+from benchbench.store.files import Store, read_records
+from benchbench.store.records import Record, differences
 
 
 def whole_records(results: Path) -> list[Record]:

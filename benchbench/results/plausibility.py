@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from benchbench.records import Metric, Record, Summary
+from benchbench.store.records import Metric, Record, Summary
 
 #: Metrics that are fractions, whatever they are counted in.
 FRACTIONS = {"accuracy"}

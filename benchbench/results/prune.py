@@ -5,15 +5,13 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchbench.components.registry import GROUPS, find
 from benchbench.errors import BenchbenchError
-from benchbench.records import Record, parse_record
-from benchbench.registry import GROUPS, find
-from benchbench.results.content import settings_of
+from benchbench.results.consistency import settings_of
 from benchbench.results.merge import whole_records
-from benchbench.store import atomic_write
-
-#: Under which key of the content a component of another kind stands.
-KINDS = {"learner": "meta", "source": "dataset", "target": "dataset"}
+from benchbench.store.content import COMPONENTS
+from benchbench.store.files import atomic_write
+from benchbench.store.records import Record, parse_record
 
 
 def outdated(records: Iterable[Record], *, installed: bool = False) -> dict[str, str]:
@@ -74,7 +72,7 @@ def _components(content: Any, key: str = "") -> Iterator[tuple[str, str, dict[st
         for item in content:
             yield from _components(item, key)
     elif isinstance(content, dict):
-        kind = content.get("kind", KINDS.get(key, key))
+        kind = content.get("kind", COMPONENTS.get(key, key))
         if {"name", "revision", "settings"} <= content.keys() and kind in GROUPS:
             yield key, kind, content
         for name, value in content.items():

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.components import SampleSpec, Scores
+from benchbench.components.reference import ComponentRef
+from benchbench.components.registry import find
 from benchbench.data.prepare import prepare
+from benchbench.encoding.backbone import SampleSpec
 from benchbench.errors import BenchbenchError
-from benchbench.evaluation import Target, TestBatch
+from benchbench.evaluation.protocol import Scores
+from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
-from benchbench.records import Record
-from benchbench.registry import find
 from benchbench.rng import Rng
-from benchbench.settings import ComponentRef
-from benchbench.stages import LABELLED_REGIMES, uses_labels
+from benchbench.store.records import Record
+from benchbench.training.chain import LABELLED_REGIMES, uses_labels
 
 
 class _Blank:

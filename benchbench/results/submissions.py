@@ -6,10 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchbench.errors import BenchbenchError
-from benchbench.records import Record, differences, parse_record
-from benchbench.results.content import content_faults, key_faults
+from benchbench.results.consistency import content_faults, key_faults
 from benchbench.results.merge import whole_records, write_records
 from benchbench.results.plausibility import number_faults
+from benchbench.store.records import Record, differences, parse_record
 
 
 @dataclass

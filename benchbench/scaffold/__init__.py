@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+from benchbench.components.registry import GROUPS, offers
 from benchbench.errors import BenchbenchError
-from benchbench.registry import GROUPS, offers
 
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

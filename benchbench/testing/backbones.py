@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchbench.components import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.task_norm import convert_norm
+from benchbench.encoding.tasks import encode
 from benchbench.errors import BenchbenchError
-from benchbench.functional import encode
-from benchbench.nn import convert_norm
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only, through_safetensors, unchanged

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchbench.components import Backbone
-from benchbench.functional import encode
-from benchbench.nn import NormMode, Statistics, use_statistics
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.task_norm import NormMode, Statistics, use_statistics
+from benchbench.encoding.tasks import encode
 from benchbench.testing.backbones import batch, one
 from benchbench.testing.checks import check
 from benchbench.testing.guards import float64

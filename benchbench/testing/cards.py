@@ -8,10 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from benchbench.components import SampleSpec
+from benchbench.components.registry import Offer
+from benchbench.components.settings import validate
+from benchbench.encoding.backbone import SampleSpec
 from benchbench.errors import BrokenPlugin
-from benchbench.registry import Offer
-from benchbench.settings import validate
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from benchbench.components import Dataset, Pretext
+from benchbench.components.settings import validate
+from benchbench.data.dataset import Dataset
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
-from benchbench.settings import validate
 from benchbench.testing.checks import check
 from benchbench.testing.subjects import CONTRACTS, Fault, NotApplicable, Subject
+from benchbench.training.pretext import Pretext
 
 ALL = tuple(CONTRACTS)
 #: The positional arguments of a constructor.

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchbench.components import Dataset, Sample
+from benchbench.data.dataset import Dataset
 from benchbench.data.prepare import data_root
 from benchbench.data.splits import PARTS, ClassSplit
+from benchbench.data.table import Sample
 from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchbench.components import Batch
-from benchbench.episodes import Episodes, EpisodeShape
-from benchbench.evaluation import Trained
+from benchbench.episodes.batch import Episodes, EpisodeShape
+from benchbench.evaluation.trained import Trained
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing import backbones, episodes, metas, pretexts, protocols
 from benchbench.testing.checks import check
 from benchbench.testing.elsewhere import ELSEWHERE, elsewhere, move, stream, there
 from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
+from benchbench.training.pretext import Batch
 
 PATH = ("conformance", "device")
 ADVICE = "make tensors on the device of the samples: device=x.device, rng.on(x.device), .to(x.device), or buffers"

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
-from benchbench.components import Encode, MetaLearner
-from benchbench.episodes import Episodes
+from benchbench.encoding.backbone import Encode
+from benchbench.episodes.batch import Episodes
 from benchbench.rng import seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import float64, own_state_kept
 from benchbench.testing.metas import CLOSE, RNG, learner_of, tasks_of
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
+from benchbench.training.learner import MetaLearner
 
 
 def weights_of(learner: MetaLearner) -> dict[str, Tensor]:

@@ -5,14 +5,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from benchbench.components import Backbone, MetaLearner, Progress
-from benchbench.episodes import Episodes, EpisodeShape
+from benchbench.encoding.backbone import Backbone
+from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import descend, float64, own_draws_only, own_state_kept, through_safetensors, unchanged
 from benchbench.testing.standins import encoder_for
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
+from benchbench.training.learner import MetaLearner
+from benchbench.training.on_encoder import Progress
 
 RNG = Rng("conformance", "meta")
 #: Ways, shots, queries a class, tasks.

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.components import Backbone, Batch, Pretext, Progress, SampleSpec
 from benchbench.data.pool import Pool
+from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
@@ -15,6 +15,8 @@ from benchbench.testing.contract import defines
 from benchbench.testing.guards import descend, own_draws_only, through_safetensors, unchanged
 from benchbench.testing.standins import embedding, encoder_for, pool_of
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
+from benchbench.training.on_encoder import Progress
+from benchbench.training.pretext import Batch, Pretext
 
 RNG = Rng("conformance", "pretext")
 SAMPLES = 6

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchbench.components import Protocol, SampleSpec, Scores
+from benchbench.encoding.backbone import SampleSpec
 from benchbench.errors import BenchbenchError
-from benchbench.evaluation import Target, TestBatch, Trained
+from benchbench.evaluation.protocol import Protocol, Scores
+from benchbench.evaluation.target import Target, TestBatch
+from benchbench.evaluation.trained import Trained
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only, own_state_kept

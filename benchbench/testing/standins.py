@@ -12,16 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench.components import Backbone, Dataset, Encode, MetaLearner, Sample, SampleSpec, SampleTable
 from benchbench.data import table
+from benchbench.data.dataset import Dataset
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import ClassSplit
-from benchbench.episodes import Episodes
-from benchbench.evaluation import Target, Trained
-from benchbench.functional import class_means, similarity
-from benchbench.nn import convert_norm
+from benchbench.data.table import Sample, SampleTable
+from benchbench.encoding.backbone import Backbone, Encode, SampleSpec
+from benchbench.encoding.task_norm import convert_norm
+from benchbench.encoding.tasks import class_means, similarity
+from benchbench.episodes.batch import Episodes
+from benchbench.evaluation.target import Target
+from benchbench.evaluation.trained import Trained
 from benchbench.rng import Rng, seeded_globals
+from benchbench.training.learner import MetaLearner
 
 CLASSES, PER_CLASS = 60, 4
 

@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchbench.components import Backbone, Component, Dataset, MetaLearner, Pretext, Protocol, SampleSpec
+from benchbench.components.component import Component
+from benchbench.components.registry import GROUPS, Offer, offers
+from benchbench.components.settings import construct, schema, validate
+from benchbench.data.dataset import Dataset
+from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.errors import BenchbenchError
-from benchbench.registry import GROUPS, Offer, offers
+from benchbench.evaluation.protocol import Protocol
 from benchbench.rng import Rng, seeded_globals
-from benchbench.settings import construct, schema, validate
+from benchbench.training.learner import MetaLearner
+from benchbench.training.pretext import Pretext
 
 #: The contract of each kind that can be checked.
 CONTRACTS: dict[str, type[Component]] = {

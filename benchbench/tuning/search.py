@@ -13,20 +13,19 @@ from typing import Any, Literal
 
 from filelock import Timeout
 
+from benchbench.components.reference import ComponentRef, bare, key_content
 from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError, Stopped, StorageError
-from benchbench.evaluation import Target
+from benchbench.evaluation.target import Target
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
-from benchbench.matrix import Matrix, Range, Space, Tuned
-from benchbench.plan import plan
-from benchbench.records import Metric, Summary, shown
-from benchbench.registry import key_content
+from benchbench.planning.matrix import Matrix, Range, Space, Tuned
+from benchbench.planning.plan import plan
 from benchbench.rng import Rng, derive
-from benchbench.settings import ComponentRef
-from benchbench.stages import LABELLED_REGIMES, Training, uses_labels
-from benchbench.store import Store
+from benchbench.store.files import Store
+from benchbench.store.records import Metric, Summary, shown
+from benchbench.training.chain import LABELLED_REGIMES, Training, uses_labels
 from benchbench.tuning.space import Place, places
 
 try:
@@ -81,7 +80,7 @@ class Search:
         parts = {"pretext": training.content["pretext"], "meta": training.content["learner"]}
         parts["backbone"] = training.content["backbone"]
         for kind, name, _ in places(self.space):
-            if name not in (parts[kind]["name"], parts[kind]["name"].split(":")[-1]):
+            if name not in (parts[kind]["name"], bare(parts[kind]["name"])):
                 raise BenchbenchError(f"{training.label} has no {kind} {name}, whose settings are to be searched")
         if not prepare(training.source).split.valid:
             raise BenchbenchError(f"dataset {training.source_name} has no validation classes to judge a trial by")

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from benchbench.components.registry import find
+from benchbench.components.settings import schema, validate
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.matrix import TUNABLE, Range, Space, explain, read_toml
-from benchbench.registry import find
-from benchbench.settings import schema, validate
+from benchbench.planning.matrix import TUNABLE, Range, Space, explain, read_toml
 
 #: (kind, component, setting)
 Place = tuple[str, str, str]

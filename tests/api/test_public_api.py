@@ -20,4 +20,4 @@ def test_every_public_name_is_in_the_snapshot_with_what_plugins_override():
     text = (HERE / "public.txt").read_text("utf-8")
     for name in benchbench.__all__:
         assert f"class {name}(" in text or f"def {name}(" in text or f"\n{name} = " in text
-    assert "    logits(self, episodes: benchbench.episodes.Episodes, rng: benchbench.rng.Rng)" in text
+    assert "    logits(self, episodes: benchbench.episodes.batch.Episodes, rng: benchbench.rng.Rng)" in text

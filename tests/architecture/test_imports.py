@@ -1,10 +1,9 @@
 """Who may import whom, read from the imports themselves."""
 
 import ast
-import subprocess
-import sys
-from collections.abc import Iterator
-from graphlib import TopologicalSorter
+import shutil
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,33 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "benchbench"
 STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 
-#: From the bottom up: a part imports from its own layer and from those before it.
+#: From the bottom up, every room of the harness and every module beside them. Each imports from those before it and
+#: from itself, wherever in a module the import stands.
 LAYERS = (
-    {"batch_norm", "errors", "installed", "keys", "rng", "tasks"},
-    {"nn", "functional", "episodes", "sampling", "settings", "registry", "records", "data", "components", "sources"},
-    {"store", "checkpoints", "stages", "matrix", "protocols", "hooks", "adapting", "drawing", "training", "evaluation"},
-    {"family", "plan", "execution", "leaderboard"},
-    {"api", "encoders"},
-    {"results", "embedding", "exporting", "tuning"},
-    {"cli"},
-    {"__main__", "testing", "scaffold"},
+    "errors",
+    "keys",
+    "rng",
+    "revisions",
+    "packaged",
+    "components",
+    "encoding",
+    "episodes",
+    "data",
+    "store",
+    "training",
+    "evaluation",
+    "planning",
+    "execution",
+    "export",
+    "leaderboard",
+    "results",
+    "tuning",
+    "api",
+    "testing",
+    "scaffold",
+    "cli",
+    "__main__",
 )
-RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 
 
 def modules(folder: Path) -> dict[str, Path]:
@@ -36,27 +50,12 @@ def modules(folder: Path) -> dict[str, Path]:
     return found
 
 
-def imports(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Imports that run when the module is imported: none inside functions or ``if TYPE_CHECKING``."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
-            yield child
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            yield from (i for part in child.orelse for i in imports(part))
-        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            yield from imports(child)
-
-
 def names(statement: ast.Import | ast.ImportFrom) -> list[str]:
     """What a statement imports; ``from a import b`` gives ``a.b``, which may be a module or a name in one."""
     if isinstance(statement, ast.Import):
         return [alias.name for alias in statement.names]
     assert not statement.level, "imports are absolute"
     return [f"{statement.module}.{alias.name}" for alias in statement.names]
-
-
-def module_level(path: Path) -> list[str]:
-    return [name for i in imports(ast.parse(path.read_text("utf-8"))) for name in names(i)]
 
 
 def anywhere(path: Path) -> list[ast.Import | ast.ImportFrom]:
@@ -68,7 +67,7 @@ STANDARD_MODULES = modules(STANDARD)
 
 
 def test_modules_are_found():
-    assert {"benchbench", "benchbench.registry", "benchbench.data.pool"} <= set(CORE_MODULES)
+    assert {"benchbench", "benchbench.components.registry", "benchbench.data.pool"} <= set(CORE_MODULES)
     assert "benchbench_standard.metas.protonet" in STANDARD_MODULES
 
 
@@ -129,45 +128,88 @@ def test_every_name_that_plugins_import_is_public():
     assert used <= set(benchbench.__all__)
 
 
-def core_imports(module: str) -> set[str]:
-    """The core modules that a core module imports when it is imported."""
-    found = set()
-    for name in module_level(CORE_MODULES[module]):
-        target = name if name in CORE_MODULES else name.rpartition(".")[0]
-        if target in CORE_MODULES and target not in ("benchbench", module):
-            found.add(target)
-    return found
+def internal(package: Path) -> dict[str, set[str]]:
+    """Module -> the modules of its own package that it imports, in a function or for a type checker too."""
+    found = modules(package)
+    edges: dict[str, set[str]] = {module: set() for module in found}
+    for module, path in found.items():
+        for name in (name for statement in anywhere(path) for name in names(statement)):
+            target = name if name in found else name.rpartition(".")[0]
+            # The package's own module imports nothing but by name: see `benchbench._HOME`.
+            if target in found and target not in (package.name, module):
+                edges[module].add(target)
+    return edges
 
 
-def part(module: str) -> str:
-    return module.split(".")[1]
+def upward(package: Path) -> list[str]:
+    """Each import from a later layer."""
+    rank = {name: i for i, name in enumerate(LAYERS)}
+    return [
+        f"{module} imports {target}"
+        for module, targets in internal(package).items()
+        for target in sorted(targets)
+        if module != package.name and rank[target.split(".")[1]] > rank[module.split(".")[1]]
+    ]
 
 
-def test_every_part_of_the_core_has_a_layer():
-    assert {part(m) for m in CORE_MODULES if m != "benchbench"} <= set(RANK)
+def test_the_layers_are_the_folders():
+    assert {m.split(".")[1] for m in CORE_MODULES if m != "benchbench"} == set(LAYERS)
 
 
-@pytest.mark.parametrize("module", [m for m in CORE_MODULES if m != "benchbench"])
-def test_layers_import_downwards_only(module):
-    upwards = {m for m in core_imports(module) if RANK[part(m)] > RANK[part(module)]}
-    assert not upwards, f"{module} imports {upwards} from a higher layer"
+def test_imports_lead_downwards():
+    assert upward(CORE) == []
 
 
-def test_no_import_cycles():
+def test_nothing_stands_in_a_circle():
     # prepare() raises CycleError and names the cycle.
-    TopologicalSorter({module: core_imports(module) for module in CORE_MODULES}).prepare()
+    TopologicalSorter(internal(CORE)).prepare()
 
 
-def loaded(code: str) -> set[str]:
-    program = f"import sys\n{code}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split())
+PLANTED = {
+    "at the top": "from benchbench.planning.plan import plan\n",
+    "in a function": "def later():\n    from benchbench.planning import plan\n",
+    "for a type checker": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import benchbench.planning.plan\n",
+}
 
 
-def test_importing_benchbench_imports_no_torch():
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_an_import_that_leads_upwards_is_found_out(planted, tmp_path):
+    package = tmp_path / "benchbench"
+    shutil.copytree(CORE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    module = package / "data" / "table.py"
+    module.write_text(module.read_text("utf-8") + planted, "utf-8")
+    assert upward(package) == ["benchbench.data.table imports benchbench.planning.plan"]
+    with pytest.raises(CycleError, match=r"benchbench\.data\.table"):
+        TopologicalSorter(internal(package)).prepare()
+
+
+def test_a_file_name_is_used_once():
+    names = Counter(path.name for path in CORE_MODULES.values() if path.name != "__init__.py")
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_tests_stand_in_the_rooms_that_they_test():
+    rooms = {path.name for path in CORE.iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert rooms <= {path.name for path in (ROOT / "tests").iterdir()}
+    kinds = {path.name for path in STANDARD.iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert kinds <= {path.name for path in (ROOT / "tests" / "standard").iterdir()}
+
+
+@pytest.fixture
+def loaded(python):
+    """The top-level packages that code imports in a fresh interpreter."""
+
+    def run(code: str) -> set[str]:
+        program = f"import sys\n{code}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+        return set(python("-c", program).stdout.splitlines()[-1].split())
+
+    return run
+
+
+def test_importing_benchbench_imports_no_torch(loaded):
     assert not loaded("import benchbench") & {"torch", "torchvision", "numpy", "pandas", "benchbench_standard"}
 
 
-def test_listing_components_imports_no_torch_and_no_plugin():
-    code = "from benchbench.registry import GROUPS, offers\nassert all(offers(k) for k in GROUPS)"
+def test_listing_components_imports_no_torch_and_no_plugin(loaded):
+    code = "from benchbench.components.registry import GROUPS, offers\nassert all(offers(k) for k in GROUPS)"
     assert not loaded(code) & {"torch", "torchvision", "benchbench_standard"}

@@ -12,7 +12,7 @@ import torch
 
 from benchbench.execution import worker
 from benchbench.execution.job import Event, Job
-from benchbench.training import StageRun, Stop
+from benchbench.training.stage import StageRun, Stop
 from benchbench_standard.protocols.episodic import Episodic
 
 #: Seconds of the wall and of this process.

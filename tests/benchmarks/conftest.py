@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchbench.execution.briefs import Kind
-from benchbench.execution.overview import PlanFile, PlannedCell, PlannedTraining
 from benchbench.keys import canonical
+from benchbench.store.plans import PlanFile, PlannedCell, PlannedTraining
+from benchbench.store.records import Method
 from tests.benchmarks.test_leaderboard_scale import EPISODES, TARGETS, record
 
 
@@ -28,7 +28,7 @@ def one_thread():
 def large(tmp_path) -> Path:
     """A store of 33,334 trainings and 100,002 records of the usual size, all of one training's scores, and its plan.
     To write them one by one as runs do would take longer than all that is timed."""
-    method = Kind("labels", "protonet", "conv4", "pseudo")
+    method = Method("labels", "protonet", "conv4", "pseudo")
     blank = {"key": "K" * 64, "training_key": "T" * 64}
     counts = np.random.RandomState(0).randint(0, 76, EPISODES)
     templates = {target: canonical(record(0, "", target, counts) | blank) for target in TARGETS}

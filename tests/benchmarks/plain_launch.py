@@ -9,8 +9,8 @@ import sys
 import torch
 
 from benchbench import EpisodeShape, Pool, Rng
+from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import prepare
-from benchbench.registry import resolve_component
 from tests.benchmarks import peers
 
 SHAPE, RATE = EpisodeShape(5, 1, 1), 0.125

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from benchbench.execution import process
-from benchbench.execution.briefs import remember
 from benchbench.execution.job import Event, Job
 from benchbench.execution.local import Local
-from benchbench.matrix import load_matrix
-from benchbench.plan import plan
-from benchbench.store import Store
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import plan
+from benchbench.store.briefs import remember
+from benchbench.store.files import Store
 from tests.benchmarks import accounting
 
 pytestmark = pytest.mark.full

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchbench import Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, convert_norm
-from benchbench.drawing import CHUNK
+from benchbench.training.draws import CHUNK
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.anil import ANIL
 from benchbench_standard.metas.fomaml import FOMAML

@@ -13,7 +13,7 @@ from benchbench.keys import canonical
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.cells import read_cells
 from benchbench.leaderboard.render import csv, markdown
-from benchbench.records import SCHEMA
+from benchbench.store.records import SCHEMA
 
 TARGETS = ("digits", "glyphs", "symbols")
 EPISODES = 600

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchbench.execution.overview import PlanFile
-from benchbench.matrix import parse_matrix
-from benchbench.plan import Plan, plan
+from benchbench.planning.matrix import parse_matrix
+from benchbench.planning.plan import Plan, plan
+from benchbench.store.plans import PlanFile
 
 AXES = {
     "pretext": ["labels", "rotation", "jigsaw"],
@@ -66,8 +66,8 @@ def test_a_hundred_thousand_cells(benchmark, capsys):
 #: `benchbench run`, whose trainings take no time.
 DRIVER = """
 import sys
-from benchbench import api
 from benchbench.cli import main
+from benchbench.execution import run
 from benchbench.execution.job import Event
 
 class Idle:
@@ -75,7 +75,7 @@ class Idle:
         for job in jobs:
             report(Event("finished", job.training, 0.0))
 
-api.make_executor = lambda *_: Idle()
+run.make_executor = lambda *_: Idle()
 main(["run", "--matrix", sys.argv[1], "--results", sys.argv[2], "--quiet"])
 """
 

@@ -1,11 +1,13 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from benchbench.keys import content_key
-from benchbench.records import Flags, Method, Metric, Record, Summary
-from benchbench.store import Store
+from benchbench.store.files import Store
+from benchbench.store.records import Flags, Method, Metric, Record, Summary
+from tests.results.conftest import make, save  # noqa: F401
 
 
 def record(pretext: str, status: str = "ok") -> Record:
@@ -39,7 +41,7 @@ def results(tmp_path: Path) -> Path:
         {
             "key": r.training_key,
             "label": r.method.label,
-            "method": r.method.model_dump(),
+            "method": asdict(r.method),
             "source": r.source,
             "seed": r.seed,
             "stages": [content_key(r.method.label)],

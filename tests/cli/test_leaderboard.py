@@ -1,7 +1,5 @@
 import csv
 import io
-import subprocess
-import sys
 
 import pytest
 
@@ -55,16 +53,13 @@ assert not loaded, loaded
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_reading_imports_neither_torch_nor_plugins(results, locale):
-    run = [sys.executable, "-c", NO_TORCH.format(str(results))]
-    done = subprocess.run(run, env={"LC_ALL": locale}, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
+def test_reading_imports_neither_torch_nor_plugins(results, locale, python):
+    python("-c", NO_TORCH.format(str(results)), env={"LC_ALL": locale}, encoding="utf-8")
 
 
-def test_symbols_print_under_a_bare_locale(results):
-    run = [sys.executable, "-m", "benchbench", "leaderboard", str(results)]
+def test_symbols_print_under_a_bare_locale(results, python):
     env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    done = subprocess.run(run, env=env, capture_output=True, encoding="utf-8")
+    done = python("-m", "benchbench", "leaderboard", results, env=env, encoding="utf-8", check=False)
     assert "rotation × protonet" in done.stdout, done.stderr
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from benchbench.keys import content_key
-from benchbench.store import Store
+from benchbench.store.files import Store
 
 
 @pytest.fixture

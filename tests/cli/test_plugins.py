@@ -6,9 +6,10 @@ from importlib.metadata import EntryPoint
 import click
 import pytest
 
-from benchbench import cli, registry
+from benchbench import cli
+from benchbench.components import registry
+from benchbench.components.registry import Offer
 from benchbench.errors import BenchbenchError
-from benchbench.registry import Offer
 
 
 def test_lists_what_is_installed(command):
@@ -21,7 +22,7 @@ def test_a_broken_plugin_is_listed_with_its_reason(command, monkeypatch):
     entry = EntryPoint("broken", "no_such_module:Thing", "benchbench.metas")
     broken = Offer("meta", "broken", "their-dist", "2.0", entry)
     installed = registry.offers
-    monkeypatch.setattr("benchbench.cli.plugins.offers", lambda kind: (*installed(kind), broken)[-1:])
+    monkeypatch.setattr("benchbench.cli.cmd_plugins.offers", lambda kind: (*installed(kind), broken)[-1:])
     code, out, _ = command("plugins", "--check", "--json")
     states = [r["state"] for r in json.loads(out) if r["kind"] == "meta"]
     assert code == 0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchbench import registry
-from benchbench.matrix import load_matrix
+import benchbench
+from benchbench.components import registry
+from benchbench.planning.matrix import load_matrix
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted((ROOT / "plugins").glob("benchbench-*"))
@@ -50,12 +51,13 @@ def test_its_distribution_is_whole(folder: Path):
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
 def test_every_entry_point_is_a_component_of_its_kind_with_a_name_of_its_own(folder: Path):
+    contracts = {kind: getattr(benchbench, name) for kind, name in registry.CONTRACTS.items()}
     for group, offered in about(folder)["entry-points"].items():
         kind = KINDS[group]
         standard = {o.name for o in registry.offers(kind) if o.distribution == "benchbench-suite"}
         for name, value in offered.items():
             path, _, attribute = value.partition(":")
-            assert issubclass(getattr(importlib.import_module(path), attribute), registry._contract(kind))
+            assert issubclass(getattr(importlib.import_module(path), attribute), contracts[kind])
             assert registry.NAME.fullmatch(name)
             assert name.startswith(folder.name.removeprefix("benchbench-"))
             assert name not in standard

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchbench.components.reference import ComponentRef, resolve_component
 from benchbench.data.duplicates import Overlap, duplicates, overlap
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.data.verify import verify
-from benchbench.registry import resolve_component
-from benchbench.settings import ComponentRef
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 
 from benchbench import BenchbenchError, ClassSplit, Sample
+from benchbench.components.reference import ComponentRef, key_content, resolve_component
 from benchbench.data.prepare import cache_root, prepare, prepared
-from benchbench.registry import key_content, resolve_component
-from benchbench.settings import ComponentRef
 from benchbench_standard.datasets.digits import Digits
 from benchbench_standard.datasets.imagefolder import ImageFolder
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import click
 import pytest
 
-from benchbench import registry
 from benchbench.cli import group
-from benchbench.matrix import parse_matrix
-from benchbench.settings import validate
+from benchbench.components import registry
+from benchbench.components.settings import validate
+from benchbench.planning.matrix import parse_matrix
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / ".docs" / "pages"
+PAGES = ROOT / "docs"
 #: Options that make a command small, by the matrix that it names: the same columns and commands, on less of everything.
 SMALL = ["--set", "settings.backbone.conv4.width=4", "--set", "settings.protocol.episodic.episodes=6"]
 LESS = {

@@ -2,9 +2,12 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
+
+from benchbench import load_records
 
 ROOT = Path(__file__).parents[2]
 Table = dict[str, dict[str, str]]
@@ -54,3 +57,23 @@ def test_what_meta_learning_adds(effects: dict[tuple[str, str], dict]) -> None:
     assert {place for place, row in effects.items() if row["axis"] == "meta"} == {*shown}
     over_untrained = [effects[pretext, pretext]["effect"] for pretext in ("contrastive", "labels")]
     assert "({:+.2f} and {:+.2f})".format(*over_untrained) in re.sub(r"\s+", " ", text)
+
+
+def test_what_the_effect_is_read_with() -> None:
+    """The cost of the table's trainings, and the same rows at four times the budget."""
+    text = re.sub(r"\s+", " ", section("What meta-learning adds"))
+    trained = [r for r in load_records(ROOT / "results" / "headline-tuned") if not r.flags.floor]
+    maml, others = (
+        {f"{r.cost.flops / 1e12:.2f}" for r in trained if (r.method.meta == "maml") == is_maml}
+        for is_maml in (True, False)
+    )
+    assert f"{min(others)} to {max(others)} TFLOP each and MAML {', '.join(maml)};" in text
+    longer = load_records(ROOT / "results" / "headline-budget")
+    assert {r.content["recipe"]["budget"]["samples"] for r in longer} == {4 * 16_000}
+    assert {r.seed for r in longer} == {1}
+    means = {
+        meta: statistics.fmean(100 * r.summary["accuracy"].mean for r in longer if r.method.meta == meta)
+        for meta in ("nearest-centroid", "protonet")
+    }
+    assert len(longer) == 8, "two methods on four targets"
+    assert f"nearest centroid has {means['nearest-centroid']:.2f} on average, ProtoNet {means['protonet']:.2f}" in text

@@ -12,7 +12,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
 
-from benchbench import registry
+from benchbench.components import registry
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"https?://[^\s)>\]\"'`]+")

@@ -9,9 +9,9 @@ from PIL import Image
 
 from benchbench import run
 from benchbench.cli import main
-from benchbench.matrix import load_matrix
-from benchbench.plan import plan
-from benchbench.tasks import tasks_folder
+from benchbench.packaged import tasks_folder
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import plan
 
 MATRIX = """
 name = "some"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import benchbench
-from benchbench.records import Record, Summary
+from benchbench.store.records import Record, Summary
 
 PUBLISHED = Path(__file__).parents[2] / "results"
 #: The method of each step of the order.

@@ -19,11 +19,11 @@ from typing import Any
 def serve(matrix: str) -> dict[str, Any]:
     """Read requests until the end of input; returns one in each process that is to do it."""
     import benchbench.api
-    import benchbench.cli.run
+    import benchbench.cli.cmd_run
     import benchbench.execution.warm
     import benchbench.leaderboard.render  # noqa: F401
-    from benchbench.matrix import load_matrix
-    from benchbench.plan import plan
+    from benchbench.planning.matrix import load_matrix
+    from benchbench.planning.plan import plan
 
     plan(load_matrix(matrix))
     # Whoever waits for a run is waited for by nobody.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchbench.api import make_executor
 from benchbench.errors import BenchbenchError
+from benchbench.execution.run import make_executor
 
 
 def test_jobs_are_this_machines_cores_unless_the_executor_decides_for_itself():

@@ -12,7 +12,7 @@ import pytest
 import benchbench
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.render import csv
-from benchbench.records import parse_record
+from benchbench.store.records import parse_record
 
 from .conftest import Driver, busy, lines, outcome, stable, wait_for, workers
 

@@ -8,8 +8,8 @@ import psutil
 
 from benchbench.execution import local
 from benchbench.execution.job import Event, Job
-from benchbench.matrix import load_matrix
-from benchbench.plan import plan
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import plan
 
 from .conftest import lines, outcome, wait_for
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchbench import api
-from benchbench.cli import run
+from benchbench.cli import cmd_run
+from benchbench.execution import run
 from benchbench.execution.job import Event, Job, fail
-from benchbench.matrix import load_matrix
-from benchbench.plan import Plan, plan
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import Plan, plan
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ class Others:
 
 
 def test_what_failed_in_another_run_is_a_failure(todo, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "make_executor", lambda *_: Others())
-    done = api.run_plan(todo, tmp_path)
+    monkeypatch.setattr(run, "make_executor", lambda *_: Others())
+    done = run.run_plan(todo, tmp_path)
     assert (done.trained, done.reused, done.failed) == (0, 5, [])
     assert len(done.failures) == 3
     assert {r.training_key for r in done.records} == set(done.failures)
     assert {c.key for t in todo.trainings if t.key in done.failures for c in t.cells} == {r.key for r in done.records}
     # The next run reuses those, and tries the others again.
-    again = api.run_plan(todo, tmp_path)
+    again = run.run_plan(todo, tmp_path)
     assert (again.reused, len(again.failures)) == (3 + 2, 4)
 
 
@@ -48,7 +48,7 @@ def test_the_command_fails_for_old_failures_and_makes_no_leaderboard_of_many_cel
     for training in todo.trainings:
         fail(Job(training, training.cells, store), "in an earlier run", lambda event: None)
     if large:
-        monkeypatch.setattr(run, "LARGE", 9)
+        monkeypatch.setattr(cmd_run, "LARGE", 9)
     code, out, err = command("run", "--matrix", matrix, "--results", store, "--seeds", "0", "--executor", "inline")
     assert code == 1
     assert "trained 0, reused 5, failed 0\n" in out

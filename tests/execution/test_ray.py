@@ -14,9 +14,9 @@ from benchbench.errors import BenchbenchError, StorageError
 from benchbench.execution.job import Event, Job
 from benchbench.execution.ray import Ray, _check, _train, _versions
 from benchbench.keys import canonical
-from benchbench.matrix import Matrix, parse_matrix
-from benchbench.plan import plan
-from benchbench.store import read_records
+from benchbench.planning.matrix import Matrix, parse_matrix
+from benchbench.planning.plan import plan
+from benchbench.store.files import read_records
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'benchbench-suite[ray]'")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchbench.checkpoints import read_state
 from benchbench.errors import Interrupted
 from benchbench.execution.interrupts import Interrupts
+from benchbench.training.checkpoints import read_state
 
 from .conftest import COMMAND, Driver, busy, lines, outcome, stable, wait_for, workers
 

@@ -10,7 +10,7 @@ import pytest
 import benchbench
 from benchbench.errors import StorageError
 from benchbench.execution.logs import HEAD, MARK, TAIL, BoundedLog
-from benchbench.store import Store, atomic_write
+from benchbench.store.files import Store, atomic_write
 
 from .conftest import COMMAND, lines, stable
 

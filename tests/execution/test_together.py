@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 import benchbench
-from benchbench.api import sharded
-from benchbench.execution.briefs import Brief, Kind
 from benchbench.execution.claims import Queue
 from benchbench.execution.job import Event, Job, digest, fail
+from benchbench.execution.run import sharded
 from benchbench.execution.schedule import costs, ordered
-from benchbench.matrix import load_matrix
-from benchbench.plan import plan
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import plan
 from benchbench.results.merge import merge
-from benchbench.store import Store
+from benchbench.store.briefs import Brief
+from benchbench.store.files import Store
 
 from .conftest import lines, outcome, wait_for, workers
 
@@ -105,7 +105,7 @@ def test_a_failure_that_is_to_be_tried_again_is_left_to_do_until_somebody_did(jo
 
 
 def test_a_lease_names_its_holder_and_outlives_no_process(jobs, tmp_path, caplog):
-    code = "import sys, time; from benchbench.store import Store; from pathlib import Path\n"
+    code = "import sys, time; from benchbench.store.files import Store; from pathlib import Path\n"
     code += "lease = Store(Path(sys.argv[1])).lease(sys.argv[2]); lease.acquire(); print(flush=True); time.sleep(1000)"
     command = [sys.executable, "-c", code, str(jobs[0].store), jobs[0].training.key]
     holder = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -144,7 +144,7 @@ def test_a_shard_that_is_none_is_refused(command, tmp_path, text):
 def test_the_longest_come_first_and_sources_stand_together(jobs):
     def costing(job: Job, seconds: float) -> Brief:
         t = job.training
-        return Brief(t.key, t.key, "ok", Kind(**t.method.model_dump()), t.source_name, seconds)
+        return Brief(t.key, t.key, "ok", t.method, t.source_name, seconds)
 
     short, long, unknown = jobs[0], jobs[2], jobs[3]
     known = costs([costing(short, 10.0), costing(replace(short), 10.0), costing(long, 100.0)])

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from benchbench.keys import content_key
-from benchbench.records import Cost, Flags, Method, Metric, Record, Summary
+from benchbench.store.records import Cost, Flags, Method, Metric, Record, Summary
 
 
 def _make(

@@ -7,7 +7,7 @@ from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.cells import cells_of, read_cells
 from benchbench.leaderboard.grid import grid
 from benchbench.leaderboard.render import FORMATS
-from benchbench.store import Store, read_records
+from benchbench.store.files import Store, read_records
 
 
 @pytest.fixture

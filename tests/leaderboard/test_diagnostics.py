@@ -8,10 +8,10 @@ from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.figures import styled, svg
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.page.data import payload
+from benchbench.leaderboard.page.embedded import payload
 from benchbench.leaderboard.plots import diagnostics as plot
 from benchbench.leaderboard.views import view
-from benchbench.records import Metric, Summary
+from benchbench.store.records import Metric, Summary
 
 
 @pytest.fixture(scope="module")

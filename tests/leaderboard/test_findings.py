@@ -5,7 +5,7 @@ import pytest
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.findings import findings
 from benchbench.leaderboard.published import Cell, Comparison, Finding, load_published
-from benchbench.matrix import load_matrix
+from benchbench.planning.matrix import load_matrix
 
 
 def cell(pretext, **more):

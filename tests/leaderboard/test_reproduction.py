@@ -6,8 +6,8 @@ from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.published import load_published
 from benchbench.leaderboard.render import markdown
 from benchbench.leaderboard.reproduction import reproduction
-from benchbench.matrix import load_matrix
-from benchbench.store import Store
+from benchbench.planning.matrix import load_matrix
+from benchbench.store.files import Store
 
 ROW = """[[row]]
 method = "{0}"

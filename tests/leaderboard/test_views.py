@@ -7,7 +7,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.views import VIEWS, Filters, view
-from benchbench.records import Metric, Record, Summary
+from benchbench.store.records import Metric, Record, Summary
 
 #: Correct of ten in four test episodes, which all methods share.
 HARD = np.array([3, 5, 4, 6])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchbench.matrix import load_matrix
-from benchbench.plan import Plan, plan
+from benchbench.planning.matrix import load_matrix
+from benchbench.planning.plan import Plan, plan
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchbench.keys import content_key
-from benchbench.records import Cost, Flags, Method, Metric, Record, Summary
-from benchbench.store import Store, read_records
+from benchbench.store.files import Store, read_records
+from benchbench.store.records import Cost, Flags, Method, Metric, Record, Summary
 
 #: Trains in a second.
 TINY: dict[str, Any] = {
@@ -29,7 +30,7 @@ TINY: dict[str, Any] = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one real record."""
     from benchbench.api import run
-    from benchbench.matrix import parse_matrix
+    from benchbench.planning.matrix import parse_matrix
 
     store = tmp_path_factory.mktemp("trained") / "store"
     assert run(parse_matrix(TINY, "tiny"), store, executor="inline").trained == 1
@@ -60,7 +61,7 @@ def _make(
     content = {"pretext": component, "target": data, "recipe": {"lr": lr}, "seed": seed}
     metric = Metric(values=list(counts or ()), denominator=10)
     method = Method(pretext=pretext, meta=meta, backbone="conv4", regime="pseudo")
-    training = content_key([method.model_dump(), content | {"target": None}])
+    training = content_key([asdict(method), content | {"target": None}])
     given: dict[str, Any] = {
         "key": content_key([training, target]),
         "training_key": training,

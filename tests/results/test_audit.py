@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchbench.records import Metric, Summary
 from benchbench.results.audit import Verdict, audit, matrix_of, sample
+from benchbench.store.records import Metric, Summary
 
 
 @pytest.fixture(scope="module")

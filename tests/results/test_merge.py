@@ -1,5 +1,5 @@
-from benchbench.records import Flags
-from benchbench.store import read_records
+from benchbench.store.files import read_records
+from benchbench.store.records import Flags
 
 
 def outcome(folder):

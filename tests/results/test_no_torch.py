@@ -1,8 +1,5 @@
 """What reads records needs neither torch nor a plugin."""
 
-import subprocess
-import sys
-
 CODE = """
 import sys
 from benchbench.cli import group
@@ -28,7 +25,5 @@ assert not loaded, loaded
 """
 
 
-def test_no_torch(make, save, tmp_path):
-    results = save(tmp_path / "results", make((5, 6, 7)))
-    done = subprocess.run([sys.executable, "-c", CODE, results, tmp_path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_no_torch(make, save, tmp_path, python):
+    python("-c", CODE, save(tmp_path / "results", make((5, 6, 7))), tmp_path)

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from benchbench.records import Metric, Summary
 from benchbench.results.plausibility import number_faults
+from benchbench.store.records import Metric, Summary
 
 
 def scores(values, denominator=10, **summary):

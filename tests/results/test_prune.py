@@ -1,6 +1,6 @@
 import pytest
 
-from benchbench.store import read_records
+from benchbench.store.files import read_records
 
 
 def keys(folder):

@@ -1,13 +1,13 @@
 """`benchbench results add`, on a record that was really trained, and on forgeries of it."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from benchbench.keys import content_key
-from benchbench.records import Metric, Summary
-from benchbench.store import read_records
+from benchbench.store.files import read_records
+from benchbench.store.records import Metric, Summary
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ FORGERIES = {
     "key": (lambda r: {"key": "0" * 64}, "key 000000000000 is not what its settings give"),
     "other episodes": (lambda r: {"episodes_hash": "0" * 64}, "episodes_hash is not that of its target's fixed"),
     "hidden labels": (lambda r: {"flags": r.flags.model_dump() | {"labels": "none"}}, "flags.labels is not 'source'"),
-    "another method": (lambda r: {"method": r.method.model_dump() | {"pretext": "rotation"}}, "method.pretext is"),
+    "another method": (lambda r: {"method": asdict(replace(r.method, pretext="rotation"))}, "method.pretext is"),
     "no record": (lambda r: {"scored": 1}, "scored: extra inputs are not permitted"),
     "future schema": (lambda r: {"schema_version": 99}, "schema version 99 is unknown"),
 }
@@ -112,14 +112,16 @@ def test_one_key_has_one_outcome(command, offer, genuine, trained, tmp_path):
 
 def test_records_of_a_plugin_that_is_not_installed_are_checked_as_far_as_they_go(command, genuine, tmp_path):
     """Its keys follow from what it says; what only the plugin could say is noted."""
-    from benchbench.results.content import _training_content, cell_key, stage_keys
+    from benchbench.planning.identity import cell_key, training_key
+    from benchbench.results.consistency import stage_keys
 
     record = genuine.model_copy(deep=True)
     record.content["pretext"] = {"name": "other-suite:cubism", "revision": 2, "settings": {"faces": 6}}
-    record = record.model_copy(update={"method": record.method.model_copy(update={"pretext": "cubism"})})
+    record = record.model_copy(update={"method": replace(record.method, pretext="cubism")})
     record.content["stages"] = stage_keys(record)
-    record = record.model_copy(update={"training_key": content_key(_training_content(record))})
-    record = record.model_copy(update={"key": cell_key(record)})
+    record = record.model_copy(update={"training_key": training_key(record.content)})
+    fingerprint, protocol = record.content["target"]["fingerprint"], record.content["protocol"]
+    record = record.model_copy(update={"key": cell_key(record.training_key, fingerprint, protocol)})
     record.environment["distributions"] = {"benchbench-suite": "0.0.1", "other-suite": "3.1"}
     (tmp_path / "other.jsonl").write_text(record.model_dump_json() + "\n")
     code, out, err = command("results", "add", tmp_path / "other.jsonl", "--results", tmp_path / "results")

@@ -1,13 +1,14 @@
 """No result changes silently: code and revision move together."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from benchbench.sources import class_hash, code
+from benchbench.components.code import class_hash, code, engine_hash
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,38 @@ def test_a_change_without_a_reason_is_refused(update, tmp_path, monkeypatch):
     entries["meta a"] = {"revision": 2, "source": "newer"}
     update.main(None)
     assert update.locked()["meta a"] == {"revision": 2, "source": "newer"}
+
+
+CHANGES = {
+    "every learner's loss": ("training/learner.py", "return F.cross_entropy(", "return 2 * F.cross_entropy("),
+    "an encoder's first weights": ("execution/job.py", 'Rng(training.seed, "encoder")', 'Rng(training.seed, "other")'),
+    "what rows an episode takes": ("episodes/fixed.py", "order = state.permutation(", "order = state.permutation(1 *"),
+    "a test episode's stream": ("evaluation/target.py", "stream(key, number, ", "stream(key, number + 1, "),
+    "how bytes become floats": ("data/pool.py", "np.divide(x, 255,", "np.divide(x, 256,"),
+    "a layer of every backbone": ("encoding/batch_norm.py", "import torch\n", "import torch\n\nSHIFT = 1e-3\n"),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new"), CHANGES.values(), ids=CHANGES)
+def test_what_results_depend_on_does_not_change_unnoticed(update, tmp_path, monkeypatch, file, old, new):
+    package = tmp_path / "benchbench"
+    shutil.copytree(update.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(update, "PACKAGE", package)
+    before = update.current()
+    text = (package / file).read_text("utf-8")
+    assert text.count(old) == 1
+    (package / file).write_text(text.replace(old, new), "utf-8")
+    assert update.unexplained(update.current(), before) == ["harness"]
+
+
+def test_a_file_that_comes_into_a_room_counts(tmp_path):
+    for room in ("training", "cli"):
+        (tmp_path / room).mkdir()
+    first = engine_hash(tmp_path)
+    (tmp_path / "cli" / "new.py").write_text("X = 1\n")
+    assert engine_hash(tmp_path) == first
+    (tmp_path / "training" / "new.py").write_text("X = 1\n")
+    assert engine_hash(tmp_path) != first
 
 
 def test_prose_is_no_code(tmp_path):

@@ -9,26 +9,22 @@ revision or state why results stay the same:
 
 import json
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchbench.evaluation import EPISODES_REVISION
-from benchbench.registry import GROUPS, offers
-from benchbench.sources import ENGINE, class_hash, modules_hash
-from benchbench.stages import ENGINE_REVISION
+import benchbench
+from benchbench.components.code import class_hash, engine_hash
+from benchbench.components.registry import GROUPS, offers
+from benchbench.revisions import ENGINE_REVISION, EPISODES_REVISION
 
 LOCK = Path(__file__).parents[1] / "revisions.lock"
+PACKAGE = Path(benchbench.__file__).parent
 Entries = dict[str, dict[str, Any]]
 
 
 def current() -> Entries:
     """Revision and hash of the harness and of each component that it ships."""
-    for name in ENGINE:
-        import_module(name)
-    found: Entries = {
-        "harness": {"revision": f"{ENGINE_REVISION}.{EPISODES_REVISION}", "source": modules_hash(tuple(sorted(ENGINE)))}
-    }
+    found: Entries = {"harness": {"revision": f"{ENGINE_REVISION}.{EPISODES_REVISION}", "source": engine_hash(PACKAGE)}}
     for kind in sorted(set(GROUPS) - {"executor"}):
         for offer in offers(kind):
             if offer.distribution == "benchbench-suite":

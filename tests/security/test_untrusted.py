@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from benchbench.checkpoints import load_checkpoint, read_state
 from benchbench.errors import BenchbenchError
-from benchbench.matrix import load_matrix
-from benchbench.store import read_records
+from benchbench.planning.matrix import load_matrix
+from benchbench.store.files import read_records
+from benchbench.training.checkpoints import load_checkpoint, read_state
 
 RECORD = Path(__file__).parents[1] / "fixtures" / "records-v2" / "a1610b4756079341.jsonl"
 

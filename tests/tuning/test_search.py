@@ -9,14 +9,14 @@ import tomli_w
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError, Interrupted, Stopped, TrainingFailed
-from benchbench.evaluation import Target
+from benchbench.evaluation.target import Target
 from benchbench.execution import job
 from benchbench.execution.recording import scored
-from benchbench.matrix import Range, parse_matrix
-from benchbench.plan import plan
+from benchbench.planning.matrix import Range, parse_matrix
+from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
-from benchbench.results.content import content_faults, key_faults
-from benchbench.store import Store
+from benchbench.results.consistency import content_faults, key_faults
+from benchbench.store.files import Store
 from benchbench.tuning import search as searching
 from benchbench.tuning.fragment import fragment
 from benchbench.tuning.search import Search, search

@@ -14,7 +14,7 @@ from importlib.resources import files
 from string import Template
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.page.data import payload
+from benchbench.leaderboard.page.embedded import payload
 
 LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
 SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "main"))

@@ -16,7 +16,7 @@ from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.overfitting import overfitting
 from benchbench.leaderboard.views.tables import overall, protocol, target
 from benchbench.leaderboard.views.transfer import best_transfer, transfer
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 VIEWS: dict[str, Callable[[Grid], Table]] = {
     "overall": overall,

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.episodes import Average, difference, shared
 from benchbench.leaderboard.grid import MISSING, Grid, Row, average_ranks, names, ordered, places
 from benchbench.leaderboard.notes import claims
+from benchbench.leaderboard.paired_scores import Average, difference, shared
 from benchbench.leaderboard.statistics.across import Across, friedman, nemenyi, wilcoxon_holm
 from benchbench.leaderboard.statistics.paired import LEVEL, compare_all, holm
 from benchbench.leaderboard.statistics.robust import Estimate, improvement, iqm_interval

@@ -10,13 +10,13 @@ from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, names
 from benchbench.leaderboard.views.text import number, tabular
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 #: The pretext that learns from true labels: what it makes of a target is what others are compared with.
 ORACLE = "labels"
 #: The measure that is of two records: centred kernel alignment with the oracle.
 CKA = "cka"
-#: Units of what explains a score (`benchbench.records.Metric`).
+#: Units of what explains a score (`benchbench.store.records.Metric`).
 MEASURE, PAIRS = "target", "pair"
 
 #: Seed -> record.

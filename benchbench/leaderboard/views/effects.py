@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.episodes import Average, Scored, difference, shared, together
 from benchbench.leaderboard.grid import Grid, Row
+from benchbench.leaderboard.paired_scores import Average, Scored, difference, shared, together
 from benchbench.leaderboard.statistics.paired import Difference, holm
 from benchbench.leaderboard.views.tables import elsewhere
 from benchbench.leaderboard.views.text import bounds, tabular

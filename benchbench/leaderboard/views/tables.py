@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 from benchbench.leaderboard.aggregate import Table, tabulated
-from benchbench.leaderboard.episodes import difference, shared
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered, places
 from benchbench.leaderboard.notes import claims
+from benchbench.leaderboard.paired_scores import difference, shared
 from benchbench.leaderboard.statistics.intervals import hierarchical
 from benchbench.leaderboard.statistics.paired import holm
 from benchbench.leaderboard.statistics.power import power

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.domains import trained, transfer_gaps
-from benchbench.leaderboard.episodes import Average, Scored, difference, episode_set, shared, together
 from benchbench.leaderboard.grid import MISSING, Grid, Row, names, places
+from benchbench.leaderboard.paired_scores import Average, Scored, difference, episode_set, shared, together
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
+from benchbench.leaderboard.transfer_gaps import trained, transfer_gaps
 from benchbench.leaderboard.views.tables import elsewhere
 from benchbench.leaderboard.views.text import bounds, number, tabular
 

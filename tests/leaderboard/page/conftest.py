@@ -7,7 +7,7 @@ import pytest
 
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.page import page
-from benchbench.records import Record
+from benchbench.store.records import Record
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CURVE = [{"step": step, "samples": 100.0 * step, "loss": 3.0 / step, "accuracy": step / 9} for step in range(1, 9)]

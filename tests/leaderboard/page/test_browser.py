@@ -1,5 +1,6 @@
 """The page as a person meets it, in a browser."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -354,9 +355,7 @@ def test_five_thousand_rows(show, make):
     names = [f"pretext-{i:04}" for i in range(2500)]
     bases = [make(meta=meta, counts=(i, j)) for meta in ("protonet", "maml") for i in range(10) for j in range(7)]
     made = [
-        base.model_copy(
-            update={"key": f"{name} {base.key}", "method": base.method.model_copy(update={"pretext": name})}
-        )
+        base.model_copy(update={"key": f"{name} {base.key}", "method": replace(base.method, pretext=name)})
         for i, name in enumerate(names)
         for base in (bases[i % 70], bases[70 + i % 70])
     ]

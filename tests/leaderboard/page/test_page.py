@@ -11,7 +11,7 @@ from importlib.resources import files
 import benchbench.leaderboard.page as board
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.page import page
-from benchbench.leaderboard.page.data import POINTS, payload
+from benchbench.leaderboard.page.embedded import POINTS, payload
 
 EVIL = "</script><!--<script>alert(1)</script>\u2028"
 

@@ -1,6 +1,4 @@
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -233,9 +231,9 @@ def test_the_order_of_methods_and_seeds_changes_nothing(scores, random):
         assert d.p_holm == pytest.approx(same.p_holm, rel=1e-3, abs=1e-9)
 
 
-def test_statistics_load_no_heavy_library():
+def test_statistics_load_no_heavy_library(python):
     modules = ("across", "bootstrap", "intervals", "paired", "pairs", "power", "ranks", "robust")
     program = "\n".join(f"import benchbench.leaderboard.statistics.{m}" for m in modules)
     program += "\nimport sys; print(*{m.partition('.')[0] for m in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = python("-c", program)
     assert not {"torch", "pandas", "matplotlib", "statsmodels", "scikit_posthocs"} & set(done.stdout.split())

@@ -37,7 +37,7 @@ class Union(Dataset):
     ):
         if not parts:
             raise BenchbenchError("dataset union: setting 'parts' names no dataset")
-        bare = [ref.name.split(":")[-1] for ref in parts]
+        bare = [ref.bare for ref in parts]
         self.names = [name if bare.count(name) == 1 else f"{name}-{i + 1}" for i, name in enumerate(bare)]
         self.parts: list[Dataset] = [ref.build() for ref in parts]
         self.size, self.grey = size, grey

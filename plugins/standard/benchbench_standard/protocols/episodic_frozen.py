@@ -21,7 +21,7 @@ class EpisodicFrozen(Episodic):
     ):
         super().__init__(**episodes)
         if not adapter.load().adapter_only:
-            name = adapter.name.split(":")[-1]
+            name = adapter.bare
             raise BenchbenchError(f"setting 'adapter': expected a learner that trains nothing, got {name}")
         self.adapter = adapter
 

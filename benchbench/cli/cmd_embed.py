@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import click
+
+from benchbench.errors import BenchbenchError
+
+
+@click.command("embed")
+@click.argument("key")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--results", default="runs", type=click.Path(path_type=Path), help="The folder (default: runs).")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The .npz or .csv file to write.")
+def command(key: str, folder: Path, results: Path, output: Path | None) -> None:
+    """Write the features of every image below FOLDER, by the encoder of KEY: a training, a record, or an exported
+    folder."""
+    from benchbench.export.encoder import load_encoder
+    from benchbench.export.export import encoder_of, records_of
+    from benchbench.export.folder import embed_folder
+
+    path = output or Path("features.npz")
+    if path.suffix not in (".npz", ".csv"):
+        raise BenchbenchError(f"--output {path}: expected a name that ends in .npz or .csv")
+    encoder = load_encoder(key) if Path(key).exists() else encoder_of(results, records_of(results, key)[0])[0]
+    count = embed_folder(encoder, folder, path)
+    click.echo(f"wrote {path}: {count} images, {encoder.dim} features each")

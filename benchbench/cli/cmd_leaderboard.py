@@ -1,0 +1,103 @@
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchbench.errors import BenchbenchError, suggest
+from benchbench.execution.hooks import Hooks
+from benchbench.leaderboard.aggregate import Columns, tabulated
+from benchbench.leaderboard.cells import Cell, read_cells
+from benchbench.leaderboard.check import check
+from benchbench.leaderboard.render import FORMATS, write_leaderboard, write_tables
+from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
+from benchbench.store.files import read_records
+from benchbench.store.records import Record
+
+
+def hook_columns() -> Columns | None:
+    """The columns that installed hook plugins add; None where there are none."""
+    hooks = Hooks.installed()
+    if not hooks.manager.hook.leaderboard_columns.get_hookimpls():
+        return None
+
+    def columns(records: list[Record]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for extra in hooks.call("leaderboard_columns", records=records):
+            found |= extra or {}
+        return found
+
+    return columns
+
+
+@click.command("leaderboard")
+@click.argument("folders", metavar="[RESULTS]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--view", "name", default="overall", show_default=True, help="One of: " + ", ".join(VIEWS) + ".")
+@click.option("--target", help="Only this target.")
+@click.option("--protocol", help="Only this protocol.")
+@click.option("--backbone", help="Only this backbone.")
+@click.option("--source", help="Only trainings on this source, and floors.")
+@click.option("--shots", type=int, help="Only protocols of so many shots.")
+@click.option("--seconds", type=float, help="Only methods that train in so many seconds.")
+@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods that read no labels, or some.")
+@click.option("--format", "style", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="Write every file of the leaderboard into this folder.")
+@click.option("--tables", is_flag=True, help="With --output: LEADERBOARD.md and leaderboard.csv alone.")
+@click.option(
+    "--check", "checking", is_flag=True, help="Exit with 1 where the tables there (or in --output) differ; not plots."
+)
+def command(
+    folders: tuple[Path, ...],
+    name: str,
+    style: str,
+    output: Path | None,
+    tables: bool,
+    checking: bool,
+    **options: Any,
+) -> None:
+    """Render the leaderboard of RESULTS (default: runs), or a view of its records; with --check, compare that of each
+    folder with its files."""
+    folders = folders or (Path("runs"),)
+    filters = Filters(**options)
+    if len(folders) > 1 and (output or not checking):
+        raise BenchbenchError(f"leaderboard takes one results folder, got {len(folders)}; only --check takes several")
+    if (checking or output) and (name != "overall" or filters != Filters()):
+        raise BenchbenchError("--check and --output are about the whole leaderboard: neither takes a view or a filter")
+    if tables and (checking or not output):
+        raise BenchbenchError("--tables says which files --output writes: it needs --output, and no --check")
+    if checking:
+        _check(folders, output)
+        return
+    if name not in VIEWS:
+        raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
+    columns = hook_columns() if name == "overall" else None
+    whole = bool(output or columns or name not in OF_SUMMARIES)
+    records, problems = _read(folders[0], whole=whole)
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    if not records:
+        raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
+    table = tabulated(filtered(records, filters), columns) if name == "overall" else view(name, records, filters)
+    click.echo(FORMATS[style](table).rstrip("\n"))
+    if output:
+        write = write_tables if tables else write_leaderboard
+        for path in write([r for r in records if isinstance(r, Record)], output, columns):
+            click.echo(f"wrote {path}", err=True)
+
+
+def _read(results: Path, *, whole: bool) -> tuple[Sequence[Record | Cell], list[str]]:
+    return read_records(results) if whole else read_cells(results)
+
+
+def _check(folders: tuple[Path, ...], output: Path | None) -> None:
+    columns = hook_columns()
+    differences = [message for folder in folders for message in check(folder, output or folder, columns)]
+    for message in differences:
+        click.echo(message)
+    if differences:
+        click.echo(
+            "the files above are not those that the records give: `benchbench leaderboard RESULTS --output RESULTS`"
+        )
+        sys.exit(1)
+    click.echo(f"{', '.join(map(str, folders))}: every file is the one that the records give")

@@ -1,0 +1,146 @@
+import inspect
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+from tabulate import tabulate
+
+from benchbench.cli.values import parse_settings
+from benchbench.components.registry import GROUPS, Offer, misnamed, offers
+from benchbench.components.settings import schema
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+
+
+def _all() -> list[Offer]:
+    return [o for kind in GROUPS for o in offers(kind)]
+
+
+@click.group("plugins", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--check", is_flag=True, help="Import every component and say which are broken.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool, check: bool) -> None:
+    """List the components that are installed."""
+    if ctx.invoked_subcommand:
+        return
+    rows = [
+        {"kind": o.kind, "name": o.name, "distribution": o.distribution, "version": o.version}
+        | ({"state": _state(o)} if check else {})
+        for o in _all()
+    ]
+    click.echo(json.dumps(rows, indent=1) if as_json else tabulate(rows, headers="keys"))
+    for kind in GROUPS:
+        for message in misnamed(kind):
+            click.echo(f"warning: {message}", err=True)
+
+
+def _state(offer: Offer) -> str:
+    try:
+        offer.load()
+    except BrokenPlugin as error:
+        return f"broken: {error}"
+    return "ok"
+
+
+def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
+    """A type and its bounds as people write them; validators are the code's own business."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(args[0], args[1:])
+    if origin in (Union, UnionType):
+        text = " | ".join(_type(a) for a in args)
+    elif origin is Literal:
+        text = " | ".join(repr(a) for a in args)
+    elif origin:
+        text = f"{origin.__name__}[{', '.join(_type(a) for a in args)}]"
+    else:
+        text = "None" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+    return ", ".join([text, *(repr(m) for m in metadata if type(m).__module__ == "annotated_types")])
+
+
+def _named(name: str, kind: str | None) -> list[Offer]:
+    called = [o for o in _all() if name in (o.name, o.qualified)]
+    found = [o for o in called if kind in (None, o.kind)]
+    if called and not found:
+        raise BenchbenchError(f"component {name!r} is of kind {' and '.join(o.kind for o in called)}, not {kind}")
+    if found:
+        return found
+    for folder in (Path(name), Path(f"benchbench-{name}")):
+        if (folder / "pyproject.toml").is_file():
+            raise BenchbenchError(f"{name!r} is not installed: pip install -e {folder}")
+    near = get_close_matches(name, {o.name for o in _all()} | {o.distribution for o in _all()}, n=1)
+    # A list of all, a hundred names, would be no help.
+    raise BenchbenchError(f"unknown component {name!r}{suggest(name, near) or '; `benchbench plugins` lists them'}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(list(GROUPS)), help="Where one name is of several kinds.")
+def show(name: str, kind: str | None) -> None:
+    """Say what the component NAME is, and its settings."""
+    for offer in _named(name, kind):
+        cls = offer.load()
+        revision = getattr(cls, "revision", 1)
+        click.echo(f"{offer.kind} {offer.qualified} (version {offer.version}, revision {revision})\n")
+        click.echo(inspect.cleandoc(cls.__doc__ or "no description") + "\n")
+        settings = [
+            (field, _type(info.annotation, info.metadata), "required" if info.is_required() else repr(info.default))
+            for field, info in schema(cls).model_fields.items()
+        ]
+        click.echo(
+            tabulate(settings, ["setting", "type", "default"], disable_numparse=True)
+            if settings
+            else "It has no settings."
+        )
+
+
+#: What can be made anew and checked; executors are the harness's own.
+KINDS = [kind for kind in GROUPS if kind != "executor"]
+
+
+@command.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin offers.")
+@click.option(
+    "--path", type=click.Path(path_type=Path), default=Path(), help="The folder to write it into; here by default."
+)
+def new(name: str, kind: str, path: Path) -> None:
+    """Write the distribution of a new plugin NAME: an example that works, with its tests."""
+    from benchbench.scaffold import new_plugin
+
+    made = new_plugin(name, kind, path)
+    click.echo(f"wrote {made}: pip install -e '{made}[test]', then run pytest there")
+
+
+@command.command()
+@click.argument("names", metavar="DIST|NAME...", nargs=-1, required=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Where one name is of several kinds.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of the component; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check(names: tuple[str, ...], kind: str | None, pairs: tuple[str, ...], as_json: bool) -> int:
+    """Check installed distributions, or components, against their whole contract.
+
+    Exits with 1 where something does not conform; every failure says what to change.
+    """
+    from benchbench.testing.cards import as_json as json_of
+    from benchbench.testing.cards import check_offer
+
+    settings = parse_settings(pairs)
+    chosen: list[Offer] = []
+    for name in names:
+        chosen += [o for o in _of_distribution(name, kind) or _named(name, kind) if o not in chosen]
+    chosen = [o for o in chosen if o.kind in KINDS]
+    if settings and len(chosen) != 1:
+        raise BenchbenchError(f"--set is for one component, but {len(chosen)} are asked for: name one")
+    cards = [check_offer(offer, settings) for offer in chosen]
+    click.echo(json_of(cards) if as_json else "\n\n".join(card.text() for card in cards))
+    return 0 if all(card.conforms for card in cards) else 1
+
+
+def _of_distribution(name: str, kind: str | None) -> list[Offer]:
+    wanted = name.replace("_", "-").lower()
+    return [o for o in _all() if o.distribution.replace("_", "-").lower() == wanted and kind in (None, o.kind)]

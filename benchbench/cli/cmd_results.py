@@ -1,0 +1,165 @@
+import sys
+from dataclasses import astuple, fields
+from pathlib import Path
+
+import click
+from tabulate import tabulate
+
+from benchbench.errors import BenchbenchError
+from benchbench.store.files import read_records
+from benchbench.store.records import Method, Record
+
+RESULTS = click.argument("results", default="runs", type=click.Path(path_type=Path))
+
+
+@click.group("results")
+def command() -> None:
+    """Submit, merge, export, prune and audit records."""
+
+
+def _read(results: Path) -> list[Record]:
+    records, problems = read_records(results)
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    if not records:
+        raise BenchbenchError(f"no records in {results}")
+    return records
+
+
+@command.command("list")
+@RESULTS
+def list_command(results: Path) -> None:
+    """List the records of RESULTS (default: runs)."""
+    rows = [
+        [
+            *(r.key[:12], *astuple(r.method), r.source, r.target, r.protocol, r.seed),
+            *(_mean(r), "external" if r.external else ""),
+        ]
+        for r in _read(results)
+    ]
+    headers = ["key", *(field.name for field in fields(Method)), "source", "target", "protocol", "seed", "score", ""]
+    click.echo(tabulate(rows, headers, disable_numparse=True))
+
+
+def _mean(record: Record) -> str:
+    if record.status != "ok" or not record.summary:
+        return record.status
+    summary = record.summary["accuracy" if "accuracy" in record.summary else min(record.summary)]
+    return f"{100 * summary.mean:.2f} ± {100 * summary.ci95:.2f}"
+
+
+@command.command("show")
+@click.argument("key")
+@click.option("--results", default="runs", type=click.Path(path_type=Path), help="The folder (default: runs).")
+def show_command(key: str, results: Path) -> None:
+    """Print the record whose key begins with KEY, as JSON."""
+    records = _read(results)
+    found = [r for r in records if r.key.startswith(key)]
+    if not found:
+        raise BenchbenchError(f"no record {key!r} in {results}: `benchbench results list {results}` names them")
+    if len(found) > 1:
+        raise BenchbenchError(f"{key!r} begins {len(found)} keys: {', '.join(r.key[:12] for r in found)}")
+    click.echo(found[0].model_dump_json(indent=1))
+
+
+@command.command("add")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--results", required=True, type=click.Path(path_type=Path), help="The folder to add to.")
+def add_command(paths: tuple[Path, ...], results: Path) -> None:
+    """Check third-party record files, and add them to a results folder, marked external.
+
+    PATHS are .jsonl files, or folders of them. Keys are recomputed from the settings, test episodes where the data are
+    at hand. Where one record is refused nothing is added.
+    """
+    from benchbench.results.submissions import submit
+
+    found = submit(paths, results)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    for reason in found.refused:
+        click.echo(f"refused: {reason}", err=True)
+    if found.refused:
+        click.echo(f"nothing was added to {results}", err=True)
+        sys.exit(1)
+    click.echo(f"added {len(found.accepted)} records to {results}")
+
+
+@command.command("merge")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+def merge_command(folders: tuple[Path, ...], into: Path) -> None:
+    """Put the records of several results folders into one. Where two contradict each other nothing is written."""
+    from benchbench.results.merge import merge
+
+    records, conflicts = merge(folders, into)
+    for conflict in conflicts:
+        click.echo(f"conflict: {conflict}", err=True)
+    if conflicts:
+        click.echo(f"nothing was written to {into}", err=True)
+        sys.exit(1)
+    click.echo(f"{into} holds {len(records)} records")
+
+
+@command.command("export")
+@RESULTS
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write Parquet, every score in it.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Write CSV, without the single scores.")
+def export_command(results: Path, parquet: Path | None, csv: Path | None) -> None:
+    """Write the records of RESULTS as one flat table, a row a record and metric."""
+    from benchbench.results.frame import write_csv, write_parquet
+
+    if not (parquet or csv):
+        raise BenchbenchError("results export: expected --parquet FILE or --csv FILE")
+    records = _read(results)
+    for path, write in ((parquet, write_parquet), (csv, write_csv)):
+        if path:
+            write(records, path)
+            click.echo(f"wrote {path}")
+
+
+@command.command("prune")
+@RESULTS
+@click.option("--installed", is_flag=True, help="Also drop those of other revisions than the installed components'.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and drop nothing.")
+def prune_command(results: Path, installed: bool, dry_run: bool) -> None:
+    """Drop the records of RESULTS that failed, or that a newer revision of their components replaces."""
+    from benchbench.results.merge import label
+    from benchbench.results.prune import prune
+
+    dropped = prune(results, installed=installed, dry_run=dry_run)
+    for record, reason in dropped.values():
+        click.echo(f"{label(record)}: {reason}")
+    click.echo(f"{'would drop' if dry_run else 'dropped'} {len(dropped)} records")
+
+
+@command.command("audit")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--sample", "count", required=True, type=click.IntRange(1), help="How many records.")
+@click.option("--seed", type=int, default=0, help="Chooses which (default: 0).")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    metavar="POINTS",
+    help="Percentage points that means may differ by; default: 0 on the same torch, machine and device, else 2.",
+)
+def audit_command(folders: tuple[Path, ...], count: int, seed: int, tolerance: float | None) -> None:
+    """Train random records of results folders again from nothing, and compare their scores.
+
+    Records whose plugins or data are not here are passed over, and named.
+    """
+    from benchbench.results.audit import Verdict, audit
+    from benchbench.results.merge import label, whole_records
+
+    records = {r.key: r for folder in folders for r in whole_records(folder)}
+
+    def report(verdict: Verdict) -> None:
+        click.echo(f"{verdict.state:>11}  {label(verdict.record)}: {verdict.detail}")
+
+    verdicts = audit(records.values(), count, seed=seed, tolerance=tolerance, report=report)
+    done = [v for v in verdicts if v.state != "unavailable"]
+    wrong = sum(v.state == "different" for v in done)
+    click.echo(f"repeated {len(done)} of {len(records)} records, {wrong} differ")
+    if not done:
+        click.echo("no record could be repeated here", err=True)
+    if wrong or not done:
+        sys.exit(1)

@@ -1,0 +1,167 @@
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchbench.cli.values import parse_only, parse_settings
+from benchbench.errors import BenchbenchError
+
+if TYPE_CHECKING:
+    from benchbench.planning.plan import Plan
+    from benchbench.store.files import Store
+    from benchbench.store.records import Record
+    from benchbench.training.chain import Training
+
+#: Cells of a matrix whose leaderboard a run does not make: whole records take 30 kB of memory each.
+LARGE = 5_000
+
+
+@click.command("run")
+@click.option("--matrix", is_flag=False, flag_value="quick", default="quick", help="A packaged matrix or a .toml file.")
+@click.option("--results", default="runs", type=click.Path(path_type=Path), help="The store (default: runs).")
+@click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
+@click.option("--seeds", help="Training seeds, such as 0,1,2.")
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
+@click.option("--executor", default="local", help="How trainings run: local, inline, ray or a plugin's.")
+@click.option("--executor-option", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the executor.")
+@click.option("--ray-address", help="With --executor ray: the cluster to join.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Kill longer trainings.")
+@click.option("--memory", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Kill larger trainings.")
+@click.option("--shard", metavar="I/N", help="Run the I-th of N parts of the matrix, for job arrays.")
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
+@click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
+@click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
+@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    matrix: str,
+    results: Path,
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    seeds: str | None,
+    jobs: int | None,
+    executor: str,
+    options: tuple[str, ...],
+    ray_address: str | None,
+    timeout: float | None,
+    memory: float | None,
+    shard: str | None,
+    device: str,
+    retry_failed: bool,
+    rerun_changed: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Train and score everything in a matrix that the store does not hold yet, then print its leaderboard."""
+    from benchbench.cli.reporter import Reporter
+    from benchbench.components.reference import bare
+    from benchbench.execution.run import default_device, make_executor, missing_cells, run_plan, sharded
+    from benchbench.planning.matrix import load_matrix
+    from benchbench.planning.plan import plan
+    from benchbench.store.files import Store
+
+    overrides = parse_settings(settings)
+    named = {"address": ray_address, "timeout": timeout, "memory": memory}
+    executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
+    make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
+    if seeds is not None:
+        try:
+            overrides["seeds"] = [int(s) for s in seeds.split(",")]
+        except ValueError:
+            raise BenchbenchError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
+    content = load_matrix(matrix, overrides)
+    part = _parse_shard(shard)
+    if device not in ("auto", "cpu") and not (device.startswith("cuda") and default_device() == "cuda"):
+        raise BenchbenchError(f"--device {device}: expected auto, cpu or, where there is one, cuda")
+    if not dry_run:
+        Store(results).open()
+    todo = plan(content, only=parse_only(only), prepare_data=not dry_run)
+    for label, reason in todo.broken:
+        click.echo(f"warning: {label} is left out: {reason}", err=True)
+    for name, reason in todo.missing:
+        click.echo(f"data missing, left out: {name}: {reason}", err=True)
+    trainings = sharded(todo.trainings, part)
+    if dry_run:
+        _describe(todo, trainings, Store(results), retry_failed)
+        return
+    if todo.dropped and not quiet:
+        click.echo(f"{len(todo.dropped)} pairs without meaning are left out (--dry-run names them)", err=True)
+    missing = sum(bool(missing_cells(t, Store(results), retry_failed)) for t in trainings)
+    with Reporter(missing, quiet=quiet) as report:
+        outcome = run_plan(
+            todo,
+            results,
+            jobs=jobs,
+            executor=executor,
+            executor_settings=executor_settings,
+            shard=part,
+            device=default_device() if device == "auto" else device,
+            retry_failed=retry_failed,
+            rerun_changed=rerun_changed,
+            report=report,
+        )
+    for label, changed in outcome.changed:
+        names = ", ".join(map(bare, changed))
+        click.echo(f"reused across code change ({names}): {label}; --rerun-changed trains it again", err=True)
+    cells = sum(len(t.cells) for t in trainings)
+    written = _leaderboard(outcome.records, results) if cells <= LARGE else []
+    click.echo(f"trained {outcome.trained}, reused {outcome.reused}, failed {len(outcome.failed)}")
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"records are under {results / 'records'}")
+    if cells > LARGE:
+        click.echo(f"`benchbench leaderboard {results} --output {results}` makes the leaderboard of {cells:,} cells")
+    if outcome.failed or outcome.failures:
+        _say_failures(outcome.failures, outcome.failed)
+        sys.exit(1)
+
+
+def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:
+    """Print the leaderboard of `records` and write it into `results`; returns its files."""
+    # Not before the end of a run: its libraries take 70 MB, which those of a large matrix are better without.
+    from benchbench.cli.cmd_leaderboard import hook_columns
+    from benchbench.leaderboard.aggregate import aggregate
+    from benchbench.leaderboard.render import terminal, write_leaderboard
+
+    columns = hook_columns()
+    click.echo(terminal(aggregate(records, columns)) + "\n")
+    return write_leaderboard(records, results, columns)
+
+
+def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:
+    """What failed, now and in earlier runs, and what to do about it."""
+    for label, reason in now:
+        click.echo(f"failed: {label}: {reason}", err=True)
+    if (earlier := len(keys) - len(now)) > 0:
+        click.echo(f"{earlier} more failed in earlier runs", err=True)
+    if keys:
+        click.echo(f"`benchbench logs {keys[0][:12]}` shows what the first of them printed", err=True)
+    click.echo("some trainings failed; --retry-failed trains them again", err=True)
+
+
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise BenchbenchError(f"--shard {text}: expected I/N with I from 1 to N, such as 1/8")
+    return int(index), int(count)
+
+
+def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_failed: bool) -> None:
+    from benchbench.execution.run import missing_cells
+
+    cells = 0
+    for training in trainings:
+        left = missing_cells(training, store, retry_failed)
+        cells += len(training.cells)
+        targets = ", ".join(f"{c.target.bare} {c.protocol}" for c in training.cells)
+        state = "done" if not left else f"{len(left)} to do"
+        click.echo(f"{state:>8}  {training.label}: {targets}")
+    for label, reason in todo.dropped:
+        click.echo(f"    left out  {label}: {reason}")
+    for name in todo.unprepared:
+        click.echo(f"not prepared  dataset {name}")
+    click.echo(f"{len(trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")

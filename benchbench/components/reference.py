@@ -1,0 +1,90 @@
+"""A component by name, with its settings: what plans, keys and records hold, and what builds it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from benchbench.components.registry import find
+from benchbench.components.settings import build_settings, construct, resolve_settings
+
+
+def bare(name: str) -> str:
+    """``name`` of ``distribution:name``, or of itself."""
+    return name.rpartition(":")[2]
+
+
+class ComponentRef(BaseModel):
+    """A setting that names a component: resolved and validated by the core, so that it enters the key."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: str
+    name: str
+    revision: int
+    settings: dict[str, Any]
+
+    @property
+    def bare(self) -> str:
+        """Its name without its distribution, as tables show it."""
+        return bare(self.name)
+
+    def build(self, *args: Any) -> Any:
+        """Construct the component: `args` are the constructor's positional arguments."""
+        return construct(self.load(), *args, settings=self.settings)
+
+    def load(self) -> Any:
+        """The component's class."""
+        return find(self.kind, self.name).load()
+
+
+def component_ref(kind: str) -> Any:
+    """The annotation of a setting that names a component of `kind`; in a matrix it is written ``"name"`` or
+    ``{name = "...", <setting> = ...}``."""
+
+    def resolve(value: object) -> object:
+        if isinstance(value, str):
+            return resolve_component(kind, value)
+        if isinstance(value, Mapping) and "name" in value and "kind" not in value:
+            return resolve_component(kind, str(value["name"]), {k: v for k, v in value.items() if k != "name"})
+        return value
+
+    return Annotated[ComponentRef, BeforeValidator(resolve)]
+
+
+def resolve_component(kind: str, name: str, settings: Mapping[str, Any] | None = None) -> ComponentRef:
+    """`name` with its qualified name, revision and all settings. Imports the component."""
+    offer = find(kind, name)
+    cls = offer.load()
+    resolved = resolve_settings(f"{kind} {name}", cls, settings or {})
+    return ComponentRef(kind=kind, name=offer.qualified, revision=getattr(cls, "revision", 1), settings=resolved)
+
+
+def key_content(ref: ComponentRef) -> dict[str, Any]:
+    """What of a component enters a key, and of the components that its settings name. Left out are a setting equal to
+    its declared neutral value, so that adding one later keeps old keys, and one that only locates files."""
+    cls = ref.load()
+    neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", ())
+    settings = {
+        k: _nested_content(v)
+        for k, v in ref.settings.items()
+        if k not in locators and not (k in neutral and neutral[k] == v)
+    }
+    return {"name": ref.name, "revision": ref.revision, "settings": settings}
+
+
+def _nested_content(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_nested_content(v) for v in value]
+    if isinstance(value, dict) and set(value) == set(ComponentRef.model_fields):
+        return {"kind": value["kind"], **key_content(ComponentRef(**value))}
+    return value
+
+
+def nested(ref: ComponentRef) -> list[ComponentRef]:
+    """The components that a component's settings name, theirs too."""
+    found: list[ComponentRef] = []
+    for value in build_settings(ref.load(), ref.settings).values():
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, ComponentRef):
+                found += [item, *nested(item)]
+    return found

@@ -1,0 +1,104 @@
+"""Entry points -> components. Nothing is imported until it is used, and a broken plugin breaks only itself.
+
+``BENCHBENCH_PLUGINS`` chooses the distributions that may load: see `benchbench.components.installed`.
+"""
+
+import inspect
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint
+
+from benchbench.components.component import Component
+from benchbench.components.installed import VARIABLE, entry_points, left_out
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+
+GROUPS = {
+    "pretext": "benchbench.pretexts",
+    "meta": "benchbench.metas",
+    "backbone": "benchbench.backbones",
+    "dataset": "benchbench.datasets",
+    "protocol": "benchbench.protocols",
+    "executor": "benchbench.executors",
+}
+#: The public name of each kind's contract, for messages: the class itself stands in the room that calls it.
+CONTRACTS = {
+    "pretext": "Pretext",
+    "meta": "MetaLearner",
+    "backbone": "Backbone",
+    "dataset": "Dataset",
+    "protocol": "Protocol",
+    "executor": "Executor",
+}
+NAME = re.compile(r"[a-z][a-z0-9+-]*")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component that an installed distribution offers; its code is imported by `load` alone."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    entry_point: EntryPoint = field(repr=False, compare=False)
+
+    @property
+    def qualified(self) -> str:
+        """``distribution:name``, as keys and records hold it."""
+        return f"{self.distribution}:{self.name}"
+
+    def load(self) -> type:
+        """Import the component's class. Raises BrokenPlugin with the reason."""
+        try:
+            loaded = self.entry_point.load()
+        except Exception as error:
+            raise BrokenPlugin(
+                f"plugin {self.distribution} {self.version}: {self.kind} {self.name!r} cannot be imported from "
+                f"{self.entry_point.value}: {type(error).__name__}: {error}"
+            ) from error
+        if not (inspect.isclass(loaded) and issubclass(loaded, Component) and loaded.kind == self.kind):
+            raise BrokenPlugin(
+                f"plugin {self.distribution} {self.version}: {self.entry_point.value} is no {self.kind}: "
+                f"expected a subclass of benchbench.{CONTRACTS[self.kind]}"
+            )
+        return loaded
+
+
+@cache
+def offers(kind: str) -> tuple[Offer, ...]:
+    """Every component of `kind` that is installed, by name; names that break the rules are left out by `misnamed`."""
+    found = {
+        (e.name, e.dist.name if e.dist else "?"): Offer(
+            kind, e.name, e.dist.name if e.dist else "?", e.dist.version if e.dist else "?", e
+        )
+        for e in entry_points(GROUPS[kind])
+    }
+    return tuple(found[key] for key in sorted(found) if NAME.fullmatch(key[0]))
+
+
+def misnamed(kind: str) -> list[str]:
+    """One message for each entry point whose name does not match the rule for names."""
+    return [
+        f"plugin {e.dist.name if e.dist else '?'}: {kind} name {e.name!r} must match {NAME.pattern}"
+        for e in entry_points(GROUPS[kind])
+        if not NAME.fullmatch(e.name)
+    ]
+
+
+def find(kind: str, name: str) -> Offer:
+    """The component called `name`, bare or ``distribution:name``.
+
+    Raises BenchbenchError for an unknown name (with the nearest), for one whose plugin may not load, and for a bare
+    name that two distributions offer.
+    """
+    matching = [o for o in offers(kind) if name in (o.name, o.qualified)]
+    if not matching and (owners := left_out(GROUPS[kind], name)):
+        raise BenchbenchError(f"{kind} {name!r} is offered by {' and '.join(owners)}, which {VARIABLE} leaves out")
+    if not matching:
+        options = {o.qualified if ":" in name else o.name for o in offers(kind)}
+        raise BenchbenchError(f"unknown {kind} {name!r}{suggest(name, options)}")
+    if len(matching) > 1:
+        choices = " or ".join(repr(o.qualified) for o in matching)
+        raise BenchbenchError(f"{kind} {name!r} is offered by {len(matching)} plugins: write {choices}")
+    return matching[0]

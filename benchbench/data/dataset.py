@@ -1,0 +1,58 @@
+"""The contract of datasets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchbench.components.component import Component
+from benchbench.data.archives import Archive
+from benchbench.data.splits import ClassSplit
+from benchbench.data.table import Sample, SampleTable
+
+
+class Dataset(Component, ABC):
+    """A source of labelled samples, decoded once by the core into a memory-mapped table.
+
+    It offers `samples` alone, or `items` and `decode`: the latter can then run in several processes.
+    """
+
+    kind = "dataset"
+    modality: ClassVar[str] = "image"
+    licence: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    homepage: ClassVar[str] = ""
+    #: Which files it reads and where, in words; empty where it needs none.
+    expects: ClassVar[str] = ""
+    #: What ``benchbench data prepare NAME --download`` fetches into the data folder.
+    archives: ClassVar[tuple[Archive, ...]] = ()
+    #: What boxes and masks of its samples are of, where it has any.
+    object_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def sources(self, root: Path | None) -> list[Path]:
+        """The files it is read from; their bytes make its fingerprint. `root` is ``BENCHBENCH_DATA``, or None.
+
+        Raises DataMissing with what to put where.
+        """
+
+    def split_sources(self, root: Path | None) -> list[Path]:
+        """The files that only `split` reads: watched for changes, while the split itself enters the fingerprint."""
+        return []
+
+    def items(self, root: Path | None) -> Sequence[Any]:
+        """What `decode` makes samples of, in a stable order: small values that can be sent to another process."""
+        raise NotImplementedError
+
+    def decode(self, item: Any) -> Iterable[Sample]:
+        """The samples of one item: one, or several that share a file."""
+        raise NotImplementedError
+
+    def samples(self, root: Path | None) -> Iterator[Sample]:
+        """Every sample, decoded, in a stable order; class names with ``/`` make the class tree."""
+        for item in self.items(root):
+            yield from self.decode(item)
+
+    @abstractmethod
+    def split(self, table: SampleTable) -> ClassSplit:
+        """Which classes are for training, validation and test; the parts never share a class."""

@@ -1,0 +1,1 @@
+"""Meta-Dataset's official files: specifications, records and pictures, read and written without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Encoders: their contract, batch norms that know tasks, and running one over tasks."""

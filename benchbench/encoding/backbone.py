@@ -1,0 +1,49 @@
+"""The contract of backbones, and what a sample looks like to one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from benchbench.components.component import Component
+
+#: Samples (N, *shape) -> features (N, dim): an encoder, or an encoder under adapted weights.
+Encode = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What one sample looks like to an encoder: its modality and shape, (C, H, W) for images in [0, 1]."""
+
+    modality: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+class Backbone(nn.Module, Component, ABC):
+    """An encoder: (N, *shape) in [0, 1] -> (N, dim). It normalises its own input.
+
+    A subclass sets `dim` and takes the sample's specification first: ``__init__(self, sample, *, width=64)``. Use
+    torch's batch norms as usual: the core replaces them by `benchbench.encoding.task_norm.TaskNorm`. It may offer
+    ``encode_tasks(x, params, *, running, support)``, a faster form of a loop over tasks with their own weights.
+
+    `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
+    (N, T, dim), one token for each square of `patch` pixels in reading order (a ragged edge padded below and to the
+    right), of which `keep` (N, K) leaves only some in; ``linear``, one `nn.Linear` named ``map`` of the flat sample.
+
+    One that can be given weights learned before has a setting `sha256`, their checksum or None, and sets
+    `pretrained_on`: which data, with or without labels, as far as it is known. Tables show both.
+    """
+
+    kind = "backbone"
+    dim: int
+    provides: ClassVar[frozenset[str]] = frozenset()
+    modalities: ClassVar[frozenset[str]] = frozenset({"image"})
+    pretrained_on: str | None = None
+    trainable: ClassVar[bool] = True
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, *shape) in [0, 1] -> features (N, dim)."""

@@ -1,0 +1,23 @@
+"""What one episode may draw from: the classes of a source and how they belong together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Source:
+    """The classes of one source in one part. `index` holds the rows of each class; `variants` the thing that each is a
+    variant of; `groups` the positions of classes that `kind` lets meet in an episode (`ClassHierarchy`)."""
+
+    index: Sequence[np.ndarray]
+    variants: list[int] | None = None
+    kind: Literal["flat", "bilevel", "dag"] = "flat"
+    groups: tuple[np.ndarray, ...] = ()
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Samples of each class, (classes,) int64."""
+        return np.array([len(rows) for rows in self.index], dtype=np.int64)

@@ -1,0 +1,139 @@
+"""How the images of a target are divided for protocols that fit on some of them: fit, select and test parts.
+
+Every class is divided by itself, by a draw that depends on the target's key alone: half of its images are for testing,
+a tenth for choosing settings, the rest for fitting. Where a dataset's authors published parts of their own, these are
+not used: they would divide other classes than the split does.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchbench.episodes.fixed import stream
+from benchbench.errors import BenchbenchError
+
+#: Of a class's images; at least one is in each part.
+TEST_SHARE, SELECT_SHARE = 0.5, 0.1
+#: Images of a class that count: of a larger one as many are drawn.
+MOST_PER_CLASS = 1000
+#: Of `Amount.examples`, the part that is for choosing settings (Zhai et al. 2019: 800 and 200 of 1,000).
+SELECT_OF_EXAMPLES = 0.2
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much of the fit and select parts may be used; all of it unless one is given.
+
+    shots: images a class. fraction: of each class's images, at least one. examples: images in all, a fifth of them for
+    choosing settings, drawn whatever their class.
+    """
+
+    shots: int | None = None
+    fraction: float | None = None
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name, value in vars(self).items() if value is not None]
+        if len(given) > 1:
+            raise BenchbenchError(f"settings {' and '.join(map(repr, given))} exclude each other: give one of them")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of a table (n,) and their labels (n,) int64 below the number of classes."""
+
+    rows: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Division:
+    """The parts of a target: `fit` and `select` with their labels, `test` as rows (n,) in random order without."""
+
+    fit: Labelled
+    select: Labelled
+    test: np.ndarray
+    classes: int
+
+    @property
+    def digest(self) -> str:
+        """What identifies the test images, in their order."""
+        return hashlib.sha256(np.ascontiguousarray(self.test, dtype="<i8").tobytes()).hexdigest()
+
+
+def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> None:
+    """Raise BenchbenchError where classes or images are too few for an amount."""
+    if len(index) < 1:
+        raise BenchbenchError(f"{where} has no classes")
+    smallest = min(len(rows) for rows in index)
+    if smallest < 3:
+        raise BenchbenchError(f"{where}: fit, select and test parts need 3 images a class, its smallest has {smallest}")
+    sizes = [_sizes(len(rows)) for rows in index]
+    fit, select = min(s[0] for s in sizes), sum(s[1] for s in sizes)
+    if amount.shots is not None and amount.shots > fit:
+        raise BenchbenchError(f"{where}: {amount.shots} shots, but the fit part of its smallest class has {fit} images")
+    if amount.examples is not None:
+        wanted = _of_examples(amount.examples)
+        have = (sum(s[0] for s in sizes), select)
+        if wanted[0] > have[0] or wanted[1] > have[1]:
+            raise BenchbenchError(
+                f"{where}: {amount.examples} examples are {wanted[0]} to fit and {wanted[1]} to select by, "
+                f"but it has {have[0]} and {have[1]}"
+            )
+
+
+def divide(key: str, index: Sequence[np.ndarray]) -> Division:
+    """The whole parts of a target; `index` holds the rows of each class, `key` names the target."""
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for y, rows in enumerate(index):
+        drawn = rows[stream(key, "division", y).permutation(len(rows))[:MOST_PER_CLASS]]
+        fit, select, _ = _sizes(len(rows))
+        for part, chosen in zip(parts, np.split(drawn, [fit, fit + select]), strict=True):
+            part.append(chosen)
+    fit_part, select_part, test = (_labelled(part) for part in parts)
+    # By class, the place of a test image would tell its label.
+    order = stream(key, "test order").permutation(len(test))
+    return Division(fit_part, select_part, test.rows[order], len(index))
+
+
+def reduced(key: str, whole: Division, amount: Amount, draw: int) -> Division:
+    """What an amount leaves of a division; `draw` numbers the independent draws. Within one, more shots hold fewer."""
+    if amount == Amount():
+        return whole
+    parts: dict[str, Labelled] = {}
+    for name, part in (("fit", whole.fit), ("select", whole.select)):
+        state = stream(key, "amount", draw, name)
+        if amount.examples is not None:
+            chosen = state.permutation(len(part))[: _of_examples(amount.examples)[name == "select"]]
+        else:
+            chosen = np.concatenate([_some(part.y, y, amount, state) for y in range(whole.classes)])
+        parts[name] = Labelled(part.rows[chosen], part.y[chosen])
+    return replace(whole, fit=parts["fit"], select=parts["select"])
+
+
+def _some(labels: np.ndarray, y: int, amount: Amount, state: np.random.RandomState) -> np.ndarray:
+    places = np.flatnonzero(labels == y)
+    drawn = places[state.permutation(len(places))]
+    return drawn[: amount.shots or max(1, round((amount.fraction or 0) * len(places)))]
+
+
+def _sizes(images: int) -> tuple[int, int, int]:
+    """Of a class: images to fit, to select by, to test."""
+    counted = min(images, MOST_PER_CLASS)
+    test, select = max(1, int(counted * TEST_SHARE)), max(1, int(counted * SELECT_SHARE))
+    return counted - test - select, select, test
+
+
+def _of_examples(examples: int) -> tuple[int, int]:
+    select = int(examples * SELECT_OF_EXAMPLES)
+    return examples - select, select
+
+
+def _labelled(part: list[np.ndarray]) -> Labelled:
+    labels = np.repeat(np.arange(len(part)), [len(rows) for rows in part])
+    return Labelled(np.concatenate(part), labels)

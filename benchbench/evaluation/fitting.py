@@ -1,0 +1,17 @@
+"""Images of any size and colour, as an encoder takes them."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbench.encoding.backbone import SampleSpec
+
+
+def fit(x: Tensor, sample: SampleSpec) -> Tensor:
+    """Images (N, C, H, W) as an encoder of `sample` takes them: resized bilinearly with antialiasing; a grey image is
+    repeated over the channels, a colour image averaged to one."""
+    channels, *size = sample.shape
+    if x.shape[1] != channels:
+        x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if list(x.shape[2:]) != size:
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True).clamp(0, 1)
+    return x

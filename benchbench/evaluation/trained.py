@@ -1,0 +1,152 @@
+"""A trained encoder with its learner, as protocols use it."""
+
+import copy
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
+
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.task_norm import has_norm
+from benchbench.episodes.batch import Episodes
+from benchbench.evaluation.fitting import fit
+from benchbench.evaluation.target import Target, TestBatch
+from benchbench.rng import Rng, seeded_globals
+from benchbench.training.learner import MetaLearner
+
+#: Tasks adapted at once: small, since their weights and graphs stay in memory together.
+TASKS_AT_ONCE = 4
+#: Images that go through an encoder together.
+BATCH = 256
+#: Bytes of features that a trained encoder keeps; the oldest target's go first. A target that takes more is not
+#: embedded whole for its episodes, but each batch of them alone.
+KEPT_FEATURES = 1 << 30
+#: Images whose batch statistics stand for running averages that were never trained.
+STATISTICS_IMAGES = 2048
+
+
+class Trained:
+    """An encoder and its learner, ready to be scored or used."""
+
+    def __init__(self, encoder: Backbone, learner: MetaLearner, sample: SampleSpec, device: str = "cpu"):
+        self.encoder = encoder.eval()
+        self.learner = learner.eval()
+        self.sample = sample
+        self.device = torch.device(device)
+        #: How often the learner has adapted to episodes: only that makes a score depend on other queries.
+        self.adaptations = 0
+        self._features: dict[str, Tensor] = {}
+        self._encoders: dict[str, Backbone] = {}
+
+    @property
+    def transductive(self) -> bool:
+        """Whether a query's score by the learner's own adaptation may depend on the other queries: as the learner
+        declares, or through batch statistics. Protocols that score `features`, or tune `encoder_for`, never ask."""
+        return self.learner.transductive or (has_norm(self.encoder) and self.learner.test_norm in ("call", "episode"))
+
+    @torch.no_grad()
+    def embed(self, x: Tensor, batch_size: int = BATCH) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] of any size -> features (N, dim), with running batch-norm statistics."""
+        x = fit(x.to(self.device), self.sample)
+        return torch.cat([self.encoder(part) for part in x.split(batch_size)])
+
+    def encoder_for(self, target: Target) -> Backbone:
+        """The encoder as protocols on a target's parts see it, in evaluation mode; copy it before training it.
+
+        It is the encoder itself where its learner is tested with running statistics. Else training never moved these
+        (MAML's adapted forwards), and a copy has the statistics of images of the target's fit part (Li et al. 2016,
+        arXiv 1603.04779), so that no test image bears on another.
+        """
+        if self.learner.test_norm == "running" or not has_norm(self.encoder):
+            return self.encoder
+        if target.place not in self._encoders:
+            rows = np.sort(target.division().fit.rows)
+            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), STATISTICS_IMAGES)).astype(int)]
+            self._encoders[target.place] = restated(self.encoder, [target.images(r) for r in _chunks(rows)])
+        return self._encoders[target.place]
+
+    def features(self, target: Target, rows: np.ndarray) -> Tensor:
+        """Features (n, dim) of some of a target's images. All of its parts are encoded at the first call, whatever the
+        protocol, and kept for the next ones."""
+        held = self._kept(target, target.pool, self.encoder_for(target))
+        return held[torch.from_numpy(np.searchsorted(target.pool, rows)).to(self.device)]
+
+    @torch.no_grad()
+    def _kept(self, target: Target, rows: np.ndarray, encoder: Backbone) -> Tensor:
+        """Features of exactly `rows`, ascending: a function of these alone, whatever was encoded before."""
+        digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
+        key = f"{target.place}/{digest}/{'own' if encoder is self.encoder else 'restated'}"
+        if key not in self._features:
+            self._features[key] = torch.cat([encoder(target.images(chunk)) for chunk in _chunks(rows)])
+            while len(self._features) > 1 and sum(f.nbytes for f in self._features.values()) > KEPT_FEATURES:
+                del self._features[next(iter(self._features))]
+        return self._features[key]
+
+    def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
+        """Adapt to each support set of `batch` and score its queries: (B, Q, ways)."""
+        target = batch.target
+        if self.learner.frozen_features and (self.learner.test_norm == "running" or not has_norm(self.encoder)):
+            return self._cached_logits(batch, rng)
+        parts = []
+        for i in range(0, len(batch), TASKS_AT_ONCE):
+            support, query = batch.support[i : i + TASKS_AT_ONCE], batch.query[i : i + TASKS_AT_ONCE]
+            x = target.images(torch.cat([support, query], 1).flatten().numpy()).unflatten(0, (len(support), -1))
+            shots = support.shape[1]
+            labels = batch.support_y[i : i + TASKS_AT_ONCE].to(self.device)
+            parts.append(
+                self._adapt(Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways), rng.child(batch.number, i))
+            )
+        return torch.cat(parts)
+
+    def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
+        target, used = batch.target, batch.target.used
+        if len(used) * self.encoder.dim * torch.finfo(torch.get_default_dtype()).bits // 8 > KEPT_FEATURES:
+            used = np.unique(torch.cat([batch.support, batch.query], 1).numpy())
+        features = self._kept(target, used, self.encoder)
+        support, query = (
+            features[torch.from_numpy(np.searchsorted(used, rows.numpy())).to(self.device)]
+            for rows in (batch.support, batch.query)
+        )
+        episodes = Episodes(support, batch.support_y.to(self.device), query, None, batch.ways)
+        with self.learner.precomputed():
+            return self._adapt(episodes, rng.child(batch.number))
+
+    def accuracies(self, episodes: Iterable[Episodes], rng: Rng) -> Iterator[float]:
+        """The share of correct queries of each episode of batches that come from elsewhere than a `Target`."""
+        for number, batch in enumerate(episodes):
+            labels = batch.labels()
+            order = torch.from_numpy(rng.child(number, "order").numpy.permutation(labels.shape[1]))
+            seen = replace(batch, query_x=batch.query_x[:, order], query_y=None)
+            logits = self._adapt(_fitted(seen, self.sample, self.device), rng.child(number))
+            yield from (logits.argmax(-1).cpu() == labels[:, order]).double().mean(1).tolist()
+
+    def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
+        self.adaptations += 1
+        with torch.no_grad(), seeded_globals(rng, self.device):
+            return self.learner.logits(episodes, rng).detach()
+
+
+@torch.no_grad()
+def restated(encoder: Backbone, batches: list[Tensor]) -> Backbone:
+    """A copy of an encoder whose running statistics are the averages over `batches` of images (N, *shape)."""
+    made = copy.deepcopy(encoder)
+    with seeded_globals(Rng("statistics"), batches[0].device):
+        update_bn(batches, made)
+    return made.eval()
+
+
+def _chunks(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+
+
+def _fitted(episodes: Episodes, sample: SampleSpec, device: torch.device) -> Episodes:
+    """Episodes as an encoder of `sample` takes them."""
+    support, query = (
+        fit(x.flatten(0, 1).to(device), sample).unflatten(0, x.shape[:2])
+        for x in (episodes.support_x, episodes.query_x)
+    )
+    return replace(episodes, support_x=support, support_y=episodes.support_y.to(device), query_x=query)

@@ -1,0 +1,76 @@
+"""An encoder as ONNX, held against the encoder itself, and how long each takes."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchbench.encoding.backbone import SampleSpec
+from benchbench.errors import BenchbenchError
+from benchbench.export.encoder import Encoder
+from benchbench.store.files import atomic_write
+
+ONNX = "encoder.onnx"
+#: How far outputs of the ONNX file may be from the encoder's: the largest difference of a feature.
+TOLERANCE = 1e-4
+
+
+def write_onnx(path: Path, encoder: Encoder) -> float:
+    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, once its features on two
+    batches are the encoder's; returns the largest difference.
+
+    Raises BenchbenchError where the extra ``onnx`` is not installed, or the outputs differ by more than `TOLERANCE`.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise BenchbenchError(f"--onnx needs {error.name}: pip install 'benchbench-suite[onnx]'") from None
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.rand(n, *encoder.sample.shape, generator=generator) for n in (2, 5)]
+    dynamic = {"x": {0: torch.export.Dim("batch", min=1)}}
+    program = torch.onnx.export(
+        encoder.backbone, (batches[0],), dynamo=True, dynamic_shapes=(dynamic["x"],), input_names=["images"],
+        output_names=["features"], verbose=False,
+    )  # fmt: skip
+    assert program is not None
+    content = program.model_proto.SerializeToString()
+    run = onnx_run(content)
+    with torch.no_grad():
+        difference = max(float((run(x) - encoder.backbone(x)).abs().max()) for x in batches)
+    if difference > TOLERANCE:
+        raise BenchbenchError(f"the ONNX file's features differ by {difference:.2g}, more than {TOLERANCE}")
+    atomic_write(path, content)
+    return difference
+
+
+def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
+    """What an ONNX file, or its content, makes of images (N, *sample): ONNX Runtime's features (N, dim), on one thread
+    of the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    held = str(model) if isinstance(model, Path) else model
+    session = onnxruntime.InferenceSession(held, options, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+
+
+def latency(run: Callable[[Tensor], Tensor], sample: SampleSpec, batch: int, repeats: int = 20) -> float:
+    """Milliseconds that `run` takes for a batch of images on one thread of this machine: the median of some runs after
+    a first."""
+    x, threads = torch.rand(batch, *sample.shape), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = []
+        with torch.no_grad():
+            for _ in range(repeats + 1):
+                started = time.perf_counter()
+                run(x)
+                times.append(1000 * (time.perf_counter() - started))
+    finally:
+        torch.set_num_threads(threads)
+    return statistics.median(times[1:])

@@ -1,0 +1,180 @@
+"""What the page holds of a table and its records, as plain JSON: per-episode scores stay in the records.
+
+Everything that repeats (settings, environments, curves) is kept once and referred to by its place in ``parts``.
+"""
+
+import math
+from typing import Any
+
+from benchbench.keys import canonical, content_key
+from benchbench.leaderboard.aggregate import MISSING, Table
+from benchbench.leaderboard.cells import summary
+from benchbench.leaderboard.grid import Row, Score
+from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
+from benchbench.store.records import Record
+
+#: What the page filters by.
+AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "transductive")
+#: Points of a learning curve that are kept: more than a small drawing shows.
+POINTS = 60
+
+
+def payload(table: Table, plots: dict[str, str]) -> dict[str, Any]:
+    """The page's data: columns, rows in the table's order with their records, parts, plots (name -> SVG text)."""
+    names = {name for _, name in table.scores}
+    titles = [str(c) for c in table.rows.columns]
+    texts = [[str(v) for v in row] for row in table.rows.values.tolist()]
+    kinds = ["score" if t in names else _kind([text[i] for text in texts]) for i, t in enumerate(titles)]
+    parts = _Parts()
+    rows = []
+    for text, numbers, (row, cells) in zip(texts, table.numbers.to_dict("records"), table.cells.items(), strict=True):
+        scores = {name: _score(table.scores[row, name], members) for name, members in cells.items()}
+        axes = {**vars(row), "labels": numbers["labels"], "transductive": numbers["transductive"]}
+        rows.append(
+            {
+                "id": row_id(row),
+                "axes": [axes[axis] or MISSING for axis in AXES],
+                "marks": [mark for mark in ("floor", "external") if numbers[mark]],
+                "text": text,
+                "numbers": [_number(t) if kind == "number" else None for t, kind in zip(text, kinds, strict=True)],
+                "scores": [scores.get(title) for title in titles],
+                "records": [
+                    _record(r, name, parts)
+                    for name, members in cells.items()
+                    for r in sorted(members, key=lambda r: (r.seed, r.key))
+                ],
+            }
+        )
+    return {
+        "axes": list(AXES),
+        "columns": [{"title": t, "kind": k} for t, k in zip(titles, kinds, strict=True)],
+        "rows": rows,
+        "parts": parts.kept,
+        "plots": plots,
+    }
+
+
+def row_id(row: Row) -> str:
+    """A short name of a row that outlives other rows: permalinks hold it."""
+    return content_key(list(vars(row).values()))[:10]
+
+
+class _Parts:
+    """JSON values, each kept once."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+        self._places: dict[str, int] = {}
+        self._curves: dict[str, int] = {}
+
+    def curve(self, record: Record) -> int:
+        """The place of a training's curve, which all its records repeat."""
+        if record.training_key not in self._curves:
+            self._curves[record.training_key] = self.add(_curve(record.curve))
+        return self._curves[record.training_key]
+
+    def add(self, value: Any) -> int:
+        try:
+            text = canonical(value)
+        except ValueError:
+            value = _plain(value)
+            text = canonical(value)
+        place = self._places.setdefault(text, len(self.kept))
+        if place == len(self.kept):
+            self.kept.append(value)
+        return place
+
+
+def _plain(value: Any) -> Any:
+    """The same without NaN and infinities, which are no JSON: they become text."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _number(text: str) -> float | None:
+    """A cell as the number that it shows, without its marks."""
+    try:
+        return float(text.replace(",", "").rstrip("*†"))
+    except ValueError:
+        return None
+
+
+def _kind(column: list[str]) -> str:
+    there = [_number(text) for text in column if text != MISSING]
+    return "number" if there and None not in there else "text"
+
+
+def _score(score: Score, members: list[Record]) -> dict[str, Any]:
+    """Mean and half-width of the interval in percent (None where nothing was scored), and what they are over."""
+    if not score.seeds:
+        return {"mean": None, "interval": None, "over": [_failed(score)]}
+    return {"mean": round(score.mean, 4), "interval": round(score.interval or 0, 4), "over": _over(score, members)}
+
+
+def _over(score: Score, members: list[Record]) -> list[str]:
+    good = [r for r in members if r.status == "ok"]
+    counts = " or ".join(f"{n:,}" for n in sorted({summary(r).n for r in good}))
+    seeds = ", ".join(str(seed) for seed in sorted({r.seed for r in good}))
+    if score.over == "episodes":
+        lines = [f"95% interval over {counts} test episodes of one training (seed {seeds})"]
+    else:
+        lines = [f"95% interval over {score.seeds} training seeds ({seeds}) of {counts} test episodes each"]
+    if score.seed_se is not None and score.episode_se is not None:
+        lines.append(
+            f"standard error: {score.seed_se:.2f} from seeds, {score.episode_se:.2f} from episodes of one seed"
+        )
+    return lines + ([_failed(score)] if score.failed else [])
+
+
+def _failed(score: Score) -> str:
+    return f"{score.failed} of {score.failed + score.seeds} seeds failed"
+
+
+def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
+    units, content = {name: metric.unit for name, metric in record.scores.items()}, dict(record.content)
+    if measures := {name: round(s.mean, 4) for name, s in record.summary.items() if units.get(name) == MEASURE}:
+        # No percentages: they stand with what else is told of a record.
+        content["diagnostics"] = measures
+    scores = {name: s for name, s in record.summary.items() if units.get(name) not in (MEASURE, PAIRS)}
+    return {
+        "cell": cell,
+        "seed": record.seed,
+        "status": record.status,
+        "reason": record.reason,
+        "scores": {name: [s.mean, s.ci95, s.n] for name, s in scores.items()},
+        "key": record.key,
+        "training": record.training_key,
+        "episodes": record.episodes_hash,
+        "matrix": record.matrix,
+        "external": record.external,
+        "content": {name: parts.add(value) for name, value in content.items()},
+        "cost": parts.add(record.cost.model_dump()) if record.cost else None,
+        "flags": parts.add(record.flags.model_dump()),
+        "environment": parts.add(record.environment),
+        "timing": parts.add({name: round(value, 3) for name, value in record.timing.items()}),
+        "curve": parts.curve(record),
+    }
+
+
+def _curve(points: list[dict[str, float]]) -> dict[str, list[list[float]]]:
+    """Metric -> [samples so far, value] of at most `POINTS` points, four digits each. Stages follow one another."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    before = last = 0.0
+    for point in (p for p in points if "samples" in p):
+        samples = point["samples"]
+        if samples <= last:
+            # The next stage counts from nought.
+            before += last
+        last = samples
+        for name, value in point.items():
+            if name not in ("samples", "step") and math.isfinite(value):
+                found.setdefault(name, []).append((before + samples, value))
+    return {name: [[x, float(f"{y:.4g}")] for x, y in _thinned(found[name])] for name in sorted(found)}
+
+
+def _thinned(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    step = max(1, math.ceil((len(curve) - 1) / (POINTS - 1)))
+    return curve if step == 1 else [*curve[:-1:step], curve[-1]]

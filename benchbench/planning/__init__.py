@@ -1,0 +1,1 @@
+"""A matrix -> trainings and cells with their keys. Nothing is computed or written."""

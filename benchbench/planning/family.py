@@ -1,0 +1,76 @@
+"""Trainings that differ in their seed alone, and the cells of each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchbench.components.reference import ComponentRef
+from benchbench.planning.identity import cell_key, keyed, training_key
+from benchbench.store.records import Method
+from benchbench.training.chain import Cell, Regime, Stage, Training, chain
+
+
+@dataclass(frozen=True)
+class FamilyCell:
+    """A cell of a family: `fingerprint` and `content` are what its key hashes of target and protocol."""
+
+    target: ComponentRef
+    protocol: str
+    component: ComponentRef
+    fingerprint: str
+    content: dict[str, Any]
+
+    def of(self, training: str) -> Cell:
+        """The cell of one of the family's trainings, by its key."""
+        key = cell_key(training, self.fingerprint, self.content)
+        return Cell(key, self.target, self.protocol, self.component)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Trainings that differ in their seed alone: everything else is resolved, checked and described once, since a
+    matrix may ask for ten thousands of them. `contents` is what keys hash of the components."""
+
+    matrix: str
+    method: Method
+    source_name: str
+    pretext: ComponentRef
+    meta: ComponentRef
+    labels: ComponentRef | None
+    backbone: ComponentRef
+    source: ComponentRef
+    recipe: dict[str, Any]
+    trains: bool
+    sample: list[int]
+    contents: dict[str, dict[str, Any]]
+    cells: list[FamilyCell]
+    tuned: list[dict[str, Any]]
+
+    def training(self, seed: int) -> Training:
+        """The training of a seed, with its cells."""
+        held = self.contents
+        content: dict[str, Any] = {"backbone": held["backbone"], "seed": seed}
+        stages: tuple[Stage, ...] = ()
+        if self.trains:
+            content |= {"source": held["source"], "recipe": self.recipe}
+            regime: Regime = self.method.regime  # type: ignore[assignment]
+            stages = keyed(chain(regime, self.pretext, self.meta, self.labels), content)
+        else:
+            content |= {"sample": self.sample}
+        content |= {"learner": held["learner"], "stages": [s.key for s in stages]}
+        content |= {"tuned": self.tuned} if self.tuned else {}
+        key = training_key(content)
+        return Training(
+            key=key,
+            matrix=self.matrix,
+            method=self.method,
+            source_name=self.source_name,
+            seed=seed,
+            backbone=self.backbone,
+            learner=self.meta,
+            source=self.source,
+            stages=stages,
+            recipe=self.recipe,
+            content={**content, "pretext": held["pretext"]},
+            cells=tuple({c.key: c for c in (cell.of(key) for cell in self.cells)}.values()),
+            floor=not self.trains,
+        )

@@ -1,0 +1,371 @@
+"""A matrix -> trainings and cells. Imports only the components that the matrix names; computes and writes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from benchbench.components.reference import ComponentRef, key_content, nested, resolve_component
+from benchbench.components.registry import find
+from benchbench.data.missing import without_missing
+from benchbench.data.prepare import Prepared, prepare, prepared
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.episodes.batch import EpisodeShape
+from benchbench.episodes.variable import VariableShape
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+from benchbench.evaluation.target import Target
+from benchbench.keys import canonical
+from benchbench.planning.family import Family, FamilyCell
+from benchbench.planning.matrix import AXES, Matrix, matches
+from benchbench.planning.presets import load_protocol
+from benchbench.rng import Rng, seeded_globals
+from benchbench.store.records import Method
+from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
+from benchbench.training.learner import MetaLearner
+from benchbench.training.pretext import Pretext
+
+#: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
+FLOORS = (
+    {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
+    {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
+)
+
+#: What a regime asks of its pretext.
+NEEDS = {
+    "joint": frozenset({"plain"}),
+    "pseudo": frozenset({"episodes"}),
+    "pipeline": frozenset({"plain"}),
+    "auxiliary": frozenset({"plain"}),
+    "meta-pretext": frozenset({"task"}),
+    "meta-pretext-labels": frozenset({"task"}),
+}
+
+Point = dict[str, str]
+
+
+@dataclass
+class Plan:
+    """What a matrix asks for. `dropped` are points without meaning and why; `broken` those whose plugin fails to
+    import; `unprepared` the datasets whose keys are not known yet; `missing` those left out, and where to put them."""
+
+    matrix: Matrix
+    trainings: list[Training] = field(default_factory=list)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    unprepared: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+
+
+def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
+    """The trainings and cells of a matrix, in the order of its axes.
+
+    `only` keeps the named values of an axis. With `prepare_data` datasets are prepared first; without, keys of
+    trainings on unprepared ones are provisional. Raises BenchbenchError for bad input.
+    """
+    return _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
+
+
+class _Planner:
+    def __init__(self, matrix: Matrix, only: Mapping[str, list[str]], get: Callable[[ComponentRef], Prepared | None]):
+        self.matrix = matrix
+        self.only = only
+        self.get = get
+        self.result = Plan(matrix)
+        self.refs: dict[tuple[str, str], ComponentRef | None] = {}
+        self.protocols: dict[str, ComponentRef] = {}
+        self.data: dict[str, Prepared | None] = {}
+        self.encoders: dict[str, Backbone] = {}
+        self.misfits: dict[str, str | None] = {}
+        self.checked: set[tuple[str, str, SampleSpec]] = set()
+
+    def plan(self) -> Plan:
+        self._check_names()
+        self._check_data()
+        grouped: dict[tuple[str, ...], list[Point]] = {}
+        for point in self._points():
+            method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
+            grouped.setdefault(method, []).append(point)
+        families = [family for points in grouped.values() if (family := self._family(points))]
+        seeds = dict.fromkeys(self.matrix.seeds)
+        self.result.trainings = [family.training(seed) for seed in seeds for family in families]
+        if not self.result.trainings:
+            left_out = [*self.result.broken, *self.result.dropped][:3]
+            why = "".join(f"; {label}: {reason}" for label, reason in left_out)
+            raise BenchbenchError(
+                f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
+            )
+        return self.result
+
+    # Names -> components
+
+    def _check_names(self) -> None:
+        for kind, named in self.matrix.settings.items():
+            for name in named:
+                if kind == "protocol":
+                    self._protocol(name)
+                else:
+                    self._ref(kind, name)
+        for axis, names in self.only.items():
+            if axis not in AXES:
+                raise BenchbenchError(f"--only: unknown axis {axis!r}{suggest(axis, AXES)}")
+            known = {n for p in self._all_points() for n in [p[axis]]}
+            for name in names:
+                if name not in known:
+                    raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
+
+        for declared in self.matrix.tuned:
+            for kind, components in declared.space.items():
+                for name in components:
+                    find(kind, name)
+
+    def _check_data(self) -> None:
+        for axis in ("source", "target") if self.matrix.missing == "skip" else ():
+            names = getattr(self.matrix.axes, axis)
+            if all(self._ref("dataset", name) is None for name in names):
+                why = "".join(f"\n  {lack}: {reason}" for lack, reason in self.result.missing)
+                raise BenchbenchError(f"matrix {self.matrix.name!r}: no dataset of its axis {axis!r} is there:{why}")
+
+    def _ref(self, kind: str, name: str) -> ComponentRef | None:
+        """The component with this matrix's settings, or None where its plugin is broken or its data are left out (both
+        reported once)."""
+        if (kind, name) not in self.refs:
+            offer = find(kind, name)
+            given: dict[str, Any] = {}
+            for written, settings in self.matrix.settings.get(kind, {}).items():
+                if written in (offer.name, offer.qualified, name):
+                    given |= settings
+            try:
+                self.refs[kind, name] = ref = resolve_component(kind, name, given)
+                if kind == "dataset" and self.matrix.missing == "skip":
+                    self.refs[kind, name], missing = without_missing(ref)
+                    self.result.missing += [lack for lack in missing if lack not in self.result.missing]
+            except BrokenPlugin as error:
+                self.refs[kind, name] = None
+                self.result.broken.append((f"{kind} {name}", str(error)))
+        return self.refs[kind, name]
+
+    def _protocol(self, name: str) -> ComponentRef:
+        if name not in self.protocols:
+            self.protocols[name] = load_protocol(name, self.matrix.settings.get("protocol", {}))
+        return self.protocols[name]
+
+    def _prepared(self, name: str) -> Prepared | None:
+        if name not in self.data:
+            ref = self._ref("dataset", name)
+            self.data[name] = self.get(ref) if ref else None
+            if ref and self.data[name] is None:
+                self.result.unprepared.append(name)
+        return self.data[name]
+
+    # Points of the axes
+
+    def _all_points(self) -> Iterator[Point]:
+        axes = {axis: getattr(self.matrix.axes, axis) for axis in AXES}
+        for values in product(*axes.values()):
+            yield dict(zip(AXES, values, strict=True))
+        extra = [*self.matrix.include, *(FLOORS if self.matrix.floors else ())]
+        for rule in extra:
+            free = {axis: _as_list(rule.get(axis, axes[axis])) for axis in AXES}
+            for values in product(*free.values()):
+                yield dict(zip(AXES, values, strict=True))
+
+    def _points(self) -> Iterator[Point]:
+        seen: set[tuple[str, ...]] = set()
+        for point in self._all_points():
+            if any(matches(rule, point) for rule in self.matrix.exclude):
+                continue
+            if not all(point[axis] in names for axis, names in self.only.items()):
+                continue
+            key = tuple(point[axis] for axis in AXES)
+            if key in seen:
+                continue
+            seen.add(key)
+            reason = self._impossible(point)
+            if reason is None:
+                yield point
+            elif reason:
+                self._drop(point, reason)
+
+    def _drop(self, point: Point, reason: str) -> None:
+        if (_label(point), reason) not in self.result.dropped:
+            self.result.dropped.append((_label(point), reason))
+
+    def _impossible(self, point: Point) -> str | None:
+        """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
+        refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
+        refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
+        protocol = self._protocol(point["protocol"]).load()
+        loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
+        if len(loaded) < len(refs):
+            return ""
+        pretext, meta, backbone, source = (loaded[a] for a in ("pretext", "meta", "backbone", "source"))
+        regime = point["regime"]
+        implicit = "regime" not in self.matrix.axes.model_fields_set
+        if (regime == "joint") != meta.adapter_only:
+            why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
+            return "" if implicit else f"{point['meta']} {why}"
+        if lacking := protocol.requires - backbone.provides:
+            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
+        if not pretext.objectives:
+            # Nothing is trained: one regime stands for all, whatever adapts afterwards.
+            return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
+        if not backbone.trainable:
+            return f"backbone {point['backbone']} has nothing to train"
+        if not NEEDS[regime] <= pretext.objectives:
+            return f"pretext {point['pretext']} has no {' or '.join(NEEDS[regime])} objective"
+        before = embedding(refs["pretext"])  # type: ignore[arg-type]
+        if before and "plain" not in before.load().objectives:
+            return f"its embedding {before.bare} has no plain objective"
+        if regime.startswith("meta-pretext") and not meta.adapts_to_any_loss:
+            return f"{point['meta']} adapts to labelled samples only, not to a pretext's own loss"
+        if regime == "auxiliary" and not meta.joins_losses:
+            return f"{point['meta']} makes an outer step of its own, which no auxiliary loss can join"
+        if regime in LABELLED_REGIMES and uses_labels(refs["pretext"]):
+            return f"regime {regime} joins an unlabelled pretext with labelled episodes"
+        if regime == "joint" and self.matrix.selection == "pretext-valid" and uses_labels(refs["pretext"]):
+            return "selection pretext-valid cannot judge a classifier of training classes by other classes"
+        if source.modality not in pretext.modalities & backbone.modalities:
+            return f"modality {source.modality} of {point['source']} does not fit"
+        return None
+
+    # Points -> trainings
+
+    def _family(self, points: list[Point]) -> Family | None:
+        """What trainings of these points, which differ in target and protocol alone, share whatever their seed; None
+        where the combination has no meaning."""
+        point = points[0]
+        pretext, meta, backbone = (self._ref(a, point[a]) for a in ("pretext", "meta", "backbone"))
+        source_ref = self._ref("dataset", point["source"])
+        assert pretext
+        assert meta
+        assert backbone
+        assert source_ref
+        source = self._prepared(point["source"])
+        regime: Regime = point["regime"]  # type: ignore[assignment]
+        if source and (reason := self._misfit(point, source, pretext, meta, backbone)):
+            self._drop(point, reason)
+            return None
+        recipe = self.matrix.recipe(point)
+        trains = bool(pretext.load().objectives)
+        labelled = regime in LABELLED_REGIMES
+        if "sampler" in recipe["episodes"] and regime == "pseudo" and not pretext.load().true_classes:
+            raise BenchbenchError(
+                f"{_label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
+                "them from labelled classes: set it in a [[when]] rule for pretexts that use those"
+            )
+        if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
+            raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
+        if source and trains:
+            self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
+        return Family(
+            matrix=self.matrix.name,
+            method=Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime),
+            source_name=point["source"],
+            pretext=pretext,
+            meta=meta,
+            labels=resolve_component("pretext", "labels") if labelled else None,
+            backbone=backbone,
+            source=source_ref,
+            recipe=recipe,
+            trains=trains,
+            sample=list(source.table.shape) if source else [],
+            contents={
+                "pretext": key_content(pretext),
+                "learner": key_content(meta),
+                "backbone": key_content(backbone),
+                "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
+            },
+            cells=[self._cell(p, source) for p in points],
+            tuned=self._tuned([pretext, meta, backbone]),
+        )
+
+    def _tuned(self, refs: list[ComponentRef]) -> list[dict[str, Any]]:
+        """The declared searches that settings of some components come from. Raises BenchbenchError where a setting has
+        a value that its search cannot have found."""
+        found = []
+        for declared in self.matrix.tuned:
+            searched = declared.tried(refs)
+            for ref, setting, tried in searched:
+                if (value := ref.settings.get(setting)) not in tried:
+                    raise BenchbenchError(
+                        f"matrix {self.matrix.name!r}: [[tuned]] declares a search for {setting!r} of {ref.kind} "
+                        f"{ref.bare} that cannot have found {value!r}, which it is set to"
+                    )
+            if searched:
+                found.append(declared.model_dump(mode="json"))
+        return found
+
+    def _misfit(
+        self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
+    ) -> str | None:
+        """Construct the components as a training will, once a combination, so that what only constructors can refuse
+        is said before anything runs. Returns why the combination has no meaning.
+
+        Raises BenchbenchError where a constructor refuses its settings or the shape of the samples.
+        """
+        sample = SampleSpec(source.dataset.modality, source.table.shape)
+        place = f"{canonical(key_content(backbone))} {sample}"
+        key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
+        if key in self.misfits:
+            return self.misfits[key]
+        self.misfits[key] = None
+        parts = [part for part in [pretext, *nested(pretext)] if part.kind == "pretext"]
+        for part in parts:
+            if reason := part.load().misfit(sample):
+                self.misfits[key] = f"pretext {part.bare} {reason}"
+                return self.misfits[key]
+        lacks = f"backbone {point['backbone']} does not provide "
+        try:
+            with seeded_globals(Rng("plan")):
+                if place not in self.encoders:
+                    self.encoders[place] = backbone.build(sample)
+                encoder = self.encoders[place]
+                if missing := frozenset[str]().union(*(part.load().requires for part in parts)) - encoder.provides:
+                    self.misfits[key] = lacks + ", ".join(sorted(missing))
+                    return self.misfits[key]
+                task: Pretext = pretext.build(encoder, sample)
+                learner: MetaLearner = meta.build(encoder)
+        except BenchbenchError as error:
+            raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
+        except Exception:
+            # A defect of a plugin is its trainings' failure and nobody else's: it is recorded when they run.
+            return None
+        if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
+            self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
+        elif missing := (task.requires | learner.requires) - encoder.provides:
+            self.misfits[key] = lacks + ", ".join(sorted(missing))
+        return self.misfits[key]
+
+    def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:
+        episodes = recipe["episodes"]
+        if not source.split.train:
+            raise BenchbenchError(f"dataset {source.name} has no training classes: it can only be a target")
+        if self.matrix.selection != "last" and not source.split.valid:
+            raise BenchbenchError(
+                f"dataset {source.name} has no validation classes, which selection {self.matrix.selection!r} needs"
+            )
+        if labelled:
+            held = Target(source, SampleSpec("image", source.table.shape), part="train")
+            held.check(EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"]))
+            if "sampler" in episodes:
+                held.check(VariableShape())
+
+    def _cell(self, point: Point, source: Prepared | None) -> FamilyCell:
+        target_ref, protocol = self._ref("dataset", point["target"]), self._protocol(point["protocol"])
+        assert target_ref
+        target = self._prepared(point["target"])
+        if target and source:
+            sample = SampleSpec("image", source.table.shape)
+            if (point["target"], point["protocol"], sample) not in self.checked:
+                protocol.build().check(Target(target, sample))
+                self.checked.add((point["target"], point["protocol"], sample))
+        fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
+        return FamilyCell(target_ref, point["protocol"], protocol, fingerprint, key_content(protocol))
+
+
+def _as_list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _label(point: Point) -> str:
+    return f"{point['pretext']} × {point['meta']} ({point['backbone']}, {point['source']}, {point['regime']})"

@@ -1,0 +1,187 @@
+"""What a record's `content` must hold, and the keys that follow from it.
+
+A record is found by hashes of its settings. Whoever writes scores under a key that his settings do not give, has
+changed one of the two; so both keys are computed again from the content alone, by `benchbench.planning.identity`.
+"""
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+
+from benchbench.components.reference import ComponentRef, bare, key_content, resolve_component
+from benchbench.errors import BenchbenchError
+from benchbench.keys import canonical, content_key
+from benchbench.planning.identity import cell_key, keyed, training_key
+from benchbench.planning.matrix import TrainingSettings, Tuned
+from benchbench.store.content import DERIVED, FIELDS
+from benchbench.store.records import Record
+from benchbench.training.chain import LABELLED_REGIMES, REGIMES, chain
+
+
+class _Component(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    name: str = Field(pattern=r"^[^:]+:[a-z][a-z0-9+-]*$")
+    revision: int
+    settings: dict[str, Any]
+
+
+class _Data(_Component):
+    fingerprint: str
+
+
+class _Recipe(BaseModel):
+    """Every setting is written out, so that a later default changes no record's meaning."""
+
+    budget: dict[str, int]
+    episodes: dict[str, int | str]
+    training: dict[str, Any]
+    selection: str
+    threads: int
+
+    @field_validator("training")
+    @classmethod
+    def _whole(cls, training: dict[str, Any]) -> dict[str, Any]:
+        if missing := TrainingSettings.model_fields.keys() - training.keys():
+            raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        return training
+
+
+#: What is expected of a field that holds more than a component, or none.
+_TYPES: dict[str, Any] = {
+    "source": _Data,
+    "sample": list[int],
+    "recipe": _Recipe,
+    "tuned": list[Tuned],
+    "seed": int,
+    "stages": list[str],
+}
+
+
+@cache
+def _model(floor: bool) -> type[BaseModel]:
+    """What a content must hold; keys that a component writes beside these are its own business."""
+    fields: dict[str, Any] = {
+        name: (_TYPES.get(name, _Component), [] if name == "tuned" else ...)
+        for name, field in FIELDS.items()
+        if field.scope != "found" and name != ("source" if floor else "sample")
+    }
+    return create_model("Content", __config__=ConfigDict(strict=True), **fields)
+
+
+class _AsWritten(ComponentRef):
+    """A component as a record holds it: its settings are those that entered the key, so its code is not needed."""
+
+    def load(self) -> type:
+        return object
+
+
+def content_faults(record: Record) -> list[str]:
+    """What a record's content lacks, or says otherwise than the record's own fields. Empty where all is well."""
+    content = record.content
+    try:
+        _model(record.flags.floor).model_validate(content)
+        if record.status == "ok":
+            _Data.model_validate(content["target"])
+    except ValidationError as error:
+        return [f"content.{'.'.join(map(str, e['loc']))}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()]
+    written = {
+        "method.pretext": (record.method.pretext, content["pretext"]["name"]),
+        "method.meta": (record.method.meta, content["learner"]["name"]),
+        "method.backbone": (record.method.backbone, content["backbone"]["name"]),
+        "target": (record.target, content["target"]["name"]),
+    }
+    if not record.flags.floor:
+        written["source"] = (record.source, content["source"]["name"])
+    faults = [
+        f"{field} is {value!r}, but its content says {name!r}"
+        for field, (value, name) in written.items()
+        if bare(value) != bare(name)
+    ]
+    if record.seed != content["seed"]:
+        faults.append(f"seed is {record.seed}, but its content says {content['seed']}")
+    if record.flags.selection != content["recipe"]["selection"]:
+        faults.append(f"flags.selection is {record.flags.selection!r}, but its recipe says otherwise")
+    if record.flags.floor != (not content["stages"]):
+        faults.append("flags.floor says whether nothing was trained, and content.stages says otherwise")
+    return faults
+
+
+def key_faults(record: Record) -> tuple[list[str], list[str]]:
+    """Keys that do not follow from the content, and what could not be recomputed and why: (faults, notes).
+
+    Asks for a content without faults.
+    """
+    faults, notes = [], []
+    if training_key(record.content) != record.training_key:
+        faults.append(f"training_key {record.training_key[:12]} is not what its settings give")
+    try:
+        stages = stage_keys(record)
+    except BenchbenchError as error:
+        notes.append(f"stage keys are not recomputed: {error}")
+    else:
+        if stages != record.content["stages"]:
+            faults.append("content.stages are not what its settings give with this engine revision")
+    fingerprint = record.content["target"].get("fingerprint")
+    if fingerprint is None:
+        notes.append("key is not recomputed: a failed record does not hold its target's fingerprint")
+    elif cell_key(record.training_key, fingerprint, _protocol(record)) != record.key:
+        faults.append(f"key {record.key[:12]} is not what its settings give")
+    return faults, notes
+
+
+def stage_keys(record: Record) -> list[str]:
+    """The keys of the stages that a record's content describes.
+
+    Raises BenchbenchError where a labelled stage is not written in the record and its pretext is not installed.
+    """
+    if record.flags.floor:
+        return []
+    content, regime = record.content, record.method.regime
+    if regime not in REGIMES:
+        raise BenchbenchError(f"regime {regime!r} is unknown here")
+    pretext = _AsWritten(kind="pretext", **content["pretext"])
+    meta = _AsWritten(kind="meta", **content["learner"])
+    labels = resolve_component("pretext", "labels") if regime in LABELLED_REGIMES else None
+    links = chain(regime, pretext, meta, labels)  # type: ignore[arg-type]
+    return [stage.key for stage in keyed(links, content)]
+
+
+def _protocol(record: Record) -> dict[str, Any]:
+    """What of a record's protocol enters its key."""
+    try:
+        return key_content(ComponentRef(kind="protocol", **record.content["protocol"]))
+    except BenchbenchError:
+        # Not installed here: which of its settings are neutral is then unknown, most have none.
+        return record.content["protocol"]
+
+
+def settings_of(record: Record) -> tuple[str, dict[str, int]]:
+    """What was trained and scored, as text that is equal for records that differ in revisions alone, and these
+    revisions by place."""
+    revisions: dict[str, int] = {}
+    settings = _without_revisions(record.content, revisions)
+    names = [record.source, record.target, record.protocol, record.method.regime, record.seed]
+    return canonical([names, settings]), revisions
+
+
+def settings_digits(record: Record, *without: str) -> str:
+    """Six digits of the key of a record's settings, revisions left out as well as the parts of its content named."""
+    return content_key(_without_revisions({k: v for k, v in record.content.items() if k not in without}, {}))[:6]
+
+
+def _without_revisions(content: Any, revisions: dict[str, int], where: str = "") -> Any:
+    if isinstance(content, list):
+        return [_without_revisions(item, revisions, f"{where}.{i}") for i, item in enumerate(content)]
+    if not isinstance(content, dict):
+        return content
+    derived = set() if where else DERIVED
+    if {"name", "revision", "settings"} <= content.keys():
+        revisions[f"{where} {content['name']}"] = content["revision"]
+        derived = {"revision", "fingerprint", "pixels"}
+    return {
+        key: _without_revisions(value, revisions, f"{where}.{key}" if where else key)
+        for key, value in content.items()
+        if key not in derived
+    }

@@ -1,0 +1,1 @@
+"""What lies on disk of results: records, checkpoints, plans, and the index over them."""

@@ -1,0 +1,397 @@
+"""The loop: one stage from its parent's weights to its final checkpoint, resumable to the same bits."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchbench.data.pool import Pool
+from benchbench.data.prepare import Prepared
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.tasks import class_means, encode, similarity
+from benchbench.episodes.batch import EpisodeShape
+from benchbench.errors import Stopped, TrainingFailed
+from benchbench.rng import Rng, seeded_globals
+from benchbench.store.files import Store
+from benchbench.training.chain import Stage
+from benchbench.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from benchbench.training.draws import CHUNK, TrainingEpisodes
+from benchbench.training.learner import MetaLearner
+from benchbench.training.on_encoder import Progress
+from benchbench.training.pretext import Batch, Pretext
+from benchbench.training.pretext_tasks import PretextTasks
+
+#: Points of a training curve, and checkpoints of a stage.
+POINTS = 50
+CHECKPOINTS = 20
+
+
+@dataclass
+class StageResult:
+    """What a stage cost, and how it went."""
+
+    samples: int = 0
+    encoder_passes: int = 0
+    flops: int = 0
+    ways: int | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    curve: list[dict[str, float]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    chunk: int = CHUNK
+
+
+Report = Callable[[dict[str, Any]], None]
+#: Whether a training shall stop at the next step.
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def run_stage(
+    run: "StageRun", store: Store | None, report: Report, *, rerun: bool = False, stop: Stop = never
+) -> StageResult:
+    """Train in place, or load what was trained before; with `rerun`, not what other code trained.
+
+    Raises TrainingFailed with step and metrics where the loss or a weight is not finite; Stopped after a step where
+    `stop` says so, its checkpoint written.
+    """
+    if store is None:
+        return run.train(None, report)
+    final, resume = (store.checkpoint(run.stage.key, name) for name in ("final", "resume"))
+    if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
+        return StageResult(**load_checkpoint(final, run.trained))
+    if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
+        # Half of it was trained by other code.
+        resume.unlink()
+    result = run.train(store, report, stop)
+    save_checkpoint(final, run.trained, None, vars(result))
+    resume.unlink(missing_ok=True)
+    store.checkpoint(run.stage.key, "best").unlink(missing_ok=True)
+    return result
+
+
+class StageRun:
+    """One stage of a training on its encoder and, unless the objective is plain, its learner. `sources` are the
+    hashes of the code that it trains with."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        number: int,
+        encoder: Backbone,
+        learner: MetaLearner | None,
+        data: Prepared,
+        seed: int,
+        recipe: dict[str, Any],
+        device: str,
+        sources: dict[str, str],
+    ):
+        self.stage, self.encoder, self.learner, self.device = stage, encoder, learner, device
+        self.rng = Rng(seed, "stage", number)
+        self.recipe, self.settings, self.selection = recipe, recipe["training"], recipe["selection"]
+        self.data, self.sources = data, sources
+        #: Tasks at once.
+        self.chunk: int = CHUNK
+        #: What the stage leaves behind, by its name in checkpoints.
+        self.trained: dict[str, nn.Module] = {"encoder": encoder}
+        if learner is not None:
+            self.trained["learner"] = learner
+
+    def _start(self) -> None:
+        """Make the pretext and what it needs. Not done where a checkpoint is loaded instead."""
+        sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
+        source = self.stage.helper or self.stage.pretext
+        with seeded_globals(self.rng.child("pretext"), self.device):
+            self.pretext: Pretext = source.build(self.encoder, sample).to(self.device)
+        self.labels: Pretext | None = self.stage.pretext.build(self.encoder, sample) if self.stage.helper else None
+        episodic = self.labels or self.pretext
+        self.pool = self._pool("train", self.pretext)
+        pool = self._pool("train", episodic) if self.labels else self.pool
+        self.episodes = TrainingEpisodes(episodic, pool, self.recipe["episodes"])
+        self.tasks: PretextTasks | None = None
+        if self.stage.objective == "task":
+            assert self.learner is not None
+            labelled = self.episodes if self.labels else None
+            self.tasks = PretextTasks(self.pretext, self.learner, self.pool, labelled, self.recipe["episodes"])
+        self.batch_size = min(self.settings["batch_size"], len(self.pool))
+        self.embedded = 0
+        with seeded_globals(self.rng.child("prepare"), self.device):
+            self.pretext.prepare(self.pool, self._embed, self.rng.child("prepare"))
+        self.pretext.to(self.device)
+        self.used = self._samples(self.recipe["budget"])
+        self.steps = len(self.used)
+
+    def _pool(self, part: str, pretext: Pretext) -> Pool:
+        return Pool.of(
+            self.data.table,
+            self.data.split,
+            part,
+            name=f"dataset {self.data.name}",
+            labelled=pretext.uses_labels,
+            device=self.device,
+        )
+
+    @torch.no_grad()
+    def _embed(self, x: Tensor) -> Tensor:
+        training = self.encoder.training
+        self.encoder.eval()
+        features = torch.cat([self.encoder(part) for part in x.split(256)])
+        self.embedded += len(x)
+        self.encoder.train(training)
+        return features
+
+    def _views(self, step: int) -> int:
+        """Views that enter the loss of a step: what the budget counts."""
+        if self.tasks:
+            return self.tasks.views
+        views = self.batch_size * self.pretext.views if self.stage.objective != "meta" else 0
+        if self.stage.objective != "plain":
+            views += self.episodes.samples(self.rng.child(step).child("episodes"))
+        return views
+
+    def _samples(self, budget: dict[str, int]) -> list[int]:
+        """The samples used after each step of the budget, which is never exceeded but by a first step."""
+        if self.pretext.closed_form and self.stage.objective == "plain":
+            return []
+        steps = round(budget["steps"] * self.stage.share) if "steps" in budget else math.inf
+        samples = int(budget["samples"] * self.stage.share) if "samples" in budget else math.inf
+        used = [self._views(0)]
+        while len(used) < steps and (total := used[-1] + self._views(len(used))) <= samples:
+            used.append(total)
+        return used
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        if self.stage.objective == "plain":
+            groups = self.pretext.parameter_groups()
+        else:
+            assert self.learner is not None
+            groups = self.learner.parameter_groups()
+            if self.stage.objective in ("auxiliary", "task"):
+                groups.append({"params": list(self.pretext.parameters())})
+        groups = [g for g in groups if g["params"]]
+        lr, decay = self.settings["lr"], self.settings["weight_decay"]
+        if self.settings["optimiser"] == "sgd":
+            made: torch.optim.Optimizer = torch.optim.SGD(groups, lr, momentum=0.9, weight_decay=decay)
+        else:
+            kind = torch.optim.AdamW if self.settings["optimiser"] == "adamw" else torch.optim.Adam
+            made = kind(groups, lr, weight_decay=decay)
+        for group in made.param_groups:
+            group["base_lr"] = group["lr"]
+        return made
+
+    def _schedule(self, optimiser: torch.optim.Optimizer, step: int) -> None:
+        """Learning rates as a pure function of the step, so that nothing of it needs saving."""
+        factor = {
+            "constant": 1.0,
+            "cosine": 0.5 * (1 + math.cos(math.pi * step / self.steps)),
+            "halving": 0.5 ** (step // self.settings["halve_every"]),
+        }[self.settings["schedule"]]
+        for group in optimiser.param_groups:
+            group["lr"] = group["base_lr"] * factor
+
+    def _plain(self, rng: Rng, weight: float = 1.0) -> dict[str, float]:
+        index = rng.choices(len(self.pool), self.batch_size)[0]
+        y = self.pool.labels[index].to(self.device) if self.pretext.uses_labels else None
+        loss = self.pretext.loss(Batch(self.pool.images(index), index, y), rng.child("loss"))
+        (weight * loss).backward()
+        return {"loss": float(loss.detach())}
+
+    def _meta(self, rng: Rng) -> dict[str, float]:
+        assert self.learner is not None
+        loss = accuracy = 0.0
+        for i, (chunk, share) in enumerate(self.episodes.draw(rng, self.chunk)):
+            part, logits = self.learner.backward(chunk, rng.child("learner", i), share)
+            loss += float(part) * share
+            accuracy += float((logits.argmax(-1) == chunk.labels()).double().mean()) * share
+        return {"loss": loss, "accuracy": accuracy}
+
+    def _step(self, step: int) -> dict[str, float]:
+        rng = self.rng.child(step)
+        with seeded_globals(rng.child("globals"), self.device):
+            if self.stage.objective == "plain":
+                return self._plain(rng.child("batch"))
+            if self.tasks:
+                return self.tasks.backward(rng.child("tasks"))
+            metrics = self._meta(rng.child("episodes"))
+            if self.stage.objective == "auxiliary":
+                extra = self._plain(rng.child("batch"), self.settings["auxiliary_weight"])
+                metrics["auxiliary_loss"] = extra["loss"]
+            return metrics
+
+    def _fitting_step(self, step: int, result: StageResult, modules: dict[str, nn.Module]) -> dict[str, float]:
+        """A step, again with fewer tasks at once as long as the device has no memory for it. Only the task axis is
+        split: a self-supervised batch is one loss."""
+        while True:
+            try:
+                with self._measured(result) if step == 0 else nullcontext():
+                    return self._step(step)
+            except torch.OutOfMemoryError:
+                if self.stage.objective == "plain" or self.chunk == 1:
+                    raise
+            self.chunk = result.chunk = self.chunk // 2
+            for module in modules.values():
+                module.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+
+    def train(self, store: Store | None, report: Report, stop: Stop = never) -> StageResult:
+        """Run the stage, from its last checkpoint where there is one."""
+        self._start()
+        modules = {**self.trained, "pretext": self.pretext}
+        optimiser = self._optimiser()
+        # Plain stages and tasks of a pretext's own have no classes.
+        ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
+        result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
+        first = 0
+        resume = store.checkpoint(self.stage.key, "resume") if store else None
+        if resume is not None and resume.exists():
+            state = load_checkpoint(resume, modules, optimiser)
+            first, result = state["step"], StageResult(**state["result"])
+        self.chunk = result.chunk
+        started = time.monotonic()
+        every, log_every = max(1, self.steps // CHECKPOINTS), max(1, self.steps // POINTS)
+        validate_every = max(1, self.steps // self.settings["validate_times"])
+        for step in range(first, self.steps):
+            for module in modules.values():
+                module.train()
+            self._schedule(optimiser, step)
+            optimiser.zero_grad(set_to_none=True)
+            metrics = self._fitting_step(step, result, modules)
+            if not all(math.isfinite(v) for v in metrics.values()):
+                shown = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+                raise TrainingFailed(f"non-finite loss at step {step + 1} of {self.steps} ({shown})")
+            optimiser.step()
+            done = step + 1
+            progress = Progress(done, self.steps, self.used[step])
+            for part in (self.pretext, self.learner):
+                if part is not None:
+                    part.after_step(progress)
+            result.samples = progress.samples
+            if done % log_every == 0 or done == self.steps:
+                result.curve.append({"step": done, "samples": progress.samples, **metrics})
+                left = (time.monotonic() - started) / (done - first) * (self.steps - done)
+                report({"step": done, "steps": self.steps, **metrics, "seconds_left": left})
+            if self.selection != "last" and (done % validate_every == 0 or done == self.steps):
+                self._select(done, result, modules, store)
+            asked = resume is not None and done < self.steps and stop()
+            if resume is not None and done < self.steps and (done % every == 0 or asked):
+                spent = result.seconds + time.monotonic() - started
+                state = {"step": done, "result": {**vars(result), "seconds": spent}}
+                save_checkpoint(resume, modules, optimiser, state)
+            if asked:
+                raise Stopped
+        if self.selection != "last" and self.steps:
+            self._restore_best(modules, store)
+        if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
+            raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
+        # One step was measured, and its cost goes with its samples.
+        times = self.used[-1] / self.used[0] if self.used else 0
+        result.encoder_passes = round(result.encoder_passes * times) + self.embedded
+        result.flops = round(result.flops * times)
+        result.seconds += time.monotonic() - started
+        return result
+
+    # Selection
+
+    def _select(self, step: int, result: StageResult, modules: dict[str, Any], store: Store | None) -> None:
+        score = self._validate()
+        result.curve[-1][self.selection] = score
+        if result.best is None or score > result.best:
+            result.best = score
+            if store is not None:
+                save_checkpoint(store.checkpoint(self.stage.key, "best"), modules, None, {"step": step})
+            else:
+                self._best = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in modules.items()}
+
+    def _restore_best(self, modules: dict[str, Any], store: Store | None) -> None:
+        if store is not None:
+            load_checkpoint(store.checkpoint(self.stage.key, "best"), modules)
+        else:
+            for name, module in modules.items():
+                module.load_state_dict(self._best[name])
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """Higher is better: minus the pretext's own loss on unlabelled validation samples, or labelled episodes'
+        accuracy. The same draws each time, so that checkpoints are compared on the same samples."""
+        rng = self.rng.child("validate")
+        for module in (self.encoder, self.pretext, self.learner):
+            if module is not None:
+                module.eval()
+        with seeded_globals(rng.child("globals"), self.device):
+            if self.selection == "labelled-valid":
+                labelled = Pool.of(
+                    self.data.table, self.data.split, "valid", name=self.data.name, labelled=True, device=self.device
+                )
+                return self._episode_accuracy(labelled, rng)
+            pool = self._pool("valid", self.pretext)
+            if self.stage.objective == "meta":
+                assert self.learner is not None
+                losses = []
+                for i in range(10):
+                    episodes = self.pretext.episodes(pool, self.episodes.shape, CHUNK, rng.child(i))
+                    logits = self.learner.logits(episodes, rng.child(i, "learner"))
+                    losses.append(float(F.cross_entropy(logits.flatten(0, 1), episodes.labels().flatten())))
+                return -sum(losses) / len(losses)
+            if self.tasks:
+                return -sum(float(self.tasks.own_loss(pool, rng.child(i))) for i in range(10)) / 10
+            index = rng.choices(len(pool), min(256, len(pool)))[0]
+            return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
+
+    def _episode_accuracy(self, pool: Pool, rng: Rng) -> float:
+        asked = self.episodes.shape
+        shape = EpisodeShape(min(5, pool.classes), asked.shots, asked.queries)
+        correct = total = 0
+        for i in range(25):
+            episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i))
+            if self.learner is not None:
+                logits = self.learner.logits(episodes.withheld(), rng.child(i, "learner"))
+            else:
+                features = encode(self.encoder, episodes.all_x)
+                means = class_means(features[:, : episodes.shots], episodes.support_y, episodes.ways)
+                logits = similarity(features[:, episodes.shots :], means, "cosine")
+            correct += int((logits.argmax(-1) == episodes.labels()).sum())
+            total += episodes.labels().numel()
+        return correct / total
+
+    @contextmanager
+    def _measured(self, result: StageResult) -> Iterator[None]:
+        """Count the operations and encoder passes of one step."""
+        passes = 0
+
+        def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            nonlocal passes
+            passes += len(inputs[0])
+
+        # A pretext may have an encoder of its own, such as a moving average.
+        encoders = [self.encoder, *(m for m in self.pretext.modules() if isinstance(m, Backbone))]
+        hooks = [encoder.register_forward_pre_hook(count) for encoder in encoders]
+        grouped = getattr(self.encoder, "encode_tasks", None)
+        if grouped is not None:
+
+            def counted(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+                nonlocal passes
+                passes += x.shape[0] * x.shape[1]
+                return grouped(x, *args, **kwargs)
+
+            self.encoder.__dict__["encode_tasks"] = counted
+        flops = FlopCounterMode(display=False)
+        try:
+            with flops:
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self.encoder.__dict__.pop("encode_tasks", None)
+        result.flops, result.encoder_passes = flops.get_total_flops(), passes

@@ -1,0 +1,211 @@
+"""An encoder leaves the benchmark: exported, loaded, run elsewhere, and used on a user's images."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import benchbench
+from benchbench import BenchbenchError
+from benchbench.components.reference import resolve_component
+from benchbench.data.prepare import prepare
+from benchbench.export.encoder import load_encoder
+from benchbench.export.onnx import write_onnx
+from benchbench.planning.matrix import parse_matrix
+from benchbench.store.records import Record
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a rotation encoder, a MAML one (whose running statistics were never moved) and a floor."""
+    store = tmp_path_factory.mktemp("exported") / "runs"
+    content = {
+        "axes": {
+            "pretext": ["none", "rotation"], "meta": ["nearest-centroid", "maml"], "backbone": ["conv4"],
+            "source": ["symbols"], "target": ["digits"], "protocol": ["nearest-centroid"],
+        },
+        "budget": {"samples": 400},
+        "episodes": {"meta_batch": 2},
+        "floors": False,
+        "settings": {"backbone": {"conv4": {"width": 8}}},
+    }  # fmt: skip
+    benchbench.run(parse_matrix(content, "export"), store, executor="inline")
+    return store
+
+
+def record(store: Path, pretext: str, meta: str) -> Record:
+    (found,) = [r for r in benchbench.load_records(store) if (r.method.pretext, r.method.meta) == (pretext, meta)]
+    return found
+
+
+def digits() -> torch.Tensor:
+    data = prepare(resolve_component("dataset", "digits"))
+    return torch.from_numpy(np.asarray(data.table.x[:40])).float() / 255
+
+
+def test_export_and_load(command, trained: Path, tmp_path: Path) -> None:
+    held = record(trained, "rotation", "nearest-centroid")
+    code, out, _ = command("export", held.key[:16], "--results", trained, "--output", tmp_path / "mine")
+    assert code == 0
+    assert out.count("wrote") == 2
+    encoder = benchbench.load_encoder(tmp_path / "mine")
+    # The same weights score the same.
+    data = prepare(resolve_component("dataset", "digits"))
+    target = benchbench.Target(data, encoder.sample)
+    learner = resolve_component("meta", "nearest-centroid").build(encoder.backbone)
+    again = benchbench.Trained(encoder.backbone, learner, encoder.sample)
+    protocol = resolve_component("protocol", "nearest-centroid").build()
+    assert protocol.evaluate(again, target, benchbench.Rng(0))["accuracy"].values == held.scores["accuracy"].values
+    # Images of another size and colour are taken as they come.
+    assert encoder.embed(torch.rand(3, 3, 50, 40)).shape == (3, encoder.dim)
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert "# rotation × nearest-centroid, conv4, trained on symbols" in card
+    assert f"| digits | nearest-centroid | accuracy | {held.summary['accuracy'].mean:.4f} |" in card
+    for part in ("benchbench.load_encoder", "the fonts are DejaVu", "Latency on one thread", "width = 8", "400"):
+        assert part in card
+    # What describes features as a whole has no interval, and pairs of images have no mean.
+    assert f"| digits | nearest-centroid | uniformity | {held.summary['uniformity'].mean:.4f} | | |" in card
+    assert "relations" not in card
+
+
+def test_onnx_agrees(command, trained: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    key = record(trained, "rotation", "nearest-centroid").training_key
+    code, _, err = command("export", key, "--results", trained, "--output", tmp_path, "--onnx")
+    assert code == 0, err
+    session = onnxruntime.InferenceSession(str(tmp_path / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    encoder = load_encoder(tmp_path)
+    for x in (digits(), digits()[:1]):
+        found = session.run(None, {"images": x.numpy()})[0]
+        assert np.abs(found - encoder.embed(x).numpy()).max() < 1e-4
+    card = (tmp_path / "README.md").read_text()
+    assert "the largest difference found was" in card
+    assert f"torch {torch.__version__}: " in card
+    assert f"ONNX Runtime {onnxruntime.__version__}: " in card
+    # The same training may be exported again, and nothing stays that the card does not tell of.
+    code, _, err = command("export", key, "--results", trained, "--output", tmp_path)
+    assert code == 0, err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "encoder.safetensors"]
+
+
+@pytest.mark.full
+def test_onnx_that_does_not_agree_is_not_kept(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("benchbench.export.onnx.TOLERANCE", -1.0)
+    from benchbench.export.export import encoder_of
+
+    encoder, _ = encoder_of(trained, record(trained, "rotation", "nearest-centroid"))
+    with pytest.raises(BenchbenchError, match="the ONNX file's features differ"):
+        write_onnx(tmp_path / "x.onnx", encoder)
+    assert not list(tmp_path.iterdir())
+
+
+def test_untracked_statistics_are_those_of_the_source(trained: Path) -> None:
+    from benchbench.export.export import encoder_of
+
+    plain, _ = encoder_of(trained, record(trained, "rotation", "nearest-centroid"))
+    maml, _ = encoder_of(trained, record(trained, "rotation", "maml"))
+    assert all(bool(n.running_mean.any()) for e in (plain, maml) for n in e.backbone.norms)
+    source = prepare(resolve_component("dataset", "symbols"))
+    rows = np.isin(source.table.labels, source.split.train)
+    x = torch.from_numpy(np.asarray(source.table.x[rows])[::7]).float() / 255
+    mean = maml.backbone.convs[0](x).mean((0, 2, 3))
+    assert torch.allclose(maml.backbone.norms[0].running_mean, mean, atol=0.02)
+
+
+def test_embed(command, trained: Path, tmp_path: Path) -> None:
+    for i, mode in enumerate(("L", "RGB", "RGBA")):
+        path = tmp_path / "pictures" / f"sub{i}" / f"{i}.png"
+        path.parent.mkdir(parents=True)
+        Image.new(mode, (20 + i, 30), 80 * i if mode == "L" else (80, 10 * i, 3, 255)[: len(mode)]).save(path)
+    (tmp_path / "pictures" / "notes.txt").write_text("no image")
+    key = record(trained, "none", "nearest-centroid").key
+    base = ("embed", key, tmp_path / "pictures", "--results", trained)
+    code, out, err = command(*base, "--output", tmp_path / "f.npz")
+    assert code == 0, err
+    assert "3 images, 8 features each" in out
+    with np.load(tmp_path / "f.npz") as held:
+        features, files = held["features"], held["files"].tolist()
+    assert files == ["sub0/0.png", "sub1/1.png", "sub2/2.png"]
+    assert command(*base, "--output", tmp_path / "f.csv")[0] == 0
+    rows = list(csv.reader((tmp_path / "f.csv").open()))
+    assert [r[0] for r in rows[1:]] == files
+    assert np.allclose(np.array([r[1:] for r in rows[1:]], float), features)
+    # An exported folder does as well as a key.
+    assert command("export", key, "--results", trained, "--output", tmp_path / "out")[0] == 0
+    code, _, err = command("embed", tmp_path / "out", tmp_path / "pictures", "--output", tmp_path / "g.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "g.npz") as held:
+        assert np.array_equal(held["features"], features)
+
+
+def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
+    key = record(trained, "rotation", "nearest-centroid").key
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no.safetensors").write_bytes(b"nothing")
+    (tmp_path / "float").mkdir()
+    Image.fromarray(np.ones((9, 9), np.float32)).save(tmp_path / "float" / "x.tif")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("My own.")
+    other = record(trained, "rotation", "maml").key
+    assert command("export", other, "--results", trained, "--output", tmp_path / "other")[0] == 0
+    for arguments, message in (
+        (("export", "zzzz", "--results", trained), "no training 'zzzz' in"),
+        (("export", "", "--results", trained), "begins several keys"),
+        (("embed", key, tmp_path / "none", "--results", trained), "no folder"),
+        (("embed", key, tmp_path / "empty", "--results", trained), "holds no image"),
+        (("embed", key, tmp_path, "--results", trained, "--output", "x.txt"), "ends in .npz or .csv"),
+        (("embed", tmp_path / "no.safetensors", tmp_path), "is no exported encoder"),
+        (("embed", key, tmp_path / "float", "--results", trained), "mode F, expected 8 or 16 bits"),
+        (("export", key, "--results", trained, "--output", tmp_path / "mine"), "is no export of training"),
+        (("export", key, "--results", trained, "--output", tmp_path / "other"), "is no export of training"),
+    ):
+        code, _, err = command(*arguments)
+        assert code == 2
+        assert message in err
+    assert (tmp_path / "mine" / "README.md").read_text() == "My own."
+
+
+def test_images_are_read_as_they_are_seen(trained: Path, tmp_path: Path) -> None:
+    """Sixteen bits stand for the same greys as eight, and a photograph is turned as its camera says."""
+    from benchbench.export.export import encoder_of
+    from benchbench.export.folder import embed_folder
+
+    encoder, _ = encoder_of(trained, record(trained, "none", "nearest-centroid"))
+    grey = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "b.png")
+    turned = Image.fromarray(np.rot90(grey).copy())
+    turned.getexif()[0x0112] = 6  # to be turned a quarter clockwise
+    turned.save(tmp_path / "c.png", exif=turned.getexif())
+    embed_folder(encoder, tmp_path, tmp_path / "f.npz")
+    with np.load(tmp_path / "f.npz") as held:
+        a, b, c = held["features"]
+    assert a.any()
+    assert np.array_equal(a, b)
+    assert np.array_equal(a, c)
+
+
+def test_a_checkpoint_that_is_gone_is_named(command, trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs" / "checkpoints")
+    code, _, err = command("export", record(trained, "rotation", "maml").key, "--results", tmp_path / "runs")
+    assert code == 2
+    assert "the checkpoint" in err
+    assert "is not there" in err
+
+
+@pytest.mark.parametrize("name", ["export", "embed"])
+def test_help_imports_no_torch(name: str, python) -> None:
+    program = (
+        "import sys\nfrom benchbench.cli import main\n"
+        f"try:\n    main(['{name}', '--help'])\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules"
+    )
+    python("-c", program)

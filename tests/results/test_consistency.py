@@ -1,0 +1,112 @@
+"""Keys recomputed from a record alone are those that the planner made, for every kind of training."""
+
+from copy import deepcopy
+
+import pytest
+
+from benchbench.execution.job import Job, fail
+from benchbench.planning.matrix import parse_matrix
+from benchbench.planning.plan import plan
+from benchbench.results.consistency import content_faults, key_faults, settings_of
+from benchbench.store.files import Store
+
+MATRIX = {
+    "axes": {
+        "pretext": ["rotation", "mixture"],
+        "meta": ["nearest-centroid", "protonet", "meta-sgd"],
+        "backbone": ["conv4"],
+        "source": ["glyphs"],
+        "target": ["digits"],
+        "protocol": ["5way-1shot", "5way-5shot"],
+        "regime": ["joint", "pseudo", "pipeline", "auxiliary"],
+    },
+    "seeds": [3],
+    "budget": {"samples": 400},
+    "settings": {"pretext": {"mixture": {"parts": ["rotation", {"name": "jigsaw", "permutations": 8}]}}},
+}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A record of every cell of the matrix, as a failed job leaves it, but with its target's fingerprint."""
+    from benchbench.data.prepare import prepare
+
+    folder, records = tmp_path_factory.mktemp("planned"), []
+    todo = plan(parse_matrix(deepcopy(MATRIX), "test"))
+    for training in todo.trainings:
+        fail(Job(training, training.cells, folder), "not trained", lambda event: None)
+        for cell in training.cells:
+            record = Store(folder).records(training.key)[cell.key]
+            record.content["target"]["fingerprint"] = prepare(cell.target).fingerprint
+            records.append(record)
+    return records
+
+
+def test_every_regime_and_the_floors_are_there(planned):
+    assert {r.method.regime for r in planned} == {"joint", "pseudo", "pipeline", "auxiliary"}
+    assert {r.flags.floor for r in planned} == {True, False}
+    assert {r.method.pretext for r in planned} == {"rotation", "mixture", "none"}
+
+
+def test_recomputed_keys_are_the_planners(planned):
+    for record in planned:
+        assert content_faults(record) == []
+        assert key_faults(record) == ([], [])
+
+
+def changed(record, *path, to):
+    copy = record.model_copy(deep=True)
+    place = copy.content
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = to
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "named"),
+    [
+        (("recipe", "training", "lr"), 0.5, ["training_key", "content.stages"]),
+        (("source", "fingerprint"), "other", ["training_key", "content.stages"]),
+        (("backbone", "settings", "width"), 128, ["training_key", "content.stages"]),
+        (("pretext", "revision"), 9, ["content.stages"]),
+        (("learner", "settings", "distance"), "cosine", ["training_key", "content.stages"]),
+        (("stages",), ["other"], ["training_key", "content.stages"]),
+        (("protocol", "settings", "episodes"), 10_000, ["key"]),
+        (("target", "fingerprint"), "other", ["key"]),
+    ],
+)
+def test_settings_that_were_changed_do_not_give_the_keys(planned, path, to, named):
+    record = next(r for r in planned if (r.method.pretext, r.method.meta) == ("rotation", "protonet"))
+    faults, notes = key_faults(changed(record, *path, to=to))
+    assert [fault.split()[0] for fault in faults] == named
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "message"),
+    [
+        (("source",), {}, "content.source.name: field required"),
+        (("learner", "settings"), 3, "content.learner.settings: input should be a valid dictionary"),
+        (("pretext", "name"), "rotation", "content.pretext.name: string should match pattern"),
+        (("recipe",), {}, "content.recipe.budget: field required"),
+        (("recipe", "training"), {"lr": 1}, "content.recipe.training: value error, lacks auxiliary_weight, batch_size"),
+        (("seed",), 4, "seed is 3, but its content says 4"),
+        (("backbone", "name"), "suite:resnet12", "method.backbone is 'conv4', but its content says 'suite:resnet12'"),
+        (("recipe", "selection"), "labelled-valid", "flags.selection is 'last', but its recipe says otherwise"),
+        (("stages",), [], "flags.floor says whether nothing was trained"),
+    ],
+)
+def test_a_content_that_contradicts_the_record_is_named(planned, path, to, message):
+    record = next(r for r in planned if (r.method.pretext, r.method.meta) == ("rotation", "protonet"))
+    faults = content_faults(changed(record, *path, to=to))
+    assert any(fault.startswith(message) for fault in faults), faults
+
+
+def test_settings_are_the_same_for_other_revisions_alone(planned):
+    record = next(r for r in planned if r.method.pretext == "mixture" and not r.flags.floor)
+    nested = changed(record, "pretext", "settings", "parts", 1, "revision", to=7)
+    text, revisions = settings_of(record)
+    assert settings_of(nested)[0] == text
+    assert settings_of(nested)[1] == revisions | {"pretext.settings.parts.1 benchbench-suite:jigsaw": 7}
+    assert settings_of(changed(record, "recipe", "threads", to=2))[0] != text
