@@ -69,6 +69,11 @@ class Ray(Executor):
         checkpoints: str = "",
     ):
         self.address, self.jobs, self.gpus, self.memory, self.retries = address, jobs, gpus, memory, retries
+        if "://" in checkpoints:
+            advice = "name a folder that every node mounts"
+            warnings.warn(
+                f"executor ray: checkpoints at a URL are deprecated: {advice}", DeprecationWarning, stacklevel=2
+            )
         # On a node a relative path would be another folder.
         self.checkpoints = checkpoints if "://" in checkpoints or not checkpoints else os.path.abspath(checkpoints)
 
@@ -84,11 +89,6 @@ class Ray(Executor):
             import ray
         except ImportError:
             raise BenchbenchError("executor ray needs Ray: pip install 'benchbench-suite[ray]'") from None
-        if "://" in self.checkpoints:
-            advice = "name a folder that every node mounts"
-            warnings.warn(
-                f"executor ray: checkpoints at a URL are deprecated: {advice}", DeprecationWarning, stacklevel=2
-            )
         if self.checkpoints:
             place(self.checkpoints)  # refused here rather than by every node
         joined = ray.is_initialized()

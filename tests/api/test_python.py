@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import benchbench
 
@@ -29,9 +30,20 @@ def test_other_regimes_train(regime):
         episodes={"meta_batch": 2},
         training={"batch_size": 16},
     )
-    summary = benchbench.evaluate(model, "digits", "episodic", episodes=20)
+    summary = model.evaluate("digits", "episodic", episodes=20)
     assert 0.2 < summary.mean <= 1
     assert summary.n == 20
+
+
+def test_deprecated_functions_do_as_before_and_name_the_new_form():
+    model = benchbench.train(pretext="none", meta="nearest-centroid", samples=100)
+    with pytest.warns(DeprecationWarning, match=r"call model\.evaluate"):
+        scored = benchbench.evaluate(model, "digits", "episodic", episodes=5)
+    assert scored == model.evaluate("digits", "episodic", episodes=5)
+    x = torch.rand(2, 1, 28, 28)
+    with pytest.warns(DeprecationWarning, match=r"call model\.embed"):
+        features = benchbench.embed(model, x)
+    assert torch.equal(features, model.embed(x))
 
 
 def test_a_saved_model_loads_with_safetensors(tmp_path):

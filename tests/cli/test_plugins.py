@@ -79,7 +79,8 @@ def test_commands_of_plugins(command, monkeypatch):
 
     offer_command(monkeypatch, theirs)
     assert "theirs" in command("--help")[1]
-    assert command("theirs") == (3, "ran\n", "")
+    with pytest.warns(DeprecationWarning, match="'theirs' .* give the plugin a script of its own"):
+        assert command("theirs") == (3, "ran\n", "")
     code, _, err = command("broken")
     assert code == 2
     assert "command 'broken' from no_such_module:thing cannot be imported: ModuleNotFoundError" in err

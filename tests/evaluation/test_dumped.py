@@ -14,6 +14,8 @@ from benchbench.data.meta_dataset.pictures import encode_png
 from benchbench.data.meta_dataset.tfrecord import write_tfrecord
 from benchbench.data.prepare import prepare
 
+pytestmark = pytest.mark.filterwarnings("ignore:benchbench.dump:DeprecationWarning")
+
 
 @pytest.fixture
 def target(omniglot: Path) -> Target:
@@ -23,7 +25,8 @@ def target(omniglot: Path) -> Target:
 
 @pytest.mark.parametrize("shape", [VariableShape(), EpisodeShape(5, 1, 1)])
 def test_what_is_dumped_is_read(target: Target, shape: VariableShape | EpisodeShape, tmp_path: Path) -> None:
-    dump_episodes(target, shape, 3, tmp_path / "episodes")
+    with pytest.warns(DeprecationWarning, match="benchbench data export"):
+        dump_episodes(target, shape, 3, tmp_path / "episodes")
     names = sorted(p.name for p in (tmp_path / "episodes").iterdir())
     assert names[:2] == ["episode-0000-test.tfrecords", "episode-0000-train.tfrecords"]
     assert names[6:] == ["images_per_class.json"]

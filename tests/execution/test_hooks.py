@@ -31,6 +31,15 @@ def install(monkeypatch):
     return load
 
 
+def test_a_deprecated_hook_warns_and_is_called(install):
+    def leaderboard_columns(records):
+        return {"seen": str(len(records))}
+
+    with pytest.warns(DeprecationWarning, match="leaderboard_columns is deprecated"):
+        hooks = install(theirs=[leaderboard_columns])
+    assert hooks.call("leaderboard_columns", records=[]) == [{"seen": "0"}]
+
+
 def test_every_hook_is_documented():
     assert len(SPECS) == 6
     for name, function in SPECS.items():

@@ -130,6 +130,11 @@ def test_where_no_cluster_is_it_says_so_at_once(tmp_path, monkeypatch, address):
             Ray().run([], lambda event: None)
 
 
+def test_checkpoints_at_a_url_are_deprecated():
+    with pytest.warns(DeprecationWarning, match="name a folder that every node mounts"):
+        assert Ray(checkpoints="memory://checkpoints").checkpoints == "memory://checkpoints"
+
+
 @pytest.mark.parametrize(
     ("says", "why"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is no Ray"), (b"", "timed out")]
 )

@@ -44,6 +44,13 @@ def test_a_difference_is_held_against_what_was_expected(records):
     assert above["expected"] == "+0 to +100"
 
 
+def test_a_verdict_that_was_another_before_says_so(records):
+    stated = finding("rotation", "labels", [0, 100])
+    assert only(records, stated)["history"] == "–"
+    turned = stated.model_copy(update={"history": "contradicted at a rate of 0.4"})
+    assert only(records, turned)["history"] == "contradicted at a rate of 0.4"
+
+
 def test_a_difference_beyond_another(records):
     """Rotation over labels (10) beyond contrastive over jigsaw (10), and beyond jigsaw over labels (-30)."""
     assert only(records, finding("rotation", "labels", [-1, 1], ("contrastive", "jigsaw")))["ours"].startswith("+0.00")

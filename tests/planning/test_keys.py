@@ -27,6 +27,14 @@ def test_keys_of_a_packaged_matrix_are_those_of_earlier_versions(unprepared):
     ), "keys of unchanged content changed: a revision, a new setting without a neutral value, or a defect of the plan"
 
 
+def test_floors_are_planned_whatever_regimes_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path))
+    found = plan(load_matrix("ci", {"axes.regime": ["pseudo"], "seeds": [0]}), prepare_data=False)
+    floors = {t.method.label for t in found.trainings if t.floor}
+    assert floors == {"none × nearest-centroid", "none × nearest-neighbour"}
+    assert "joint" not in {t.method.regime for t in found.trainings if not t.floor}
+
+
 def test_seeds_are_the_outer_order_and_change_every_key(unprepared):
     trainings = unprepared.trainings
     half = len(trainings) // 2

@@ -1,0 +1,3 @@
+"""The tiny encoder that pretexts are tested on."""
+
+from tests.standard.pretexts.conftest import encoder  # noqa: F401
