@@ -1,4 +1,5 @@
-"""The command. Every subcommand is a module of its own, imported when it is used: ``--help`` imports no torch."""
+"""The ``benchbench`` command. Each subcommand is a module of its own, imported when used: ``--help`` imports no
+torch."""
 
 import os
 import signal
@@ -47,7 +48,7 @@ def _load(entry: EntryPoint) -> click.Command:
 
 
 class Commands(click.Group):
-    """Subcommands by name; help texts stand here so that listing them imports nothing."""
+    """Subcommands by name; help texts are kept here so that listing them imports nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *(e.name for e in entry_points("benchbench.commands"))})
@@ -85,27 +86,27 @@ def _warn_of_namesake() -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command and exit: 0 done, 1 something failed, 2 bad input or a store that cannot be
-    written, 128 and a signal's number after a signal (130 after Ctrl-C)."""
+    """Run the command and exit with 0 if done, 1 if something failed, 2 for bad input or a store that cannot be
+    written, or 128 plus the signal's number after a signal (130 after Ctrl-C)."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given or bool(os.environ.get("BENCHBENCH_DEBUG"))
     given = [a for a in given if a != "--debug"]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # Names hold characters that a bare C locale cannot print.
+            # Names contain characters that a bare C locale cannot print.
             stream.reconfigure(encoding="utf-8", errors="replace")
     _warn_of_namesake()
     try:
         code = group.main(given, "benchbench", standalone_mode=False)
         if isinstance(code, int):
-            # What a command passed to `ctx.exit`: click hands it back here.
+            # The code that a command passed to `ctx.exit`, which click returns here.
             sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
         click.echo("interrupted; what is finished is kept, run again to go on", err=True)
-        # click makes an Abort of every KeyboardInterrupt.
+        # click turns every KeyboardInterrupt into an Abort.
         sys.exit(128 + getattr(error.__cause__ or error, "signum", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        # A file that may not be read, say; one that names none is a defect.
+        # For example a file that may not be read; an error that names no file is a bug.
         if debug or error.filename is None:
             raise
         click.echo(f"error: {error.filename}: {error.strerror}", err=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchbench.data.verify import Verified
 
 setting = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
-#: Duplicates that are listed one by one.
+#: The most duplicates that are listed one by one.
 LISTED = 30
 
 
@@ -167,7 +167,7 @@ def show_command(
 def export_command(name: str, folder: Path, settings: tuple[str, ...]) -> None:
     """Write the dataset NAME in Meta-Dataset's format into the new folder FOLDER, for other tools to read.
 
-    A file of TFRecords a class of its split, images as PNG, and dataset_spec.json.
+    One file of TFRecords per class of its split, with images as PNG, and dataset_spec.json.
     """
     from benchbench.data.meta_dataset.writer import export_records
 
@@ -210,7 +210,7 @@ def _download(ref: "ComponentRef", name: str, mirrors: tuple[str, ...]) -> None:
 
 @contextmanager
 def _bar(name: str) -> Iterator["Report"]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A progress bar on a terminal, nothing elsewhere."""
     from rich.console import Console
     from rich.progress import Progress
 

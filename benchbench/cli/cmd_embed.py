@@ -11,8 +11,8 @@ from benchbench.errors import BenchbenchError
 @click.option("--results", default="runs", type=click.Path(path_type=Path), help="The folder (default: runs).")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The .npz or .csv file to write.")
 def command(key: str, folder: Path, results: Path, output: Path | None) -> None:
-    """Write the features of every image below FOLDER, by the encoder of KEY: a training, a record, or an exported
-    folder."""
+    """Write the features of every image below FOLDER, computed by the encoder of KEY: a training, a record, or an
+    exported folder."""
     from benchbench.export.encoder import load_encoder
     from benchbench.export.export import encoder_of, records_of
     from benchbench.export.folder import embed_folder

@@ -17,7 +17,7 @@ from benchbench.store.records import Record
 
 
 def hook_columns() -> Columns | None:
-    """The columns that installed hook plugins add; None where there are none."""
+    """The columns that installed hook plugins add, or None if there are none."""
     hooks = Hooks.installed()
     if not hooks.manager.hook.leaderboard_columns.get_hookimpls():
         return None
@@ -56,8 +56,8 @@ def command(
     checking: bool,
     **options: Any,
 ) -> None:
-    """Render the leaderboard of RESULTS (default: runs), or a view of its records; with --check, compare that of each
-    folder with its files."""
+    """Render the leaderboard of RESULTS (default: runs), or a view of its records; with --check, compare each folder's
+    leaderboard with its files."""
     folders = folders or (Path("runs"),)
     filters = Filters(**options)
     if len(folders) > 1 and (output or not checking):

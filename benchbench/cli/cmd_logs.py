@@ -11,7 +11,7 @@ from benchbench.errors import BenchbenchError, suggest
 def command(key: str, results: Path) -> None:
     """Print what a training printed, and why it failed.
 
-    KEY begins the key of the training or of one of its cells, or is a part of its label that no other has.
+    KEY is the beginning of the key of the training or of one of its cells, or a part of its label that no other has.
     """
     from benchbench.store.briefs import read_briefs
     from benchbench.store.files import Store

@@ -47,7 +47,7 @@ def _state(offer: Offer) -> str:
 
 
 def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
-    """A type and its bounds as people write them; validators are the code's own business."""
+    """A type and its bounds as people write them, without the code's own validators."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(args[0], args[1:])
@@ -73,7 +73,7 @@ def _named(name: str, kind: str | None) -> list[Offer]:
         if (folder / "pyproject.toml").is_file():
             raise BenchbenchError(f"{name!r} is not installed: pip install -e {folder}")
     near = get_close_matches(name, {o.name for o in _all()} | {o.distribution for o in _all()}, n=1)
-    # A list of all, a hundred names, would be no help.
+    # Listing all of them, a hundred names, would not help.
     raise BenchbenchError(f"unknown component {name!r}{suggest(name, near) or '; `benchbench plugins` lists them'}")
 
 
@@ -98,7 +98,7 @@ def show(name: str, kind: str | None) -> None:
         )
 
 
-#: What can be made anew and checked; executors are the harness's own.
+#: Kinds that can be created and checked; executors belong to the harness.
 KINDS = [kind for kind in GROUPS if kind != "executor"]
 
 
@@ -109,7 +109,7 @@ KINDS = [kind for kind in GROUPS if kind != "executor"]
     "--path", type=click.Path(path_type=Path), default=Path(), help="The folder to write it into; here by default."
 )
 def new(name: str, kind: str, path: Path) -> None:
-    """Write the distribution of a new plugin NAME: an example that works, with its tests."""
+    """Write the distribution of a new plugin NAME: a working example with tests."""
     from benchbench.scaffold import new_plugin
 
     made = new_plugin(name, kind, path)
@@ -124,7 +124,7 @@ def new(name: str, kind: str, path: Path) -> None:
 def check(names: tuple[str, ...], kind: str | None, pairs: tuple[str, ...], as_json: bool) -> int:
     """Check installed distributions, or components, against their whole contract.
 
-    Exits with 1 where something does not conform; every failure says what to change.
+    Exits with 1 if something does not conform; every failure says what to change.
     """
     from benchbench.testing.cards import as_json as json_of
     from benchbench.testing.cards import check_offer

@@ -68,8 +68,8 @@ def show_command(key: str, results: Path) -> None:
 def add_command(paths: tuple[Path, ...], results: Path) -> None:
     """Check third-party record files, and add them to a results folder, marked external.
 
-    PATHS are .jsonl files, or folders of them. Keys are recomputed from the settings, test episodes where the data are
-    at hand. Where one record is refused nothing is added.
+    PATHS are .jsonl files, or folders of them. Keys are recomputed from the settings, and test episodes if the data are
+    at hand. If any record is refused, nothing is added.
     """
     from benchbench.results.submissions import submit
 
@@ -88,7 +88,7 @@ def add_command(paths: tuple[Path, ...], results: Path) -> None:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 def merge_command(folders: tuple[Path, ...], into: Path) -> None:
-    """Put the records of several results folders into one. Where two contradict each other nothing is written."""
+    """Merge the records of several results folders into one. If two contradict each other, nothing is written."""
     from benchbench.results.merge import merge
 
     records, conflicts = merge(folders, into)
@@ -105,7 +105,7 @@ def merge_command(folders: tuple[Path, ...], into: Path) -> None:
 @click.option("--parquet", type=click.Path(path_type=Path), help="Write Parquet, every score in it.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write CSV, without the single scores.")
 def export_command(results: Path, parquet: Path | None, csv: Path | None) -> None:
-    """Write the records of RESULTS as one flat table, a row a record and metric."""
+    """Write the records of RESULTS as one flat table, one row per record and metric."""
     from benchbench.results.frame import write_csv, write_parquet
 
     if not (parquet or csv):
@@ -143,9 +143,9 @@ def prune_command(results: Path, installed: bool, dry_run: bool) -> None:
     help="Percentage points that means may differ by; default: 0 on the same torch, machine and device, else 2.",
 )
 def audit_command(folders: tuple[Path, ...], count: int, seed: int, tolerance: float | None) -> None:
-    """Train random records of results folders again from nothing, and compare their scores.
+    """Retrain random records of results folders from scratch, and compare their scores.
 
-    Records whose plugins or data are not here are passed over, and named.
+    Records whose plugins or data are not here are skipped and named.
     """
     from benchbench.results.audit import Verdict, audit
     from benchbench.results.merge import label, whole_records

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchbench.store.records import Record
     from benchbench.training.chain import Training
 
-#: Cells of a matrix whose leaderboard a run does not make: whole records take 30 kB of memory each.
+#: A run makes no leaderboard for more cells than this: whole records take 30 kB of memory each.
 LARGE = 5_000
 
 
@@ -120,7 +120,7 @@ def command(
 
 def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:
     """Print the leaderboard of `records` and write it into `results`; returns its files."""
-    # Not before the end of a run: its libraries take 70 MB, which those of a large matrix are better without.
+    # Imported only after the run: these libraries take 70 MB, which the run of a large matrix is better off without.
     from benchbench.cli.cmd_leaderboard import hook_columns
     from benchbench.leaderboard.aggregate import aggregate
     from benchbench.leaderboard.render import terminal, write_leaderboard
@@ -131,7 +131,7 @@ def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:
 
 
 def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:
-    """What failed, now and in earlier runs, and what to do about it."""
+    """Print what failed, now and in earlier runs, and what to do about it."""
     for label, reason in now:
         click.echo(f"failed: {label}: {reason}", err=True)
     if (earlier := len(keys) - len(now)) > 0:

@@ -11,7 +11,7 @@ from benchbench.errors import BenchbenchError, suggest
 if TYPE_CHECKING:
     from benchbench.store.plans import PlanFile
 
-#: What `--by` counts cells by.
+#: The axes that `--by` can count cells by.
 AXES = ("pretext", "meta", "backbone", "regime", "source", "seed", "target", "protocol")
 
 
@@ -19,8 +19,8 @@ AXES = ("pretext", "meta", "backbone", "regime", "source", "seed", "target", "pr
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
 @click.option("--by", metavar="AXIS", help=f"Count the cells of each value of an axis: {', '.join(AXES)}.")
 def command(results: Path, by: str | None) -> None:
-    """Say for each matrix that was run into RESULTS (default: runs) which cells are done, failed and waiting, how long
-    the rest will take, and what runs now."""
+    """For each matrix that was run into RESULTS (default: runs), say how many cells are done, failed and waiting, how
+    long the rest will take, and what is running now."""
     from benchbench.execution.progress import progress_files
     from benchbench.store.briefs import read_briefs, seconds_of
     from benchbench.store.plans import read_plans
@@ -68,7 +68,7 @@ def _by_axis(plan: "PlanFile", state: dict[str, str], keys: set[str], axis: str)
 
 
 def _line(p: dict[str, Any]) -> str:
-    """How far a training is, in a line."""
+    """How far a training has got, in one line."""
     where = (
         f"step {p['step']}/{p['steps']}"
         if {"step", "steps"} <= p.keys()
@@ -86,7 +86,7 @@ def _line(p: dict[str, Any]) -> str:
 def _seconds_left(
     plans: "list[PlanFile]", state: dict[str, str], spent: dict[str, float], running: list[dict[str, Any]]
 ) -> float:
-    """From what trainings of the same method and source took, else the average of all; 0 where none is known."""
+    """Estimated from trainings of the same method and source, else from the average of all; 0 if none is known."""
     if not spent:
         return 0.0
     kinds: dict[Any, list[float]] = defaultdict(list)

@@ -38,10 +38,10 @@ def command(
     output: Path,
     device: str,
 ) -> None:
-    """Search settings of one method in the ranges of SPACE, a TOML file, by validation.
+    """Search settings of one method by validation, in the ranges of SPACE, a TOML file.
 
-    Writes a piece of a matrix: the settings, and a declaration of the search, which every record that uses them holds.
-    A search that is repeated goes on where it was, also with more trials.
+    Writes a fragment of a matrix: the settings, and a declaration of the search, which is kept in every record that
+    uses them. Repeating a search continues where it stopped, also with more trials.
     """
     from benchbench.execution.run import default_device
     from benchbench.planning.matrix import load_matrix

@@ -1,4 +1,4 @@
-"""What a person sees while a matrix runs: bars on a terminal, plain lines elsewhere."""
+"""What a person sees while a matrix runs: progress bars on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType

@@ -8,7 +8,8 @@ from benchbench.errors import BenchbenchError
 
 
 def parse_settings(pairs: Iterable[str], option: str = "--set") -> dict[str, Any]:
-    """Values are TOML's; what is none is text. Raises BenchbenchError for a word of `option` without ``=``."""
+    """Values are parsed as TOML, or kept as text if they are not TOML. Raises BenchbenchError naming `option` for a
+    pair without ``=``."""
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -22,7 +23,7 @@ def parse_settings(pairs: Iterable[str], option: str = "--set") -> dict[str, Any
 
 
 def parse_only(pairs: Iterable[str]) -> dict[str, list[str]]:
-    """``axis=name`` or ``axis=name,name``; the same axis may come again."""
+    """``axis=name`` or ``axis=name,name``; an axis may be repeated."""
     found: dict[str, list[str]] = {}
     for pair in pairs:
         axis, equals, names = pair.partition("=")

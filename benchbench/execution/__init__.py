@@ -1,1 +1,1 @@
-"""Running jobs: one training and its evaluations each."""
+"""Running jobs, each one training and its evaluations."""

@@ -1,4 +1,4 @@
-"""The jobs that are left to do, shared with other runs on the same store: nobody starts what somebody else is doing."""
+"""The jobs left to do, shared with other runs on the same store: no run starts what another is doing."""
 
 import logging
 import time
@@ -13,23 +13,23 @@ from benchbench.execution.job import Event, Job
 from benchbench.store.files import Store
 
 log = logging.getLogger("benchbench.execution")
-#: Seconds between two looks at what others hold.
+#: Seconds between checks of what other runs hold.
 PAUSE = 0.5
 
 
 class Queue:
     """Hands out jobs one by one, each under the leases of its training and of its stages that are not trained yet.
 
-    All leases of a job are taken or none, and none is waited for, so runs never wait for each other in a circle. What
-    another run holds is tried again later: when its lease is free it is done, and is reported as ``elsewhere``, or it
-    was abandoned, and is handed out. A context manager: in the end it gives back what it holds.
+    A job's leases are taken all or none and never waited for, so runs cannot deadlock. A job that another run holds is
+    tried again later: once its lease is free, it is either done, and reported as ``elsewhere``, or was abandoned, and
+    is handed out. As a context manager, it releases what it holds on exit.
     """
 
     def __init__(self, jobs: list[Job], report: Callable[[Event], None]):
         self.waiting = list(jobs)
         self.report = report
         self.held: dict[str, dict[str, SoftFileLease]] = {}
-        #: Leases that others held when they were tried: kept, for a lease is aged by who watches it.
+        #: Leases that others held when they were tried, kept because a lease is aged by whoever watches it.
         self.foreign: dict[str, SoftFileLease] = {}
         self.trained: set[str] = set()
         self.named: set[tuple[str, int]] = set()
@@ -43,7 +43,7 @@ class Queue:
             self._release(key)
 
     def next(self) -> Job | None:
-        """A job that is now ours, or None where there is none at the moment. Raises StorageError."""
+        """A job that is now ours, or None if none is available at the moment. Raises StorageError."""
         if time.monotonic() < self.rests_until:
             return None
         busy = {key for leases in self.held.values() for key in leases}
@@ -55,7 +55,7 @@ class Queue:
                 busy.add(taken)
                 continue
             self.waiting.remove(job)
-            # Others may have been at it since the job was made.
+            # Another run may have worked on it since the job was made.
             if cells := job.left():
                 return replace(job, cells=cells)
             self._release(job.training.key)
@@ -66,17 +66,17 @@ class Queue:
         return None
 
     def done(self, job: Job) -> None:
-        """Give back a job that ended."""
+        """Release a job that has ended."""
         self._release(job.training.key)
         self.rests_until = 0.0
 
     def again(self, job: Job) -> None:
-        """Give back a job that is still to be done."""
+        """Put back a job that is still to be done."""
         self.done(job)
         self.waiting.append(job)
 
     def _keys(self, job: Job) -> list[str]:
-        """What must be held to do a job: a stage that is trained is only read."""
+        """The keys to lease for a job. A stage that is already trained is only read and needs no lease."""
         store, keys = Store(job.store), [job.training.key]
         for stage in job.training.stages:
             if stage.key not in self.trained and not job.rerun and store.checkpoint(stage.key, "final").exists():
@@ -86,7 +86,8 @@ class Queue:
         return keys
 
     def _take(self, job: Job, keys: list[str]) -> str:
-        """Take the leases of `keys`, and return nothing; or none of them, and return the one that another holds."""
+        """Take the leases of all `keys` and return an empty string, or take none and return the key that another run
+        holds."""
         store = Store(job.store)
         taken: dict[str, SoftFileLease] = {}
         self.held[job.training.key] = taken

@@ -14,4 +14,4 @@ class Executor(Component, ABC):
 
     @abstractmethod
     def run(self, jobs: list[Any], report: Callable[[Any], None]) -> None:
-        """Run every job; `report` receives its events in this process as they come."""
+        """Run every job; `report` receives the events in this process as they come."""

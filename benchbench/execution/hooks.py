@@ -1,7 +1,7 @@
 """Lifecycle hooks (pluggy): trackers and reporters observe a run through them.
 
 A hook plugin is a module or object in the entry-point group ``benchbench.hooks`` whose functions carry
-``@benchbench.hookimpl``. Hooks run in the driver; what they raise is logged, and the run goes on.
+``@benchbench.hookimpl``. Hooks run in the driver; exceptions they raise are logged, and the run goes on.
 """
 
 import logging
@@ -26,7 +26,7 @@ class Specifications:
 
     @hookspec
     def step_metrics(self, training: dict[str, Any], step: int, metrics: dict[str, float]) -> None:
-        """Loss and other metrics after `step` optimiser steps of the stage that runs."""
+        """Loss and other metrics after `step` optimiser steps of the current stage."""
 
     @hookspec
     def training_finished(self, training: dict[str, Any], seconds: float) -> None:
@@ -42,19 +42,19 @@ class Specifications:
 
     @hookspec(warn_on_impl=DeprecationWarning("the hook leaderboard_columns is deprecated: read records instead"))
     def leaderboard_columns(self, records: list[Record]) -> dict[str, str]:  # type: ignore[empty-body]
-        """Further columns for one row of the leaderboard, from that row's records: title -> text. Deprecated: a table
-        then depends on who is installed, and no longer on its records alone."""
+        """Extra columns for one row of the leaderboard, from that row's records: title -> text. Deprecated: it makes a
+        table depend on the installed plugins, and no longer on its records alone."""
 
 
 class Hooks:
-    """The hook plugins that are installed, called so that none can disturb the run."""
+    """The installed hook plugins, called so that none can disturb the run."""
 
     def __init__(self, manager: pluggy.PluginManager):
         self.manager = manager
 
     @classmethod
     def installed(cls) -> "Hooks":
-        """Load every hook plugin that may load; a broken one is logged and left out."""
+        """Load every hook plugin that is allowed to load; a broken one is logged and left out."""
         manager = pluggy.PluginManager("benchbench")
         manager.add_hookspecs(Specifications)
         for entry in sorted(entry_points("benchbench.hooks"), key=lambda e: e.name):
@@ -64,7 +64,7 @@ class Hooks:
                 manager.register(plugin, entry.name)
             except Exception as error:
                 if plugin is not None and manager.is_registered(plugin):
-                    # pluggy keeps the functions that it took before the one that it refused.
+                    # pluggy keeps the functions it took before the one it refused.
                     manager.unregister(plugin)
                 log.warning("hook plugin %s is broken: %s: %s", entry.name, type(error).__name__, error)
         for hook in set(vars(manager.hook)) - set(vars(Specifications)):
@@ -73,7 +73,7 @@ class Hooks:
         return cls(manager)
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:
-        """Call every implementation of `hook`; returns what they returned, exceptions logged and left out."""
+        """Call every implementation of `hook` and return their results; exceptions are logged and left out."""
         results = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             wanted = {name: arguments[name] for name in implementation.argnames}

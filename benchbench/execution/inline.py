@@ -8,13 +8,14 @@ from benchbench.execution.job import Event, Job, run_job
 
 
 class Inline(Executor):
-    """One job after another in this process: for debugging. `jobs` is taken and not used."""
+    """One job after another in this process, for debugging. `jobs` is accepted but not used."""
 
     def __init__(self, *, jobs: int = 1):
         self.jobs = jobs
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
-        """Run every job; an error is a failed job, and the next one runs. Signals end it as they end `Local`."""
+        """Run every job; one that raises an error counts as failed, and the next one runs. Signals end the run as they
+        do for `Local`."""
         with Interrupts() as interrupts, Queue(jobs, report) as queue:
             while queue.waiting and not interrupts:
                 if job := queue.next():

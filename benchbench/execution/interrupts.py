@@ -1,4 +1,4 @@
-"""Signals as requests: the first lets what runs come to a clean end, a second Ctrl-C ends it at once."""
+"""Signals as requests: the first lets running work end cleanly, a second Ctrl-C ends it at once."""
 
 import signal
 import threading
@@ -7,14 +7,15 @@ from typing import Any
 
 from benchbench.errors import Interrupted
 
-#: SIGTERM is how schedulers and services end a process, SIGHUP how a closed terminal does.
+#: Schedulers and services end a process with SIGTERM, a closed terminal with SIGHUP.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interrupts:
-    """A context manager that notes the first of `SIGNALS` in `signum`; a SIGINT after it raises Interrupted at once.
+    """A context manager that notes the first of `SIGNALS` to arrive in `signum`; a later SIGINT raises Interrupted at
+    once.
 
-    Python delivers signals to the main thread alone: in another one it notes nothing.
+    Python delivers signals only to the main thread, so in any other thread it notes nothing.
     """
 
     def __init__(self) -> None:
@@ -31,11 +32,11 @@ class Interrupts:
             signal.signal(signum, handler)
 
     def __bool__(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has arrived."""
         return self.signum is not None
 
     def check(self) -> None:
-        """Raise Interrupted where a signal came."""
+        """Raise Interrupted if a signal has arrived."""
         if self.signum is not None:
             raise Interrupted(self.signum)
 

@@ -1,4 +1,4 @@
-"""One job: train what is not trained yet, score what is not scored yet, return the records."""
+"""One job: train what is not trained yet, score what is not scored yet, write the records."""
 
 import os
 import time
@@ -26,14 +26,14 @@ from benchbench.training.chain import Cell, Training
 from benchbench.training.learner import MetaLearner
 from benchbench.training.stage import Report, StageResult, StageRun, Stop, never, run_stage
 
-#: Characters of a traceback, and of what a process printed, that a failed record keeps.
+#: Characters that a failed record keeps of a traceback, and of what a process printed.
 TAIL = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training and the cells of it that have no record yet, or one that is to be made anew: `replaces` holds the
-    digests of those. With `rerun`, stages whose code changed since they were trained are trained again."""
+    """A training and those of its cells that have no record yet, or one that is to be replaced: `replaces` holds the
+    digests of those records. With `rerun`, stages whose code has changed since they were trained are trained again."""
 
     training: Training
     cells: tuple[Cell, ...]
@@ -43,19 +43,19 @@ class Job:
     replaces: frozenset[str] = frozenset()
 
     def left(self) -> tuple[Cell, ...]:
-        """The cells that nobody has scored since the job was made."""
+        """The cells that no run has scored since the job was made."""
         held = Store(self.store).records(self.training.key)
         return tuple(c for c in self.cells if c.key not in held or digest(held[c.key]) in self.replaces)
 
 
 def digest(record: Record) -> str:
-    """What tells two records of one key apart."""
+    """A hash that tells apart two records with the same key."""
     return content_key(record.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a job says: ``started``, ``progress`` (data: metrics), ``record`` (data: a record), and at its end
+    """What a job reports: ``started``, ``progress`` (data: metrics), ``record`` (data: a record), and at its end
     ``finished`` (data: seconds), ``failed`` (data: the reason), ``stopped`` (it resumes in another run) or
     ``elsewhere`` (another run did it)."""
 
@@ -65,7 +65,7 @@ class Event:
 
 
 def build(training: Training, sample: SampleSpec, device: str) -> tuple[Backbone, MetaLearner]:
-    """The encoder and the learner as they begin. The encoder's weights depend on the seed alone, so that every method
+    """The encoder and the learner before training. The encoder's weights depend only on the seed, so that every method
     starts from the same ones."""
     with seeded_globals(Rng(training.seed, "encoder"), "cpu"):
         encoder: Backbone = training.backbone.build(sample)
@@ -85,7 +85,7 @@ def train(
     rerun: bool = False,
     stop: Stop = never,
 ) -> tuple[Trained, list[StageResult]]:
-    """Run the chain of stages. Raises TrainingFailed, and Stopped where `stop` says so."""
+    """Run the chain of stages. Raises TrainingFailed, and Stopped once `stop` returns true."""
     sample = SampleSpec(data.dataset.modality, data.table.shape)
     encoder, learner = build(training, sample, device)
     results = []
@@ -104,14 +104,14 @@ def _numbered(report: Report, number: int, stages: int) -> Report:
 
 @contextmanager
 def settled(threads: int, device: str) -> Iterator[None]:
-    """Run a block on `threads` threads with deterministic algorithms; afterwards all is as before."""
+    """Run a block on `threads` threads with deterministic algorithms, and restore torch's settings afterwards."""
     memory: Any = torch.utils.deterministic
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
-    # Else every new tensor is filled with NaN before it is written: up to a tenth of a step of Conv-4.
+    # Otherwise every new tensor is filled with NaN before it is written, which takes up to a tenth of a Conv-4 step.
     memory.fill_uninitialized_memory = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # `use_deterministic_algorithms` does the same, and imports a compiler, which takes seconds.
+    # `use_deterministic_algorithms` does the same but imports a compiler, which takes seconds.
     torch.set_deterministic_debug_mode("warn")
     try:
         yield
@@ -122,7 +122,8 @@ def settled(threads: int, device: str) -> Iterator[None]:
 
 
 def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
-    """Do a job in this process and write its records. Raises what goes wrong, Stopped where `stop` says so."""
+    """Do a job in this process and write its records. Errors are not caught; raises Stopped once `stop` returns
+    true."""
     training, store = job.training, Store(job.store)
     started = time.monotonic()
     report(Event("started", training))
@@ -146,7 +147,7 @@ def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
 def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
     """Do a job in this process and write its records; an error, or a plugin's ``sys.exit``, becomes `failed` records.
 
-    Raises StorageError alone: the store cannot be written, so the run cannot go on.
+    Raises only StorageError, when the store cannot be written and the run cannot go on.
     """
     try:
         attempt(job, report, stop)
@@ -160,7 +161,7 @@ def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
 
 
 def explain(error: BaseException) -> tuple[str, str]:
-    """(reason in a line, end of the traceback) of an error; what is no defect of code has no traceback."""
+    """(one-line reason, end of the traceback) for an error; one that is not a bug has no traceback."""
     if isinstance(error, (TrainingFailed, BenchbenchError)):
         return str(error), ""
     text = "".join(traceback.format_exception(error))[-TAIL:]
@@ -172,8 +173,8 @@ def explain(error: BaseException) -> tuple[str, str]:
 def fail(
     job: Job, reason: str, report: Callable[[Event], None], evidence: dict[str, str] | None = None, seconds: float = 0.0
 ) -> None:
-    """Record that a job's remaining cells failed. `evidence` is what helps to find out why: ``traceback``, ``output``
-    (the end of what its process printed), ``log`` (a path below the store)."""
+    """Record that a job's remaining cells failed. `evidence` helps to find out why: ``traceback``, ``output`` (the end
+    of what its process printed), ``log`` (a path below the store)."""
     training, store = job.training, Store(job.store)
     held = store.records(training.key)
     missing = [c for c in job.cells if c.key not in held or held[c.key].status == "failed"]

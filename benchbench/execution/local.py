@@ -22,18 +22,19 @@ from benchbench.execution.job import Event, Job, explain, fail
 from benchbench.execution.process import Running
 
 log = logging.getLogger("benchbench.execution")
-#: Freed memory is kept for the next step instead of going back to the kernel: a step of Conv-4 takes a quarter less.
-#: Larger blocks go back all the same: where episodes vary in size, a heap breaks into pieces, and grew to 20 GB.
+#: Keeps freed memory for the next step instead of returning it to the kernel: a Conv-4 step then takes a quarter less
+#: time. Larger blocks are still returned: when episodes varied in size, the heap fragmented and grew to 20 GB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-#: Seconds between two looks at limits, signals and other runs.
+#: Seconds between checks of limits, signals and other runs.
 TICK = 0.25
 
 
 class Local(Executor):
-    """One process a training, `jobs` at a time. A crash, a hang or a want of memory is one failed record a cell.
+    """One process per training, `jobs` at a time. A crash, a hang or running out of memory costs one failed record per
+    cell.
 
-    Processes are forked from a server that has torch imported and has computed nothing, so a start costs little. A
-    training that takes longer than `timeout` seconds, or holds more than `memory` GiB, is killed. With several GPUs
+    Processes are forked from a server that has imported torch and computed nothing, so starting one is cheap. A
+    training that takes longer than `timeout` seconds, or holds more than `memory` GiB, is killed. With several GPUs,
     each process sees one of them.
     """
 
@@ -47,10 +48,10 @@ class Local(Executor):
         self.jobs, self.timeout, self.memory = jobs, timeout, memory
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
-        """Run every job, beside other runs on the store.
+        """Run every job, alongside other runs on the store.
 
-        The first signal (`Interrupts`) lets the trainings that run write their checkpoints; then, or at once after a
-        second Ctrl-C, Interrupted is raised. Raises StorageError where the store cannot be written any more.
+        The first signal (`Interrupts`) lets running trainings write their checkpoints; Interrupted is raised after
+        that, or at once on a second Ctrl-C. Raises StorageError if the store can no longer be written.
         """
         context = _server(jobs)
         running: list[Running] = []
@@ -88,14 +89,15 @@ class Local(Executor):
         try:
             running.append(Running(context, job, _gpu(job, running), self.timeout, self.memory))
         except Exception as error:
-            # What cannot be sent to a process: a plugin's settings that do not pickle.
+            # The job cannot be sent to a process: a plugin's settings do not pickle.
             reason, trace = explain(error)
             report(Event("started", job.training))
             fail(job, reason, report, {"traceback": trace})
             queue.done(job)
 
     def _attend(self, r: Running, running: list[Running], queue: Queue, report: Callable[[Event], None]) -> str:
-        """Hear what a process says and see whether it ended; returns why the store cannot be written, if so."""
+        """Handle a process's messages and notice if it has ended; returns why the store cannot be written, if it
+        cannot."""
         ended = r.ended
         messages = r.receive()
         if ended:
@@ -126,7 +128,7 @@ class Local(Executor):
 
 
 def _server(jobs: list[Job]) -> ForkServerContext:
-    """The context whose server forks the processes of trainings."""
+    """The context whose server forks the training processes."""
     for name, value in ALLOCATOR.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
@@ -134,8 +136,8 @@ def _server(jobs: list[Job]) -> ForkServerContext:
     os.environ["BENCHBENCH_WARM_MODULES"] = ",".join(sorted(_modules(jobs)))
     if threading.current_thread() is not threading.main_thread():
         return context
-    # What ends a terminal's or a scheduler's processes reaches the server too, and without its server nobody would
-    # know how a training ended. It inherits what is ignored as it starts.
+    # Signals that end a terminal's or a scheduler's processes reach the server too, and without it no one would know
+    # how a training ended. It inherits the signals that are ignored when it starts.
     before = {s: signal.signal(s, signal.SIG_IGN) for s in SIGNALS}
     try:
         forkserver.ensure_running()
@@ -146,7 +148,7 @@ def _server(jobs: list[Job]) -> ForkServerContext:
 
 
 def _modules(jobs: list[Job]) -> set[str]:
-    """Where the components of jobs are defined."""
+    """The modules that define the components of the jobs."""
     trainings = [job.training for job in jobs]
     refs = [ref for t in trainings for ref in (t.backbone, t.learner, t.source)]
     refs += [ref for t in trainings for stage in t.stages for ref in stage.components]
@@ -155,7 +157,7 @@ def _modules(jobs: list[Job]) -> set[str]:
 
 
 def _gpu(job: Job, running: list[Running]) -> str | None:
-    """The GPU that fewest processes see, where there are several to choose from."""
+    """The GPU that the fewest processes see, or None if there is no choice."""
     if job.device != "cuda" or torch.cuda.device_count() < 2:
         return None
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")

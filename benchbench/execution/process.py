@@ -1,4 +1,4 @@
-"""A training's process as its driver sees it: its messages, its log, its limits and its end."""
+"""A training's process as its driver sees it: its messages, log, limits and end."""
 
 import os
 import signal
@@ -19,17 +19,17 @@ from benchbench.execution.worker import work
 from benchbench.store.files import Store
 
 GIB = 2**30
-#: Seconds between two looks at a process's memory, and at its children where there is no limit.
+#: Seconds between checks of a process's memory, and of its children if there is no limit.
 MEMORY_PAUSE, CHILDREN_PAUSE = 0.5, 5.0
-#: Messages after which nothing comes.
+#: Messages after which no other follows.
 ENDINGS = ("finished", "failed", "stopped", "unwritable")
 
 
 class Running:
-    """One job and the process that does it. `timeout` in seconds; `memory` in GiB that it and its children may have
-    resident, pages that they share counted for each of them.
+    """One job and the process that does it. `timeout` is in seconds; `memory` is the GiB that the process and its
+    children may have resident, with shared pages counted for each of them.
 
-    Raises what pickling the job raises; nothing runs then.
+    Raises whatever pickling the job raises, and then runs nothing.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Running:
 
     @property
     def handles(self) -> list[Connection | int]:
-        """What is ready when there is something to `receive`, or it has ended."""
+        """The handles that become ready when there is something to `receive` or the process has ended."""
         return [h for h in (self.connection, self.output, self.process.sentinel) if isinstance(h, int) or not h.closed]
 
     @property
@@ -68,7 +68,7 @@ class Running:
         return time.monotonic() - self.started
 
     def receive(self) -> list[tuple[str, Any]]:
-        """The messages that wait, its ending left out; what it printed goes to its log."""
+        """The waiting messages, except for its ending; what it printed goes to its log."""
         if not self.output.closed:
             self._print()
         messages = []
@@ -90,12 +90,12 @@ class Running:
             self.output.close()
 
     def ask_to_stop(self) -> None:
-        """Let it write its checkpoint and end."""
+        """Ask it to write its checkpoint and end."""
         with suppress(OSError):
             self.connection.send("stop")
 
     def watch(self) -> None:
-        """Kill it where it is over a limit."""
+        """Kill it if it is over a limit."""
         if self.timeout is not None and self.seconds > self.timeout:
             self.kill(f"it took longer than the timeout of {self.timeout:g} s")
         if time.monotonic() - self.watched >= (CHILDREN_PAUSE if self.memory is None else MEMORY_PAUSE):
@@ -105,7 +105,7 @@ class Running:
                 self.kill(f"it held {held / GIB:.2f} GiB, more than the limit of {self.memory:g} GiB of memory")
 
     def _family(self) -> list[psutil.Process]:
-        """It and its children, whatever session they are in."""
+        """The process and its children, whatever session they are in."""
         with suppress(psutil.Error):
             itself = psutil.Process(self.process.pid)
             children = itself.children(recursive=True)
@@ -114,7 +114,7 @@ class Running:
         return []
 
     def kill(self, why: str = "") -> None:
-        """End it and its children at once; `why` becomes the reason of its failure."""
+        """Kill it and its children at once; `why` becomes the reason for its failure."""
         self.killed = self.killed or why
         self._family()
         self.process.kill()
@@ -124,7 +124,7 @@ class Running:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid or 0, signal.SIGKILL)
         for child in self.children:
-            # psutil refuses where another process has its number by now.
+            # psutil refuses if another process has its number by now.
             with suppress(psutil.Error):
                 child.kill()
 
@@ -134,7 +134,7 @@ class Running:
         return self.process.exitcode is not None
 
     def close(self) -> list[tuple[str, Any]]:
-        """Wait for its end and clean up; returns its last messages."""
+        """Wait for it to end and clean up; returns its last messages."""
         self.process.join()
         self._kill_children()
         messages = self.receive()
@@ -143,8 +143,8 @@ class Running:
         return messages
 
     def failure(self) -> tuple[str, dict[str, str]]:
-        """(reason, evidence) of a process that ended without a result."""
-        # Behind its stacks faulthandler lists every extension module in one long line.
+        """(reason, evidence) for a process that ended without a result."""
+        # After its stacks, faulthandler lists every extension module in one long line.
         printed = [line for line in self.log.tail().split("\n") if not line.startswith("Extension modules: ")]
         evidence = {"log": f"logs/{self.log.path.name}", "output": "\n".join(printed)[-TAIL:]}
         if self.killed:
@@ -162,8 +162,8 @@ class Running:
 
 @contextmanager
 def _no_program() -> Iterator[None]:
-    """While a process starts: it would import the program that runs here, a script without a guard even run it again,
-    and needs nothing of it."""
+    """Hides the running program from a process that starts: it would import the program, or even run a script without a
+    guard again, and needs nothing from it."""
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,4 +1,4 @@
-"""What runs now, for other terminals: one small file a training, gone when it ends."""
+"""What is running now, for other terminals: one small file per training, removed when it ends."""
 
 import json
 import time
@@ -13,14 +13,14 @@ from benchbench.store.files import Store, atomic_write
 if TYPE_CHECKING:
     from benchbench.execution.job import Event
 
-#: Seconds between two writings of one file.
+#: Seconds between two writes of one file.
 PAUSE = 1.0
-#: Seconds after which a file that nobody wrote again belongs to a run that was killed.
+#: Seconds without a write after which a file is taken to belong to a run that was killed.
 STALE = 60.0
 
 
 class ProgressFiles:
-    """Receives a run's events and keeps ``progress/`` of its store; what cannot be written is left out."""
+    """Receives a run's events and maintains ``progress/`` in its store; what cannot be written is skipped."""
 
     def __init__(self, store: Store):
         self.store = store
@@ -39,14 +39,14 @@ class ProgressFiles:
                 atomic_write(path, json.dumps(about).encode(), durable=False)
 
     def clear(self) -> None:
-        """Remove what stands of a run that ends early."""
+        """Remove what is left of a run that ends early."""
         for key in self.written:
             with suppress(OSError):
                 self.store.progress(key).unlink(missing_ok=True)
 
 
 def progress_files(results: Path) -> Iterator[dict[str, Any]]:
-    """What each training that runs now says of itself; files that are stale, gone or half written are left out."""
+    """What each running training reports; files that are stale, gone or half written are skipped."""
     for path in sorted((results / "progress").glob("*.json")):
         try:
             about = json.loads(path.read_text("utf-8"))

@@ -25,37 +25,37 @@ from benchbench.store.files import Store
 from benchbench.store.records import Record
 from benchbench.training.chain import Training
 
-#: Seconds between two looks at the cluster's size.
+#: Seconds between checks of the cluster's size.
 TICK = 1.0
-#: Seconds that a cluster's head may take to answer.
+#: Seconds to wait for a cluster's head to answer.
 PATIENCE = 10.0
-#: A cluster's head speaks HTTP/2, which both sides begin with a frame of settings, the client after a preface
+#: A cluster's head speaks HTTP/2, in which each side first sends a settings frame, the client after a preface
 #: (RFC 9113, section 3.4).
 PREFACE, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 4
 NO_SETTINGS = bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0))
 
 
 class Ray(Executor):
-    """One Ray task a training, on a cluster or on this machine (Moritz et al. 2018, OSDI, "Ray: A Distributed Framework
-    for Emerging AI Applications"). It needs the extra ``ray``.
+    """One Ray task per training, on a cluster or on this machine (Moritz et al. 2018, OSDI, "Ray: A Distributed
+    Framework for Emerging AI Applications"). Needs the extra ``ray``.
 
-    `address` names the cluster to join; without it, ``RAY_ADDRESS`` or a cluster that runs on this machine, and where
+    `address` names the cluster to join. By default it is ``RAY_ADDRESS`` or a cluster that runs on this machine; if
     there is none, one is started here (``local`` always starts one). A task takes as many CPUs as its matrix gives
-    threads to a training, `memory` GiB where that is set and, on device ``cuda``, `gpus` of a GPU, which may be a
-    fraction. `jobs` is the most trainings at a time; by default the cluster's size decides.
+    threads to a training, `memory` GiB if that is set and, on device ``cuda``, `gpus` of a GPU, which may be a
+    fraction. `jobs` is the maximum number of trainings at a time; by default the cluster's size decides.
 
-    Every node needs the same versions of benchbench-suite, torch and the plugins, and the same data: what
-    ``BENCHBENCH_DATA`` named when the node's own Ray was started. One that differs ends the run with a message, since
-    it would do something else under the same keys. Nothing but settings and checkpoints is shipped; each node prepares
-    its data once.
+    Every node needs the same versions of benchbench-suite, torch and the plugins, and the same data, found where
+    ``BENCHBENCH_DATA`` pointed when the node's own Ray was started. A node that differs ends the run with a message,
+    since it would compute something else under the same keys. Only settings and checkpoints are shipped; each node
+    prepares its data once.
 
-    Records come back to the driver's store as they are made, and so do checkpoints, unless `checkpoints` names a folder
-    that every node mounts (an fsspec URL such as ``s3://bucket/folder`` is deprecated): then they stay there, where
+    Records return to the driver's store as they are made. So do checkpoints, unless `checkpoints` names a folder that
+    every node mounts (an fsspec URL such as ``s3://bucket/folder`` is deprecated): then they stay there, where
     ``benchbench export`` and ``benchbench gc`` do not look for them. A worker or node that is lost is replaced, up to
-    `retries` times a training, which goes on from its last checkpoint. What workers print is in Ray's own logs.
+    `retries` times per training, which resumes from its last checkpoint. What workers print is in Ray's own logs.
 
-    On SLURM: start a head and its workers within one allocation, as Ray's documentation says ("Deploying on Slurm"),
-    and run the command on the head's node.
+    On SLURM: start a head and its workers within one allocation, as Ray's documentation describes ("Deploying on
+    Slurm"), and run the command on the head's node.
     """
 
     def __init__(
@@ -74,16 +74,17 @@ class Ray(Executor):
             warnings.warn(
                 f"executor ray: checkpoints at a URL are deprecated: {advice}", DeprecationWarning, stacklevel=2
             )
-        # On a node a relative path would be another folder.
+        # On a node, a relative path would mean a different folder.
         self.checkpoints = checkpoints if "://" in checkpoints or not checkpoints else os.path.abspath(checkpoints)
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
-        """Run every job; jobs that share a stage run one after another, beside other runs on
-        the store. Interrupted, it cancels what runs.
+        """Run every job, alongside other runs on the store; jobs that share a stage run one after another. When
+        interrupted, it cancels running tasks.
 
-        Raises BenchbenchError where Ray is not installed, the cluster cannot be joined or a node does not fit.
+        Raises BenchbenchError if Ray is not installed, the cluster cannot be joined or a node does not match the
+        driver.
         """
-        # A benchmark reports to nobody.
+        # A benchmark sends no usage reports.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -107,8 +108,8 @@ class Ray(Executor):
 
 
 def _answers(address: str) -> None:
-    """Raise OSError where no cluster answers at a host and port, ValueError where a port is none: Ray would try again
-    and again for minutes."""
+    """Raise OSError if no cluster answers at a host and port, ValueError if the port is invalid. Ray itself would keep
+    retrying for minutes."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if not (parts.hostname and parts.port):
         return
@@ -124,7 +125,7 @@ def _answers(address: str) -> None:
 
 @dataclass
 class _Running:
-    """A job whose task is on the cluster. `lost` counts the workers that it outlived."""
+    """A job whose task is on the cluster. `lost` counts the workers lost while running it."""
 
     job: Job
     began: float = field(default_factory=time.monotonic)
@@ -150,7 +151,7 @@ class _Run:
                     while len(self.running) < self._limit() and (job := queue.next()):
                         self._submit(_Running(job))
                     if not self.running:
-                        # The rest is another run's.
+                        # Another run is doing the rest.
                         time.sleep(TICK)
                         continue
                     ready, _ = ray.wait(list(self.running), num_returns=1, timeout=TICK, fetch_local=False)
@@ -162,7 +163,8 @@ class _Run:
         interrupts.check()
 
     def _limit(self) -> int:
-        """Tasks on the cluster at once: twice what fits, so that no worker waits and an autoscaler sees demand."""
+        """The most tasks on the cluster at once: by default twice what fits, so that no worker waits and an autoscaler
+        sees demand."""
         import ray
 
         return self.settings.jobs or max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
@@ -181,7 +183,7 @@ class _Run:
         self.running[task.remote(job, ray.put(held), _versions(job.training), shared)] = running
 
     def _receive(self, task: Any) -> None:
-        """Take one message of a task, or learn that it is lost."""
+        """Take one message from a task, or learn that it was lost."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
@@ -195,7 +197,7 @@ class _Run:
             else:
                 self._lost(running, "its task ended without a word")
         except RayTaskError as error:
-            # What a training raises is in its messages: this is the node's own trouble.
+            # A training's own errors arrive as messages, so this is a problem with the node.
             raise BenchbenchError(f"executor ray: {error.cause if error.cause is not None else error}") from None
         except RayError as error:
             del self.running[task]
@@ -221,7 +223,7 @@ class _Run:
         running.started |= kind == "started"
 
     def _lost(self, running: _Running, why: str) -> None:
-        """A worker is gone: start its job elsewhere, without the cells whose records are here."""
+        """Handle a lost worker: restart its job elsewhere, without the cells whose records have arrived."""
         running.lost += 1
         job = running.job
         if not running.ended and job.cells and running.lost <= self.settings.retries:
@@ -242,7 +244,7 @@ def _kept(job: Job) -> Folder:
 
 
 def _versions(training: Training) -> dict[str, str]:
-    """The distributions that a training runs on, as they are here."""
+    """The distributions that a training uses, with the versions installed here."""
     refs = [training.backbone, training.learner, training.source]
     refs += [ref for stage in training.stages for ref in stage.components]
     refs += [ref for cell in training.cells for ref in (cell.target, cell.component)]
@@ -261,9 +263,9 @@ def _version(distribution: str) -> str:
 
 
 def _work(job: Job, held: dict[str, bytes], required: dict[str, str], shared: str) -> Iterator[tuple[str, Any]]:
-    """Do a job in a scratch store; yields its events, ``failures`` (the records of one that failed) before the last,
-    and ``checkpoint`` (name and content) where nothing is shared. Raises BenchbenchError on a node that does not fit.
-    """
+    """Do a job in a scratch store and yield its events, with ``failures`` (the records of a failed job) before the last
+    one, and ``checkpoint`` (name and content) if nothing is shared. Raises BenchbenchError on a node that does not
+    match."""
     _check(job, required)
     messages: SimpleQueue[tuple[str, Any] | BaseException | None] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="benchbench-") as folder:
@@ -277,7 +279,7 @@ def _work(job: Job, held: dict[str, bytes], required: dict[str, str], shared: st
 
 
 def _train(job: Job, held: dict[str, bytes], shared: str, say: Callable[[Any], None]) -> None:
-    """The thread of a training: its generator can only wait."""
+    """Run a training in its own thread, since its generator can only wait."""
     try:
         keys = [s.key for s in job.training.stages]
         watched = Watched(job.store / "checkpoints", place(shared).read(keys) if shared else held)
@@ -294,7 +296,7 @@ def _train(job: Job, held: dict[str, bytes], shared: str, say: Callable[[Any], N
 
         run_job(job, hear)
     except BaseException as error:
-        # A training's own failure was said already, and recorded.
+        # The training's own failure has already been reported and recorded.
         if not any(r.status == "failed" for r in _records(job)):
             say(error)
     finally:
@@ -306,7 +308,7 @@ def _records(job: Job) -> list[Record]:
 
 
 def _check(job: Job, required: dict[str, str]) -> None:
-    """Raise BenchbenchError where this node's code or data are others than the driver's."""
+    """Raise BenchbenchError if this node's code or data differ from the driver's."""
     node = os.uname().nodename
     for name, wanted in required.items():
         if (here := _version(name)) != wanted:

@@ -1,4 +1,4 @@
-"""Checkpoints between machines: where they are kept, and which of a scratch store's changed."""
+"""Checkpoints between machines: where they are kept, and which of those in a scratch store have changed."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ class Place(Protocol):
     """Keeps checkpoint files by name, ``<first 16 digits of the stage's key>/<resume, best or final>.safetensors``."""
 
     def read(self, stages: Iterable[str]) -> dict[str, bytes]:
-        """The files of these stages that are there."""
+        """The existing files of these stages."""
         ...
 
     def write(self, name: str, content: bytes | None) -> None:
@@ -23,7 +23,7 @@ class Place(Protocol):
 
 
 class Folder:
-    """A folder of this machine, or one that every machine mounts at the same path."""
+    """A folder on this machine, or one that every machine mounts at the same path."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -42,7 +42,8 @@ class Folder:
 
 
 class Url:
-    """A folder at an address that fsspec opens, such as ``s3://bucket/runs``. Raises BenchbenchError for another."""
+    """A folder at an address that fsspec can open, such as ``s3://bucket/runs``. Raises BenchbenchError for any
+    other."""
 
     def __init__(self, url: str):
         import fsspec
@@ -58,7 +59,7 @@ class Url:
         return {"/".join(path.split("/")[-2:]): self.files.cat_file(path) for path in paths}
 
     def write(self, name: str, content: bytes | None) -> None:
-        """See `Place`; a file is written beside its place and then moved there."""
+        """See `Place`. A file is written next to its destination and then moved there."""
         path = f"{self.root}/{name}"
         try:
             if content is not None:
@@ -68,17 +69,17 @@ class Url:
             elif self.files.exists(path):
                 self.files.rm_file(path)
         except Exception as error:
-            # Each kind of storage raises errors of its own.
+            # Each kind of storage raises its own errors.
             raise StorageError(f"{path} cannot be written: {error}; what is finished is kept") from error
 
 
 def place(where: str) -> Place:
-    """The place that a path or an fsspec URL means."""
+    """The place that a path or an fsspec URL refers to."""
     return Url(where) if "://" in where else Folder(Path(where))
 
 
 class Watched:
-    """The ``checkpoints/`` of a scratch store, begun from files that are there already."""
+    """The ``checkpoints/`` of a scratch store, which starts out with the given files."""
 
     def __init__(self, root: Path, files: dict[str, bytes]):
         self.root = root
@@ -91,13 +92,13 @@ class Watched:
         states = {}
         for path in sorted(self.root.glob(f"*/{PATTERN}")):
             about = path.stat()
-            # Files are replaced, never edited: a new one has another inode.
+            # Files are replaced, never edited, so a new one has a different inode.
             states[f"{path.parent.name}/{path.name}"] = (about.st_ino, about.st_mtime_ns)
         return states
 
     def changes(self) -> Iterator[tuple[str, bytes | None]]:
-        """(name, content) of each file that is new since the last call, (name, None) of each that is gone. To be asked
-        by the thread that writes them."""
+        """(name, content) of each file that is new since the last call, (name, None) of each that is gone. Must be
+        called by the thread that writes them."""
         states = self._states()
         for name in sorted({*states, *self.seen}):
             if states.get(name) != self.seen.get(name):

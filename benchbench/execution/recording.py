@@ -1,4 +1,4 @@
-"""A scored cell -> its record."""
+"""Turns a scored cell into its record."""
 
 import platform
 import resource
@@ -89,7 +89,8 @@ def scored(
 def failed(
     training: Training, cell: Cell, reason: str, device: str, evidence: dict[str, str], seconds: float
 ) -> Record:
-    """The record of a cell that could not be scored; `evidence` and `seconds`, what it took to fail, are volatile."""
+    """The record of a cell that could not be scored. `evidence` and `seconds` (how long it took to fail) are
+    volatile."""
     flags = Flags(transductive=False, labels="none", selection=training.recipe["selection"], floor=training.floor)
     about = environment(training, device, [])
     return Record(
@@ -103,8 +104,8 @@ def failed(
 
 
 def environment(training: Training, device: str, stages: list[StageResult]) -> dict[str, Any]:
-    """What a result was made with. The code of a stage is the one that it was trained with, which may be older.
-    ``tasks_at_once`` says that meta-batches were split further, for want of a GPU's memory."""
+    """What a result was made with. The code recorded for a stage is the code it was trained with, which may be older.
+    ``tasks_at_once`` means that meta-batches were split further because GPU memory was short."""
     refs = {training.backbone.name: training.backbone, training.learner.name: training.learner}
     refs |= {s.pretext.name: s.pretext for s in training.stages}
     versions = {find(r.kind, r.name).distribution: find(r.kind, r.name).version for r in refs.values()}
@@ -120,6 +121,6 @@ def environment(training: Training, device: str, stages: list[StageResult]) -> d
 
 
 def current_sources(training: Training) -> dict[str, str]:
-    """The hash of the code of each component of a training, as it is now."""
+    """The current hash of the code of each component of a training."""
     refs = [training.backbone, training.learner, *(r for s in training.stages for r in s.components)]
     return {ref.name: component_hash(ref) for ref in refs}

@@ -1,4 +1,4 @@
-"""A plan into a store: what is missing becomes jobs, an executor runs them, and everybody is told."""
+"""Runs a plan into a store: what is missing becomes jobs, an executor runs them, and all listeners are told."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,9 +27,9 @@ from benchbench.training.chain import Cell, Training
 
 @dataclass
 class Outcome:
-    """What a run did: trainings that were trained, reused and failed. `changed` are reused trainings with the
-    components whose code is another one now, though their revision is the same; `failures` the keys of all trainings
-    of the matrix that have a failed record, of this run or of an earlier one."""
+    """What a run did: the trainings that were trained, reused and failed. `changed` lists reused trainings with the
+    components whose code has changed although their revision has not; `failures` the keys of all trainings of the
+    matrix with a failed record, from this run or an earlier one."""
 
     store: Store
     trainings: list[Training] = field(repr=False)
@@ -41,8 +41,8 @@ class Outcome:
 
     @cached_property
     def records(self) -> list[Record]:
-        """The records of the matrix, in the order of its cells: read from the store when they are first asked for,
-        since those of a large matrix take more memory than its run."""
+        """The records of the matrix, in the order of its cells. They are read from the store on first use, since those
+        of a large matrix take more memory than its run."""
         held = [(t, self.store.records(t.key)) for t in self.trainings]
         return [found[c.key] for t, found in held for c in t.cells if c.key in found]
 
@@ -109,7 +109,7 @@ def run_plan(
 
 
 def plan_file(todo: Plan) -> PlanFile:
-    """A plan as commands read it that import no plugin."""
+    """A plan in the form that commands read without importing plugins."""
     trainings = [
         PlannedTraining(
             t.key,
@@ -142,14 +142,15 @@ def _tell(hooks: Hooks, event: Event) -> None:
 
 
 def default_jobs(device: str) -> int:
-    """Trainings at a time: one a core that this process may use, or one a GPU."""
+    """Trainings at a time: one per core that this process may use, or one per GPU."""
     if device == "cuda":
         return max(1, torch.cuda.device_count())
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sharded(trainings: Sequence[Training], shard: tuple[int, int] | None) -> list[Training]:
-    """The i-th of n parts of `trainings`, i from 1, by their keys alone: the parts are the same on every machine."""
+    """The i-th of n parts of `trainings`, counting from 1. It depends only on their keys, so the parts are the same on
+    every machine."""
     if shard is None:
         return list(trainings)
     index, count = shard
@@ -157,9 +158,9 @@ def sharded(trainings: Sequence[Training], shard: tuple[int, int] | None) -> lis
 
 
 def make_executor(name: str, jobs: int | None, settings: Mapping[str, Any], device: str = "cpu") -> Executor:
-    """The executor `name` with its settings. `jobs` is one of them; where it is not given, this machine decides
-    (`default_jobs`), unless the executor's own default is to decide for itself (None). Raises BenchbenchError for a
-    setting it does not take."""
+    """The executor `name` with its settings. `jobs` is one of them; if it is not given, `default_jobs` of this machine
+    is used, unless the executor's own default is None, which lets it decide for itself. Raises BenchbenchError for a
+    setting that the executor does not take."""
     cls = find("executor", name).load()
     own = schema(cls).model_fields.get("jobs")
     if jobs is None and own is not None and own.default is not None:
@@ -169,7 +170,7 @@ def make_executor(name: str, jobs: int | None, settings: Mapping[str, Any], devi
 
 
 def missing_cells(training: Training, store: Store, retry_failed: bool = False) -> tuple[Cell, ...]:
-    """The cells of a training that have no record, or with `retry_failed` none that is ok."""
+    """The cells of a training that have no record or, with `retry_failed`, none that is ok."""
     return _missing(training, store.records(training.key), retry_failed)
 
 
@@ -184,12 +185,12 @@ def _failed(store: Store, training: Training) -> bool:
 
 
 def changed_sources(training: Training, records: Iterable[Record]) -> list[str]:
-    """The components of a training whose code is not the one that its records were made with."""
+    """The components of a training whose code has changed since its records were made."""
     now = current_sources(training)
     then = [r.environment.get("source_hashes", {}) for r in records if r.status == "ok"]
     return sorted({name for held in then for name, made_with in held.items() if now.get(name) != made_with})
 
 
 def default_device() -> str:
-    """``cuda`` where there is one, else ``cpu``."""
+    """``cuda`` if there is one, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""In which order jobs start: the longest first, so that no long one runs alone at the end."""
+"""The order in which jobs start: longest first, so that no long one runs alone at the end."""
 
 import math
 from collections import defaultdict
@@ -9,16 +9,16 @@ from benchbench.execution.job import Job
 from benchbench.store.briefs import Brief, seconds_of
 from benchbench.store.records import Method
 
-#: What a training costs by its method and source, in seconds.
+#: What a training costs in seconds, by its method and source.
 Costs = dict[tuple[Method, str], float]
 
 
 def costs(briefs: Iterable[Brief]) -> Costs:
-    """The median of what a store's trainings of each method and source took, in seconds."""
+    """The median time in seconds that a store's trainings took, by method and source."""
     kinds: dict[str, tuple[Method, str]] = {}
 
     def noted() -> Iterator[Brief]:
-        # Nothing else is kept of a brief, and equal kinds once: there may be a hundred thousand.
+        # Keeps nothing else of a brief, and equal kinds only once: there may be a hundred thousand.
         once: dict[tuple[Method, str], tuple[Method, str]] = {}
         for r in briefs:
             kind = r.method, r.source
@@ -32,8 +32,9 @@ def costs(briefs: Iterable[Brief]) -> Costs:
 
 
 def ordered(jobs: list[Job], known: Costs) -> list[Job]:
-    """Jobs of unknown cost first, then the longest, to a factor of two; among such as take about as long those of one
-    source stand together, for its data are in memory then, and those that share a first stage. Else as they came."""
+    """Jobs of unknown cost first, then the longest, to within a factor of two. Among jobs of similar length, those with
+    the same source run together, since its data are then in memory, as do those that share a first stage. Otherwise the
+    order is kept."""
 
     def place(job: Job) -> tuple[float, str, str]:
         t = job.training

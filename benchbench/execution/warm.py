@@ -1,5 +1,5 @@
-"""What the server of processes imports before it forks any, so that the start of a training need not. Nobody else
-imports it."""
+"""What the process server imports before it forks, so that a training need not import it when it starts. Nothing else
+imports this module."""
 
 import os
 from contextlib import suppress
@@ -12,8 +12,8 @@ from benchbench.components.registry import GROUPS, offers
 
 for kind in GROUPS:
     offers(kind)
-#: The modules of the components that will be trained with, which `Local` names.
+#: The modules of the components that trainings will use, as named by `Local`.
 for name in filter(None, os.environ.get("BENCHBENCH_WARM_MODULES", "").split(",")):
-    # What fails here fails again in the training that needs it, and is recorded there.
+    # Anything that fails here fails again in the training that needs it, and is recorded there.
     with suppress(Exception, SystemExit):
         import_module(name)

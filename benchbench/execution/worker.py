@@ -1,4 +1,4 @@
-"""The process of one training: it gets its job through a pipe, and says through it how it goes."""
+"""The process of one training: it receives its job through a pipe and reports back through the same pipe."""
 
 import faulthandler
 import os
@@ -14,10 +14,12 @@ from benchbench.execution.job import Event, Job, attempt, explain
 
 
 def work(connection: Connection, output: Connection, gpu: str | None) -> None:
-    """Do the job that `connection` brings; what is printed goes to `output`, what happens to `connection`, as (kind,
-    data) of an `Event`. Anything that `connection` brings later asks to stop; its end ends the process at once.
+    """Do the job that arrives on `connection`. Printed output goes to `output`; events go to `connection`, as the
+    (kind, data) of an `Event`. Any later message on `connection` is a request to stop; if it closes, the process ends
+    at once.
 
-    The process leads a session of its own: a Ctrl-C in the terminal is its driver's, and what it forks dies with it.
+    The process leads a session of its own, so a Ctrl-C in the terminal reaches only its driver, and what it forks dies
+    with it.
     """
     os.setsid()
     for stream in (1, 2):
@@ -40,7 +42,7 @@ def work(connection: Connection, output: Connection, gpu: str | None) -> None:
     except StorageError as error:
         connection.send(("unwritable", str(error)))
     except BaseException as error:
-        # Whatever a plugin raises, SystemExit too.
+        # Whatever a plugin raises, including SystemExit.
         traceback.print_exc(file=sys.stderr)
         sys.stderr.flush()
         connection.send(("failed", explain(error)))
@@ -51,12 +53,12 @@ def work(connection: Connection, output: Connection, gpu: str | None) -> None:
 
 
 def _message(event: Event) -> tuple[str, Any]:
-    # Not the training: its driver knows it.
+    # Without the training, which the driver knows.
     return event.kind, event.data
 
 
 def _forked(connection: Connection) -> None:
-    """In a child that a plugin forks: it speaks for no training, and ends as others do."""
+    """In a child that a plugin forks: it must not report for the training, and SIGTERM ends it as usual."""
     connection.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
@@ -67,5 +69,5 @@ def _listen(connection: Connection, stop: threading.Event) -> None:
             connection.recv()
             stop.set()
     except (EOFError, OSError):
-        # Its driver is gone: nobody would know what it does.
+        # The driver is gone, so no one would learn what this process does.
         os.killpg(0, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""A trained encoder by itself: as files, as ONNX, with its card, and the features of a folder of images."""
+"""A trained encoder on its own: as files, as ONNX, with its card, and the features it gives for a folder of images."""

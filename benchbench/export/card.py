@@ -21,7 +21,7 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
         + ("| |" if r.scores[name].unit == "target" else f"{s.ci95:.4f} | {s.n} |")
         for r in sorted(records, key=lambda r: (r.target, r.protocol))
         for name, s in r.summary.items()
-        # How alike pairs of images are has no mean that says anything.
+        # The mean similarity of pairs of images says nothing.
         if r.scores[name].unit != "pair"
     ]
     recipe = first.content["recipe"]

@@ -1,4 +1,4 @@
-"""A trained encoder by itself: written to a folder, and read from it."""
+"""A trained encoder on its own: written to a folder, and read back."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ WEIGHTS = "encoder.safetensors"
 
 
 class Encoder(nn.Module):
-    """An encoder that takes images as they come: (N, C, H, W) in [0, 1], of any size, grey or colour, are brought to
-    the `sample` it was trained on (`benchbench.evaluation.fitting.fit`), and become features (N, dim)."""
+    """An encoder for images of any size, grey or colour: (N, C, H, W) in [0, 1] are fitted to the `sample` it was
+    trained on (`benchbench.evaluation.fitting.fit`) and turned into features (N, dim)."""
 
     def __init__(self, backbone: Backbone, sample: SampleSpec):
         super().__init__()
@@ -48,9 +48,10 @@ def save_encoder(
 
 
 def load_encoder(path: Path | str) -> Encoder:
-    """The encoder that ``benchbench export`` wrote: a folder, or its safetensors file. In evaluation mode, on the CPU.
+    """The encoder that ``benchbench export`` wrote, from its folder or its safetensors file. In evaluation mode, on the
+    CPU.
 
-    Raises BenchbenchError for what is no such file, and where its backbone is not installed.
+    Raises BenchbenchError if the file is not an exported encoder, or its backbone is not installed.
     """
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     header, tensors = _read(file)
@@ -62,7 +63,7 @@ def load_encoder(path: Path | str) -> Encoder:
 
 
 def exported_training(folder: Path) -> str | None:
-    """The key of the training whose encoder `save_encoder` wrote into `folder`; None where it holds no such file."""
+    """The key of the training whose encoder `save_encoder` wrote into `folder`; None if it holds no such file."""
     try:
         return str(_read(folder / WEIGHTS)[0]["about"]["training"])
     except (BenchbenchError, KeyError):
@@ -70,7 +71,7 @@ def exported_training(folder: Path) -> str | None:
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The header and the weights. Raises BenchbenchError for what is no exported encoder."""
+    """The header and the weights. Raises BenchbenchError if the file is not an exported encoder."""
     try:
         with safe_open(file, "pt") as held:
             return json.loads((held.metadata() or {})["encoder"]), load_file(file)

@@ -1,4 +1,4 @@
-"""From a record and its checkpoint to an encoder that leaves the benchmark, with its model card."""
+"""Turns a record and its checkpoint into a standalone encoder, with its model card."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -27,8 +27,8 @@ from benchbench.training.checkpoints import load_checkpoint
 
 
 def records_of(results: Path, key: str) -> list[Record]:
-    """The records of the training that `key` begins: the key of a training or of one of its records. Raises
-    BenchbenchError where there is none, or more than one."""
+    """The records of the training whose key, or one of whose records' keys, begins with `key`. Raises BenchbenchError
+    if there is no such training, or more than one."""
     records, _ = read_records(results)
     good = [r for r in records if r.status == "ok"]
     trainings = {r.training_key for r in good if r.key.startswith(key) or r.training_key.startswith(key)}
@@ -44,10 +44,10 @@ def records_of(results: Path, key: str) -> list[Record]:
 
 
 def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
-    """The encoder behind a record, and its backbone. Where its learner is tested with other than running statistics,
-    which training then never moved, these are those of images of the source's training classes.
+    """The encoder behind a record, and its backbone. If its learner is tested without running statistics, training
+    never updated these, so they are taken from images of the source's training classes.
 
-    Raises BenchbenchError where the checkpoint is gone, or a component is not installed.
+    Raises BenchbenchError if the checkpoint is gone, or a component is not installed.
     """
     content = record.content
     ref = _component("backbone", content["backbone"])
@@ -73,11 +73,11 @@ def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
 
 
 def export(results: Path, key: str, folder: Path, *, onnx: bool = False) -> list[Path]:
-    """Write the encoder of a training into `folder`, as safetensors, with a model card and, if wished, as ONNX; returns
-    the files.
+    """Write the encoder of a training into `folder` as safetensors, with a model card and, if `onnx` is set, as ONNX;
+    returns the files.
 
-    Raises BenchbenchError where `folder` holds anything but an earlier export of this training; see also `records_of`
-    and `encoder_of`.
+    Raises BenchbenchError if `folder` holds anything but an earlier export of this training; see also `records_of` and
+    `encoder_of`.
     """
     records = records_of(results, key)
     training = records[0].training_key
@@ -91,7 +91,7 @@ def export(results: Path, key: str, folder: Path, *, onnx: bool = False) -> list
     files = [save_encoder(folder, encoder.backbone, ref, encoder.sample, about)]
     difference = None
     runs: dict[str, Callable[[Tensor], Tensor]] = {f"torch {torch.__version__}": encoder.backbone}
-    # One that an earlier export wrote is of no card any more.
+    # A file from an earlier export would not match the new card.
     (folder / ONNX).unlink(missing_ok=True)
     if onnx:
         difference = write_onnx(folder / ONNX, encoder)
@@ -107,6 +107,6 @@ def export(results: Path, key: str, folder: Path, *, onnx: bool = False) -> list
 
 
 def _component(kind: str, content: dict[str, Any]) -> ComponentRef:
-    """The component of a record's content. Raises BenchbenchError where it is not installed."""
+    """The component in a record's content. Raises BenchbenchError if it is not installed."""
     find(kind, content["name"])
     return ComponentRef(kind=kind, **{k: content[k] for k in ("name", "revision", "settings")})

@@ -17,8 +17,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", "
 
 def embed_folder(encoder: Encoder, folder: Path, output: Path) -> int:
     """Write features (N, dim) and the names (N,) of the images below `folder` to an ``.npz`` (arrays ``features`` and
-    ``files``) or a ``.csv`` file; returns how many. Raises BenchbenchError where there is no image, or none to be read.
-    """
+    ``files``) or a ``.csv`` file; returns how many. Raises BenchbenchError if there is no image, or one cannot be
+    read."""
     if not folder.is_dir():
         raise BenchbenchError(f"no folder {folder}: expected one that holds images")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not _hidden(p, folder))
@@ -44,8 +44,8 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 
 def _read(path: Path, encoder: Encoder) -> torch.Tensor:
-    """One image (1, C, H, W) in [0, 1], at its own size, upright, in the encoder's kind of colour;
-    transparency is left out."""
+    """One image (1, C, H, W) in [0, 1], upright and at its own size, grey or colour as the encoder expects, without
+    transparency."""
     try:
         with Image.open(path) as image:
             upright = _eight_bits(ImageOps.exif_transpose(image))
@@ -56,8 +56,8 @@ def _read(path: Path, encoder: Encoder) -> torch.Tensor:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """A grey image of 16 bits brought to 8, which Pillow's own conversion would clip; others of 8 bits as they are.
-    Raises ValueError for what has more."""
+    """A 16-bit grey image scaled to 8 bits, which Pillow's own conversion would clip; 8-bit images are returned as they
+    are. Raises ValueError for more bits."""
     if not image.mode.startswith(("I", "F")):
         return image
     if not image.mode.startswith("I;16"):

@@ -1,4 +1,4 @@
-"""An encoder as ONNX, held against the encoder itself, and how long each takes."""
+"""An encoder as ONNX, checked against the encoder itself, and how long each takes."""
 
 import statistics
 import time
@@ -14,15 +14,15 @@ from benchbench.export.encoder import Encoder
 from benchbench.store.files import atomic_write
 
 ONNX = "encoder.onnx"
-#: How far outputs of the ONNX file may be from the encoder's: the largest difference of a feature.
+#: The largest difference allowed between a feature from the ONNX file and the encoder's.
 TOLERANCE = 1e-4
 
 
 def write_onnx(path: Path, encoder: Encoder) -> float:
-    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, once its features on two
-    batches are the encoder's; returns the largest difference.
+    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, after checking that its
+    features on two batches match the encoder's; returns the largest difference.
 
-    Raises BenchbenchError where the extra ``onnx`` is not installed, or the outputs differ by more than `TOLERANCE`.
+    Raises BenchbenchError if the extra ``onnx`` is not installed, or the outputs differ by more than `TOLERANCE`.
     """
     try:
         import onnxruntime  # noqa: F401
@@ -48,8 +48,8 @@ def write_onnx(path: Path, encoder: Encoder) -> float:
 
 
 def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
-    """What an ONNX file, or its content, makes of images (N, *sample): ONNX Runtime's features (N, dim), on one thread
-    of the processor."""
+    """A function from images (N, *sample) to features (N, dim): it runs an ONNX file, or its content, with ONNX Runtime
+    on one thread of the processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -60,8 +60,8 @@ def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
 
 
 def latency(run: Callable[[Tensor], Tensor], sample: SampleSpec, batch: int, repeats: int = 20) -> float:
-    """Milliseconds that `run` takes for a batch of images on one thread of this machine: the median of some runs after
-    a first."""
+    """Milliseconds that `run` takes for a batch of images on one thread of this machine: the median of `repeats` runs
+    after a warm-up run."""
     x, threads = torch.rand(batch, *sample.shape), torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,1 +1,1 @@
-"""A matrix -> trainings and cells with their keys. Nothing is computed or written."""
+"""From a matrix to trainings and cells with their keys. Computes and writes no results."""

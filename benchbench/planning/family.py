@@ -1,4 +1,4 @@
-"""Trainings that differ in their seed alone, and the cells of each."""
+"""Trainings that differ only in their seed, and the cells of each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from benchbench.training.chain import Cell, Regime, Stage, Training, chain
 
 @dataclass(frozen=True)
 class FamilyCell:
-    """A cell of a family: `fingerprint` and `content` are what its key hashes of target and protocol."""
+    """A cell of a family. Its key hashes `fingerprint`, for the target, and `content`, for the protocol."""
 
     target: ComponentRef
     protocol: str
@@ -20,15 +20,15 @@ class FamilyCell:
     content: dict[str, Any]
 
     def of(self, training: str) -> Cell:
-        """The cell of one of the family's trainings, by its key."""
+        """The cell for one of the family's trainings, given that training's key."""
         key = cell_key(training, self.fingerprint, self.content)
         return Cell(key, self.target, self.protocol, self.component)
 
 
 @dataclass(frozen=True)
 class Family:
-    """Trainings that differ in their seed alone: everything else is resolved, checked and described once, since a
-    matrix may ask for ten thousands of them. `contents` is what keys hash of the components."""
+    """Trainings that differ only in their seed. Everything else is resolved, checked and described once, since a matrix
+    may ask for tens of thousands of them. `contents` is what keys hash of each component."""
 
     matrix: str
     method: Method
@@ -46,7 +46,7 @@ class Family:
     tuned: list[dict[str, Any]]
 
     def training(self, seed: int) -> Training:
-        """The training of a seed, with its cells."""
+        """The training for a seed, with its cells."""
         held = self.contents
         content: dict[str, Any] = {"backbone": held["backbone"], "seed": seed}
         stages: tuple[Stage, ...] = ()

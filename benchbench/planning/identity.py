@@ -1,6 +1,6 @@
-"""What stages, trainings and cells are found by: the one rule of keys, for planning and for verifying records.
+"""The keys of stages, trainings and cells: one rule, used both for planning and for verifying records.
 
-To change it renames every result there is. Imports no torch.
+Changing it renames every existing result. Imports no torch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from benchbench.training.chain import Link, Objective, Stage
 
 
 def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """The stages of a chain, each under a key that holds its parent's. `content` is that of the training: its backbone,
-    source, seed and recipe are what all stages share."""
+    """The stages of a chain; each stage's key includes its parent's. `content` is the training's: all stages share its
+    backbone, source, seed and recipe."""
     shared = {name: content[name] for name in ("backbone", "source", "seed")}
     stages: list[Stage] = []
     for link in links:
@@ -36,7 +36,7 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
 
 
 def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
-    """What of a recipe shapes a stage: a plain one is shared by trainings whose episodes differ."""
+    """The part of a recipe that shapes a stage. It lets trainings with different episodes share a plain stage."""
     training = dict(recipe["training"])
     if objective != "auxiliary":
         del training["auxiliary_weight"]
@@ -47,13 +47,14 @@ def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
 
 
 def training_key(content: Mapping[str, Any]) -> str:
-    """The key of a training, from its content or that of one of its records. A floor trains nothing: of what it would
-    have been trained on, and how, only the shape of a sample counts."""
+    """The key of a training, from its content or that of one of its records. A floor trains nothing, so the shape of a
+    sample takes the place of its source and recipe."""
     about = ("source", "recipe") if content["stages"] else ("sample",)
     names = ["backbone", "seed", "learner", "stages", *about, *(["tuned"] if "tuned" in content else [])]
     return content_key({name: content[name] for name in names})
 
 
 def cell_key(training: str, target: str, protocol: Mapping[str, Any]) -> str:
-    """The key of a cell: its training's key, its target's fingerprint, and what of its protocol enters a key."""
+    """The key of a cell, from its training's key, its target's fingerprint and the part of its protocol that enters
+    keys."""
     return content_key({"training": training, "target": target, "protocol": protocol, "episodes": EPISODES_REVISION})

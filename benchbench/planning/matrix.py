@@ -1,4 +1,4 @@
-"""The matrix file: what is compared, on what, under which budget. Validated with one message for the first fault."""
+"""The matrix file: what is compared, on what, under which budget. Validation reports the first fault in one message."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,8 @@ class _Section(BaseModel):
 
 
 class Axes(_Section):
-    """Names along each axis; `regime` left out means ``joint`` for adapter-only learners and ``pseudo`` for others."""
+    """The names along each axis. If `regime` is left out, adapter-only learners use ``joint`` and all others
+    ``pseudo``."""
 
     pretext: Names
     meta: Names
@@ -36,17 +37,17 @@ class Axes(_Section):
 
 
 class Budget(_Section):
-    """How much every training may use: `samples` (views that enter a loss, all stages) or optimiser `steps`."""
+    """How much each training may use: `samples` (views that enter a loss, over all stages) or optimiser `steps`."""
 
     samples: Count | None = None
     steps: Count | None = None
 
 
 class EpisodeSettings(_Section):
-    """Training episodes: `ways`, `shots` and `queries` a class, `meta_batch` of them a step.
+    """Training episodes: `ways` classes, `shots` and `queries` per class, and `meta_batch` episodes per step.
 
-    With `sampler` ``meta-dataset`` labelled episodes vary as Meta-Dataset's do (`benchbench.VariableShape` with its
-    defaults); the fixed numbers then serve validation alone.
+    If `sampler` is ``meta-dataset``, labelled episodes vary as in Meta-Dataset (`benchbench.VariableShape` with its
+    defaults), and the fixed numbers are used only for validation.
     """
 
     sampler: Literal["fixed", "meta-dataset"] = "fixed"
@@ -57,10 +58,10 @@ class EpisodeSettings(_Section):
 
 
 class TrainingSettings(_Section):
-    """The optimisation. `schedule`: constant, cosine to zero, or halving every `halve_every` steps.
+    """The optimisation. `schedule` is constant, cosine decay to zero, or halving every `halve_every` steps.
 
-    `auxiliary_weight` multiplies the plain objective in regime ``auxiliary``; `validate_times` is how often a stage is
-    validated where selection needs it.
+    `auxiliary_weight` multiplies the plain objective in regime ``auxiliary``; `validate_times` is how many times a
+    stage is validated, if selection needs it.
     """
 
     batch_size: Count = 64
@@ -74,8 +75,8 @@ class TrainingSettings(_Section):
 
 
 class Range(_Section):
-    """The values from `low` to `high`, both included: whole ones where both are whole; with `log` evenly in their
-    logarithm."""
+    """The values from `low` to `high`, inclusive: integers if both bounds are integers. With `log`, they are spread
+    evenly on a logarithmic scale."""
 
     low: int | float
     high: int | float
@@ -88,13 +89,13 @@ class Range(_Section):
         return self
 
     def __contains__(self, value: object) -> bool:
-        """Whether it is one of them."""
+        """Whether `value` lies in the range."""
         return isinstance(value, int | float) and self.low <= value <= self.high
 
 
-#: Kinds of component whose settings may be searched: the others say what is measured.
+#: Kinds of component whose settings may be searched; the others define what is measured.
 TUNABLE = ("pretext", "meta", "backbone")
-#: What a search tried: kind -> component -> setting -> a range, or a list of values.
+#: What a search tried: kind -> component -> setting -> a range or a list of values.
 Space = dict[
     Literal["pretext", "meta", "backbone"],
     dict[str, dict[str, Range | Annotated[list[str | bool | int | float], Field(min_length=1)]]],
@@ -102,11 +103,12 @@ Space = dict[
 
 
 class Tuned(_Section):
-    """The search behind some of the settings, as ``benchbench tune`` writes it: it enters the key and the records of
-    every training that uses one of them.
+    """The search that some settings come from, as written by ``benchbench tune``. It enters the key and the records of
+    every training that uses one of these settings.
 
-    `trials` were made on `method` under `budget` each; `best` is the criterion's highest value: the mean score on the
-    source's validation classes (``labelled-valid``), or minus the pretext's own loss there (``pretext-valid``).
+    Each of the `trials` trained `method` under `budget`. `best` is the highest value of the criterion: the mean score
+    on the source's validation classes (``labelled-valid``), or the negative of the pretext's own loss on them
+    (``pretext-valid``).
     """
 
     criterion: Literal["labelled-valid", "pretext-valid"]
@@ -119,7 +121,7 @@ class Tuned(_Section):
     space: Space
 
     def tried(self, refs: Iterable[ComponentRef]) -> list[tuple[ComponentRef, str, Range | list[Any]]]:
-        """Which settings of some components it searched, and in what."""
+        """The settings of the given components that it searched, each with the values it tried."""
         return [
             (ref, setting, tried)
             for ref in refs
@@ -132,8 +134,8 @@ class Tuned(_Section):
 class Matrix(_Section):
     """A whole matrix file; see ``tasks/matrices`` for examples.
 
-    Files are named after `name`, so it holds no slash and begins with no dot. `missing` says what happens where a
-    dataset's files are not there: an ``error``, or ``skip`` it, listing what to put where.
+    Files are named after `name`, so it must not contain a slash or begin with a dot. `missing` says what to do if a
+    dataset's files are missing: raise an ``error``, or ``skip`` the dataset and list what to put where.
     """
 
     name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")] = "matrix"
@@ -153,7 +155,7 @@ class Matrix(_Section):
     tuned: list[Tuned] = []
 
     def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
-        """Budget, episodes, optimisation and selection for one point of the axes, ``[[when]]`` rules applied."""
+        """Budget, episodes, optimisation and selection for one point of the axes, with ``[[when]]`` rules applied."""
         episodes, training = self.episodes.model_dump(), self.training.model_dump()
         for rule in self.when:
             if matches({k: v for k, v in rule.items() if k in AXES}, point):
@@ -170,17 +172,17 @@ class Matrix(_Section):
 
 
 def _neutral(episodes: dict[str, Any]) -> dict[str, Any]:
-    """Without a setting that came later, where it has the value that changes nothing: keys of before hold."""
+    """The settings without those added later that have their neutral value, so that older keys stay valid."""
     return {k: v for k, v in episodes.items() if (k, v) != ("sampler", "fixed")}
 
 
 def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
-    """Whether a rule's axes, each a name or a list of names, all hold at a point."""
+    """Whether a point satisfies all axes of a rule, each given as a name or a list of names."""
     return all(point.get(axis) in (names if isinstance(names, list) else [names]) for axis, names in rule.items())
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file holds. Raises BenchbenchError that names the file, and the line of a syntax error."""
+    """The content of a TOML file. Raises BenchbenchError naming the file and, for a syntax error, the line."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -192,7 +194,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Matrix:
     """The matrix in a TOML file, or a packaged one by name. `overrides` maps dotted keys to values.
 
-    Raises BenchbenchError that names file and key, with what was expected.
+    Raises BenchbenchError naming the file, the key and what was expected.
     """
     path = _find(str(name))
     content = read_toml(path)
@@ -201,7 +203,7 @@ def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Matrix:
-    """A matrix from plain values; `where` begins every message."""
+    """A matrix from plain values; every error message begins with `where`."""
     for key, value in (overrides or {}).items():
         _put(content, key, value)
     try:
@@ -252,7 +254,7 @@ def _check_rule(rule: Mapping[str, Any], section: str, where: str, allowed: tupl
 
 
 def explain(error: ValidationError) -> str:
-    """The first fault of a matrix, or of a part of one, in a line."""
+    """The first fault of a matrix, or of part of one, in one line."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)

@@ -1,4 +1,5 @@
-"""A matrix -> trainings and cells. Imports only the components that the matrix names; computes and writes nothing."""
+"""From a matrix to trainings and cells. Imports only the components the matrix names; computes and writes no
+results."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,13 +25,13 @@ from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedd
 from benchbench.training.learner import MetaLearner
 from benchbench.training.pretext import Pretext
 
-#: What every leaderboard is read against (matrix key ``floors``): an encoder that was never trained, and raw pixels.
+#: The baselines of every leaderboard (matrix key ``floors``): an encoder that was never trained, and raw pixels.
 FLOORS = (
     {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
     {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
 )
 
-#: What a regime asks of its pretext.
+#: The objectives that each regime needs its pretext to have.
 NEEDS = {
     "joint": frozenset({"plain"}),
     "pseudo": frozenset({"episodes"}),
@@ -45,8 +46,9 @@ Point = dict[str, str]
 
 @dataclass
 class Plan:
-    """What a matrix asks for. `dropped` are points without meaning and why; `broken` those whose plugin fails to
-    import; `unprepared` the datasets whose keys are not known yet; `missing` those left out, and where to put them."""
+    """What a matrix asks for. `dropped` lists meaningless points and why; `broken` the components whose plugin fails to
+    import; `unprepared` the datasets whose keys are not known yet; `missing` the datasets left out, and where to put
+    them."""
 
     matrix: Matrix
     trainings: list[Training] = field(default_factory=list)
@@ -59,8 +61,8 @@ class Plan:
 def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
     """The trainings and cells of a matrix, in the order of its axes.
 
-    `only` keeps the named values of an axis. With `prepare_data` datasets are prepared first; without, keys of
-    trainings on unprepared ones are provisional. Raises BenchbenchError for bad input.
+    `only` keeps the named values of an axis. With `prepare_data`, datasets are prepared first; without it, the keys of
+    trainings on unprepared datasets are provisional. Raises BenchbenchError for bad input.
     """
     return _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
 
@@ -126,7 +128,7 @@ class _Planner:
                 raise BenchbenchError(f"matrix {self.matrix.name!r}: no dataset of its axis {axis!r} is there:{why}")
 
     def _ref(self, kind: str, name: str) -> ComponentRef | None:
-        """The component with this matrix's settings, or None where its plugin is broken or its data are left out (both
+        """The component with this matrix's settings, or None if its plugin is broken or its data are left out (both
         reported once)."""
         if (kind, name) not in self.refs:
             offer = find(kind, name)
@@ -191,7 +193,8 @@ class _Planner:
             self.result.dropped.append((_label(point), reason))
 
     def _impossible(self, point: Point) -> str | None:
-        """Why a point has no meaning; empty where the reason is reported elsewhere or is only a default regime."""
+        """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
+        default regime."""
         refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
         refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
         protocol = self._protocol(point["protocol"]).load()
@@ -207,7 +210,7 @@ class _Planner:
         if lacking := protocol.requires - backbone.provides:
             return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
         if not pretext.objectives:
-            # Nothing is trained: one regime stands for all, whatever adapts afterwards.
+            # Nothing is trained, so one regime stands for all, whatever adapts afterwards.
             return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
         if not backbone.trainable:
             return f"backbone {point['backbone']} has nothing to train"
@@ -231,8 +234,8 @@ class _Planner:
     # Points -> trainings
 
     def _family(self, points: list[Point]) -> Family | None:
-        """What trainings of these points, which differ in target and protocol alone, share whatever their seed; None
-        where the combination has no meaning."""
+        """What the trainings of these points share across seeds, or None if the combination is meaningless. The points
+        differ only in target and protocol."""
         point = points[0]
         pretext, meta, backbone = (self._ref(a, point[a]) for a in ("pretext", "meta", "backbone"))
         source_ref = self._ref("dataset", point["source"])
@@ -280,8 +283,8 @@ class _Planner:
         )
 
     def _tuned(self, refs: list[ComponentRef]) -> list[dict[str, Any]]:
-        """The declared searches that settings of some components come from. Raises BenchbenchError where a setting has
-        a value that its search cannot have found."""
+        """The declared searches that settings of the given components come from. Raises BenchbenchError if a setting
+        has a value that its search cannot have found."""
         found = []
         for declared in self.matrix.tuned:
             searched = declared.tried(refs)
@@ -298,10 +301,10 @@ class _Planner:
     def _misfit(
         self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
     ) -> str | None:
-        """Construct the components as a training will, once a combination, so that what only constructors can refuse
-        is said before anything runs. Returns why the combination has no meaning.
+        """Construct the components as a training will, once per combination, so that anything only a constructor can
+        refuse is reported before anything runs. Returns why the combination is meaningless, or None if it is not.
 
-        Raises BenchbenchError where a constructor refuses its settings or the shape of the samples.
+        Raises BenchbenchError if a constructor refuses its settings or the shape of the samples.
         """
         sample = SampleSpec(source.dataset.modality, source.table.shape)
         place = f"{canonical(key_content(backbone))} {sample}"
@@ -328,7 +331,7 @@ class _Planner:
         except BenchbenchError as error:
             raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
         except Exception:
-            # A defect of a plugin is its trainings' failure and nobody else's: it is recorded when they run.
+            # A bug in a plugin must fail only the plugin's own trainings: it is recorded when they run.
             return None
         if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
             self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"

@@ -12,10 +12,10 @@ from benchbench.store.records import shown
 
 
 def load_protocol(name: str, settings: Mapping[str, Mapping[str, Any]]) -> ComponentRef:
-    """The protocol that `name` means. `settings` are a matrix's ``[settings.protocol]``: those of the component apply
-    beneath a preset's own, those of the preset's name above.
+    """The protocol called `name`. `settings` is a matrix's ``[settings.protocol]``: a preset's own settings override
+    those given for its component, and are overridden by those given for the preset's name.
 
-    Raises BenchbenchError for an unknown name, and for a protocol whose tables would call the worst method the best.
+    Raises BenchbenchError for an unknown name, and for a protocol whose tables would rank the worst method first.
     """
     ref = _named(name, settings)
     metrics: Mapping[str, str] = ref.load().metrics

@@ -1,4 +1,4 @@
-"""What is done with finished records: submit, merge, export, prune, audit, compare.
+"""Working with finished records: submit, merge, export, prune, audit, compare.
 
-Of these only `audit`, and what `submissions` computes again, import torch; each does so when it is called.
+Of these only `audit`, and what `submissions` recomputes, import torch, and only when they are called.
 """

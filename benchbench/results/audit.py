@@ -1,8 +1,8 @@
-"""Committed records, trained again from nothing. Imports torch.
+"""Retrains committed records from scratch. Imports torch.
 
-Tables follow from records, and that is proven elsewhere; this proves the records. What a record holds must suffice:
-its content becomes a matrix of one cell, the matrix is planned, its keys must be the record's, it is trained in a
-store of its own, and its scores must be the record's.
+That tables follow from records is proven elsewhere; this proves the records. What a record holds must suffice: its
+content becomes a matrix of one cell, the matrix is planned, its keys must be the record's, it is trained in a store of
+its own, and its scores must be the record's.
 """
 
 import hashlib
@@ -24,17 +24,17 @@ from benchbench.store.content import COMPONENTS
 from benchbench.store.records import Record
 from benchbench.training.chain import Training
 
-#: Percentage points by which a mean may differ where torch, machine or device is not the record's. Sums in another
-#: order change the last digit of a weight, training amplifies it, and some queries near a boundary change sides.
+#: Percentage points by which a mean may differ if torch, machine or device differs from the record's. Summing in
+#: another order changes the last digit of a weight, training amplifies it, and some borderline queries change class.
 TOLERANCE = 2.0
-#: Of an environment: where all are equal the same bits are expected.
+#: Fields of an environment: if all are equal, identical bits are expected.
 PLATFORM = ("torch", "machine", "device")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one record: `same` scores to the last episode, means `near` each other, `different`, or
-    `unavailable` where its plugins or data are not here. `detail` says it in words."""
+    """The result for one record: the `same` scores down to the last episode, means `near` each other, `different`, or
+    `unavailable` if its plugins or data are not here. `detail` says it in words."""
 
     record: Record
     state: Literal["same", "near", "different", "unavailable"]
@@ -42,8 +42,8 @@ class Verdict:
 
 
 def sample(records: Iterable[Record], seed: int) -> list[Record]:
-    """The scored records in a random order that depends on `seed` and their keys alone: a record that is added
-    elsewhere moves no other."""
+    """The scored records in a random order that depends only on `seed` and their keys, so adding a record moves no
+    other."""
     scored = [r for r in records if r.status == "ok"]
     return sorted(scored, key=lambda r: hashlib.sha256(f"{seed}/{r.key}".encode()).hexdigest())
 
@@ -56,10 +56,10 @@ def audit(
     tolerance: float | None = None,
     report: Callable[[Verdict], None] = lambda _: None,
 ) -> list[Verdict]:
-    """Repeat `count` randomly chosen records; those whose plugins or data are not here are passed over, and named.
+    """Repeat `count` randomly chosen records; those whose plugins or data are not here are skipped and named.
 
-    Scores must be equal where torch, machine and device are the record's; elsewhere means may differ by `TOLERANCE`
-    percentage points. A `tolerance` that is given holds everywhere.
+    Scores must be equal if torch, machine and device match the record's; otherwise means may differ by `TOLERANCE`
+    percentage points. A `tolerance` that is given applies in both cases.
     """
     verdicts: list[Verdict] = []
     with TemporaryDirectory(prefix="benchbench-audit-") as store:
@@ -99,8 +99,8 @@ def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
 def matrix_of(record: Record) -> Matrix:
     """The matrix of one cell that a record's content describes.
 
-    Raises BenchbenchError where the record does not hold what is needed: a floor lacks its source's settings (only
-    its image shape matters), and a protocol is known by its name, which must be a component's or a preset's here.
+    Raises BenchbenchError if the record does not hold what is needed, or if its protocol's name is neither a
+    component's nor a preset's here. A floor lacks its source's settings, of which only the image shape matters.
     """
     content, recipe = record.content, record.content.get("recipe", {})
     needed = {"pretext", "learner", "backbone", "target", "protocol"} - content.keys()
@@ -140,8 +140,8 @@ def matrix_of(record: Record) -> Matrix:
 
 
 def _written(settings: Any) -> Any:
-    """Settings as a matrix writes them: a component that they name by its name and settings, not by its revision, so
-    that the installed one is used."""
+    """Settings as a matrix writes them: a component inside them is given by its name and settings, without its
+    revision, so that the installed one is used."""
     if isinstance(settings, list):
         return [_written(item) for item in settings]
     if not isinstance(settings, dict):
@@ -152,7 +152,8 @@ def _written(settings: Any) -> Any:
 
 
 def _missing_plugin(record: Record) -> str | None:
-    """Why a component that a record names cannot be had here; what it does not name is found when it is planned."""
+    """Why a component that a record names is not available here, or None. Those it does not name are found in
+    planning."""
     for field, kind in COMPONENTS.items():
         if name := record.content.get(field, {}).get("name"):
             try:
@@ -163,7 +164,7 @@ def _missing_plugin(record: Record) -> str | None:
 
 
 def _changes(record: Record, training: Training) -> str:
-    """In what the training and cell that were planned are not the record's; empty where they are."""
+    """How the planned training and cell differ from the record's; empty if they do not."""
     cell = training.cells[0]
     planned = {**training.content, "recipe": training.recipe}
     planned |= {"target": _of(cell.target), "protocol": _of(cell.component)}

@@ -1,6 +1,6 @@
-"""Two sets of scores against each other: results folders, revisions of one in git, or methods within one.
+"""Compares two sets of scores: results folders, revisions of one in git, or methods within one.
 
-Only what was scored on the same test episodes is compared, as pairs; Holm's correction is over all rows of a table.
+Only scores on the same test episodes are compared, in pairs; Holm's correction covers all rows of a table.
 """
 
 import io
@@ -21,7 +21,7 @@ from benchbench.results.consistency import settings_digits
 from benchbench.results.merge import whole_records
 from benchbench.store.records import Method, Record, shown
 
-#: What is compared, target, protocol.
+#: (what is compared, target, protocol)
 Place = tuple[str, str, str]
 #: The records of one side.
 Cells = Mapping[Place, list[Record]]
@@ -40,7 +40,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` where B differs significantly, else ``no difference``."""
+        """``better`` or ``worse`` if B differs significantly, else ``no difference``."""
         if not self.difference.significant:
             return "no difference"
         return "better" if self.difference.mean > 0 else "worse"
@@ -52,8 +52,8 @@ class Comparison:
 
 @dataclass
 class Comparisons:
-    """All rows; `refused` are cells that both have but that cannot be compared, with the reason; `lost` those that A
-    has a score for and whose training failed in B; `alone` counts cells that only A, and only B, has."""
+    """All rows. `refused` lists cells that both sides have but that cannot be compared, with the reason; `lost` those
+    that A has a score for and whose training failed in B; `alone` counts the cells that only A has, and only B."""
 
     rows: list[Comparison] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Comparisons:
 def load(source: str) -> list[Record]:
     """The records of a results folder, or of ``REV:path`` in the git repository around the working folder.
 
-    Raises BenchbenchError where there is neither, and for unreadable records.
+    Raises BenchbenchError if there is neither, or a record is unreadable.
     """
     if Path(source).exists():
         return whole_records(Path(source))
@@ -89,9 +89,9 @@ def _git(*arguments: str) -> bytes:
 
 
 def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
-    """Every method of `a` with the same method of `b`, on each target and protocol that both have.
+    """Compare every method of `a` with the same method of `b`, on each target and protocol that both have.
 
-    Raises BenchbenchError where nothing can be compared.
+    Raises BenchbenchError if nothing can be compared.
     """
 
     def place(record: Record) -> Place:
@@ -108,11 +108,11 @@ def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
 
 
 def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
-    """Two methods of one folder, on each backbone, source, target and protocol that both have.
+    """Compare two methods of one folder, on each backbone, source, target and protocol that both have.
 
-    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. Where one
-    has several settings each of them is a row. Raises BenchbenchError for a method that is not there, and where nothing
-    can be compared.
+    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. If a method
+    has several settings, each of them gets its own row. Raises BenchbenchError for a method without records, or if
+    nothing can be compared.
     """
     records = list(records)
 
@@ -160,7 +160,7 @@ def _compare(first: Cells, second: Cells) -> Comparisons:
 
 
 def _cells(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
-    """The records of both sides by place. A place that one side fills with several settings is split by settings."""
+    """The records of both sides by place. A place where one side has several settings is split by settings."""
     sides = (list(a), list(b))
     crowded = {where for side in sides for (where, _), n in Counter((place(r), r.seed) for r in side).items() if n > 1}
     found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
@@ -174,8 +174,8 @@ def _cells(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], P
 
 
 def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
-    """The records of two methods by place. A place that either fills with several settings is there once for each
-    setting of the one with each of the other."""
+    """The records of two methods by place. A place where either has several settings appears once for each pair of
+    one's settings with the other's."""
     sides: tuple[dict[Place, dict[str, list[Record]]], ...] = (
         defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list)),
     )  # fmt: skip
@@ -206,7 +206,7 @@ def _scored(cell: list[Record]) -> dict[int, Record]:
 
 
 def _row(where: Place, a: Mapping[int, Record], b: Mapping[int, Record]) -> Comparison:
-    # The seeds that both have are paired; where there are none, all count.
+    # The seeds that both have are paired; if there are none, all count.
     shared = a.keys() & b.keys()
     a, b = ({s: side[s] for s in sorted(shared or side)} for side in (a, b))
     if len({_episodes(r) for r in (*a.values(), *b.values())}) > 1:
@@ -223,6 +223,6 @@ def _row(where: Place, a: Mapping[int, Record], b: Mapping[int, Record]) -> Comp
 
 
 def _episodes(record: Record) -> str:
-    """What was scored; a protocol without episodes scores all of its target."""
+    """Identifies what was scored; a protocol without episodes scores its whole target."""
     target, protocol = record.content.get("target", {}), record.content.get("protocol", {})
     return record.episodes_hash or canonical([target.get("fingerprint"), protocol])

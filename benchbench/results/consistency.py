@@ -1,7 +1,7 @@
 """What a record's `content` must hold, and the keys that follow from it.
 
-A record is found by hashes of its settings. Whoever writes scores under a key that his settings do not give, has
-changed one of the two; so both keys are computed again from the content alone, by `benchbench.planning.identity`.
+A record is found by hashes of its settings. If its scores are stored under a key that its settings do not give, one of
+the two was changed; so both keys are recomputed from the content alone, by `benchbench.planning.identity`.
 """
 
 from functools import cache
@@ -32,7 +32,7 @@ class _Data(_Component):
 
 
 class _Recipe(BaseModel):
-    """Every setting is written out, so that a later default changes no record's meaning."""
+    """Every setting is written out, so that a default added or changed later does not change a record's meaning."""
 
     budget: dict[str, int]
     episodes: dict[str, int | str]
@@ -48,7 +48,7 @@ class _Recipe(BaseModel):
         return training
 
 
-#: What is expected of a field that holds more than a component, or none.
+#: What is expected of a field that holds more than a component, or no component.
 _TYPES: dict[str, Any] = {
     "source": _Data,
     "sample": list[int],
@@ -61,7 +61,7 @@ _TYPES: dict[str, Any] = {
 
 @cache
 def _model(floor: bool) -> type[BaseModel]:
-    """What a content must hold; keys that a component writes beside these are its own business."""
+    """What a content must hold; a component may write further keys beside these."""
     fields: dict[str, Any] = {
         name: (_TYPES.get(name, _Component), [] if name == "tuned" else ...)
         for name, field in FIELDS.items()
@@ -71,14 +71,14 @@ def _model(floor: bool) -> type[BaseModel]:
 
 
 class _AsWritten(ComponentRef):
-    """A component as a record holds it: its settings are those that entered the key, so its code is not needed."""
+    """A component as a record holds it. Its settings are those that entered the key, so its code is not needed."""
 
     def load(self) -> type:
         return object
 
 
 def content_faults(record: Record) -> list[str]:
-    """What a record's content lacks, or says otherwise than the record's own fields. Empty where all is well."""
+    """What a record's content lacks, or where it contradicts the record's own fields. Empty if all is well."""
     content = record.content
     try:
         _model(record.flags.floor).model_validate(content)
@@ -111,7 +111,7 @@ def content_faults(record: Record) -> list[str]:
 def key_faults(record: Record) -> tuple[list[str], list[str]]:
     """Keys that do not follow from the content, and what could not be recomputed and why: (faults, notes).
 
-    Asks for a content without faults.
+    Requires a content without faults.
     """
     faults, notes = [], []
     if training_key(record.content) != record.training_key:
@@ -134,7 +134,8 @@ def key_faults(record: Record) -> tuple[list[str], list[str]]:
 def stage_keys(record: Record) -> list[str]:
     """The keys of the stages that a record's content describes.
 
-    Raises BenchbenchError where a labelled stage is not written in the record and its pretext is not installed.
+    Raises BenchbenchError for an unknown regime, or if the regime has a labelled stage, whose pretext the record does
+    not hold, and that pretext is not installed.
     """
     if record.flags.floor:
         return []
@@ -149,17 +150,17 @@ def stage_keys(record: Record) -> list[str]:
 
 
 def _protocol(record: Record) -> dict[str, Any]:
-    """What of a record's protocol enters its key."""
+    """The part of a record's protocol that enters its key."""
     try:
         return key_content(ComponentRef(kind="protocol", **record.content["protocol"]))
     except BenchbenchError:
-        # Not installed here: which of its settings are neutral is then unknown, most have none.
+        # Not installed here, so it is unknown which of its settings are neutral; most protocols have none.
         return record.content["protocol"]
 
 
 def settings_of(record: Record) -> tuple[str, dict[str, int]]:
-    """What was trained and scored, as text that is equal for records that differ in revisions alone, and these
-    revisions by place."""
+    """What was trained and scored, as text that is equal for records that differ only in revisions, and these revisions
+    by place."""
     revisions: dict[str, int] = {}
     settings = _without_revisions(record.content, revisions)
     names = [record.source, record.target, record.protocol, record.method.regime, record.seed]
@@ -167,7 +168,7 @@ def settings_of(record: Record) -> tuple[str, dict[str, int]]:
 
 
 def settings_digits(record: Record, *without: str) -> str:
-    """Six digits of the key of a record's settings, revisions left out as well as the parts of its content named."""
+    """Six digits of the key of a record's settings, leaving out revisions and the named parts of its content."""
     return content_key(_without_revisions({k: v for k, v in record.content.items() if k not in without}, {}))[:6]
 
 

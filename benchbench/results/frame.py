@@ -1,4 +1,4 @@
-"""Records as one flat table, a row a record and metric, for other programs."""
+"""Records as one flat table for other programs, one row per record and metric."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,8 +14,8 @@ from benchbench.store.records import Record
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a record and metric; a failed record has one row without a metric. `values` are as recorded (counts
-    where there is a denominator), `mean` and `ci95` fractions; `content` is JSON."""
+    """One row per record and metric; a failed record has one row without a metric. `values` are as recorded (counts if
+    there is a denominator), `mean` and `ci95` are fractions; `content` is JSON."""
     return pd.DataFrame([row for record in records for row in _rows(record)])
 
 
@@ -56,13 +56,13 @@ def _rows(record: Record) -> list[dict[str, Any]]:
 
 
 def write_csv(records: Iterable[Record], path: Path) -> None:
-    """Write the table without the single values, which no cell of a CSV can hold."""
+    """Write the table without the individual values, which a CSV cell cannot hold."""
     table = frame(records).drop(columns="values", errors="ignore")
     atomic_write(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:
-    """Write the table with every value. Raises BenchbenchError where pyarrow is not installed."""
+    """Write the table with every value. Raises BenchbenchError if pyarrow is not installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError:

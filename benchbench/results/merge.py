@@ -1,4 +1,4 @@
-"""Several results folders into one."""
+"""Merging several results folders into one."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from benchbench.store.records import Record, differences
 
 
 def whole_records(results: Path) -> list[Record]:
-    """All records of a folder that is to be rewritten or proven.
+    """All records of a folder that is to be rewritten or verified.
 
-    Raises BenchbenchError where a line is unreadable: to leave it out would lose it, or prove less than is said.
+    Raises BenchbenchError if a line is unreadable: leaving it out would lose it, or verify less than claimed.
     """
     records, problems = read_records(results)
     if problems:
@@ -21,7 +21,7 @@ def whole_records(results: Path) -> list[Record]:
 
 
 def write_records(records: Iterable[Record], results: Path) -> None:
-    """Add `records` to a results folder, each file of a training replaced atomically."""
+    """Add `records` to a results folder, replacing the file of each training atomically."""
     trainings: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         trainings[record.training_key].append(record)
@@ -31,10 +31,10 @@ def write_records(records: Iterable[Record], results: Path) -> None:
 
 
 def merge(folders: Iterable[Path], into: Path) -> tuple[list[Record], list[str]]:
-    """Write the records of all `folders`, and those that `into` holds, into `into`: (records, conflicts).
+    """Write the records of all `folders` into `into`, along with those it already holds; returns (records, conflicts).
 
-    Of two equal records of one key the first stays, but one of ours before an external one, and one that is ok before
-    a failed one. With a conflict (one key, two outcomes) nothing is written.
+    Of two records with the same key the first is kept, except that our own is preferred to an external one, and an ok
+    one to a failed one. If there is a conflict (one key, two outcomes), nothing is written.
     """
     sources = [into, *folders] if into.exists() else list(folders)
     merged: dict[str, tuple[Path, Record]] = {}

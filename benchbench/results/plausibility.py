@@ -1,4 +1,4 @@
-"""Whether a record's numbers can be true: what every reader can check without training anything."""
+"""Whether a record's numbers can be true, as far as any reader can check without training anything."""
 
 import math
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from benchbench.store.records import Metric, Record, Summary
 
 #: Metrics that are fractions, whatever they are counted in.
 FRACTIONS = {"accuracy"}
-#: Summaries are sums of floats: another order of summation may end in other last digits.
+#: Summaries are sums of floats: a different order of summation may change the last digits.
 ROUNDING = 1e-9
 
 
 def number_faults(record: Record) -> list[str]:
-    """Every number of a record that cannot be true. Empty where all are plausible."""
+    """The numbers in a record that cannot be true. Empty if all are plausible."""
     faults = [f"{where} is not finite" for where, v in _numbers(record.model_dump()) if not math.isfinite(v)]
     if faults:
         return faults
@@ -49,7 +49,8 @@ def _scored(record: Record) -> list[str]:
 
 
 def _took_one_step(curve: list[dict[str, float]]) -> bool:
-    """Whether some stage took the one step that each takes, which may be larger than its share of a small budget."""
+    """Whether some stage took only the one step that every stage takes, which may exceed its share of a small
+    budget."""
     steps = [point.get("step", 0.0) for point in curve]
     return any(last == 1 and following <= 1 for last, following in pairwise([*steps, 0.0]))
 
@@ -78,7 +79,7 @@ def _summary(name: str, metric: Metric, given: Summary) -> Iterator[str]:
 
 
 def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
-    """Every float below a value, with its place."""
+    """Every float inside a value, with its place."""
     if isinstance(value, float):
         yield where, value
     elif isinstance(value, (dict, list)):

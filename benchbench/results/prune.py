@@ -1,4 +1,4 @@
-"""Which records of a results folder say nothing any more."""
+"""Finds and drops the outdated records of a results folder."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
@@ -15,8 +15,8 @@ from benchbench.store.records import Record, parse_record
 
 
 def outdated(records: Iterable[Record], *, installed: bool = False) -> dict[str, str]:
-    """Key -> reason of the records that failed, or that a record of a newer revision replaces. With `installed`, of
-    those too whose components are installed at another revision; that imports the components, and so torch."""
+    """Key -> reason for the records that failed, or that a record of a newer revision replaces. With `installed`, also
+    for those whose components are installed at another revision; this imports the components, and so torch."""
     records = list(records)
     found = {r.key: f"failed: {r.reason}" for r in records if r.status == "failed"}
     places: dict[str, list[tuple[Record, dict[str, int]]]] = defaultdict(list)
@@ -36,7 +36,7 @@ def outdated(records: Iterable[Record], *, installed: bool = False) -> dict[str,
 
 
 def prune(results: Path, *, installed: bool = False, dry_run: bool = False) -> dict[str, tuple[Record, str]]:
-    """Drop the outdated records of `results`: key -> record and reason. With `dry_run` only say which."""
+    """Drop the outdated records of `results`; returns key -> (record, reason). With `dry_run` nothing is dropped."""
     records = {r.key: r for r in whole_records(results)}
     reasons = outdated(records.values(), installed=installed)
     if reasons and not dry_run:
@@ -46,7 +46,7 @@ def prune(results: Path, *, installed: bool = False, dry_run: bool = False) -> d
 
 
 def _rewrite(path: Path, drop: Container[str]) -> None:
-    """Drop records from a file; one that holds no other goes with them."""
+    """Drop records from a file, and the file itself if none are left."""
     lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
     kept = [line for line in lines if parse_record(line).key not in drop]
     if not kept:
@@ -67,7 +67,7 @@ def _other_revision(record: Record) -> str | None:
 
 
 def _components(content: Any, key: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(place, kind, component) of every component in a content, those that settings name too."""
+    """(place, kind, component) of every component in a content, including those that settings name."""
     if isinstance(content, list):
         for item in content:
             yield from _components(item, key)

@@ -1,4 +1,4 @@
-"""What a record's installed components can say of it again: its test episodes and whether it read labels.
+"""What installed components can recompute about a record: its test episodes and whether it read labels.
 
 Imports torch. Nothing is trained.
 """
@@ -22,7 +22,7 @@ from benchbench.training.chain import LABELLED_REGIMES, uses_labels
 
 
 class _Blank:
-    """Stands for a trained encoder where only the episodes matter: it answers every query with the first class."""
+    """Stands in for a trained encoder when only the episodes matter: it answers every query with the first class."""
 
     def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
         """Zeros (B, Q, ways)."""
@@ -30,13 +30,13 @@ class _Blank:
 
 
 class Recomputed:
-    """Checks records against the components that are installed and the data that are at hand."""
+    """Checks records against the installed components and the data at hand."""
 
     def __init__(self) -> None:
         self._episodes: dict[str, tuple[str | None, dict[str, Scores]]] = {}
 
     def faults(self, record: Record) -> tuple[list[str], list[str]]:
-        """What is recorded otherwise than recomputed, and what could not be recomputed and why: (faults, notes)."""
+        """Where a record differs from what is recomputed, and what could not be recomputed and why: (faults, notes)."""
         faults, notes = [], []
         for check in (self._check_labels, self._check_episodes):
             try:
@@ -77,7 +77,7 @@ class Recomputed:
 
 
 def _episodes(target: dict[str, Any], protocol: dict[str, Any]) -> tuple[str | None, dict[str, Scores]]:
-    """Hash of the fixed episodes, and scores of a blank learner, whose shape every learner's have."""
+    """The hash of the fixed episodes, and a blank learner's scores, which have the same shape as every learner's."""
     data = prepare(_installed("dataset", target))
     if data.fingerprint != target["fingerprint"]:
         raise BenchbenchError(f"it was scored on another version of the data than {data.name} is here")
@@ -91,7 +91,7 @@ def _episodes(target: dict[str, Any], protocol: dict[str, Any]) -> tuple[str | N
 
 
 def _installed(kind: str, content: dict[str, Any]) -> ComponentRef:
-    """The component of a record's content. Raises BenchbenchError where it, or this revision, is not installed."""
+    """The component in a record's content. Raises BenchbenchError if it is not installed at the recorded revision."""
     ref = ComponentRef(kind=kind, **content)
     revision = getattr(find(kind, ref.name).load(), "revision", 1)
     if revision != ref.revision:

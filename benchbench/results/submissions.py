@@ -1,4 +1,4 @@
-"""Third-party record files: checked for all that can be checked without training, then taken in, marked external."""
+"""Third-party record files: checked as far as possible without training, then added, marked external."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ from benchbench.store.records import Record, differences, parse_record
 
 @dataclass
 class Submission:
-    """What became of record files: the records that pass, why others are `refused`, and what a reader should know."""
+    """The result of checking record files: the records that pass, why others are `refused`, and `notes` for the
+    reader."""
 
     accepted: list[Record] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -22,9 +23,9 @@ class Submission:
 
 
 def submit(paths: Iterable[Path], results: Path) -> Submission:
-    """Check the records in `paths` (files, or folders of .jsonl files) and add them to `results` where all pass.
+    """Check the records in `paths` (files, or folders of .jsonl files) and add them to `results` if all pass.
 
-    Where one is refused nothing is written. Raises BenchbenchError for a path that holds no records.
+    If any is refused, nothing is written. Raises BenchbenchError for a path that holds no records.
     """
     submission = examine(paths, results)
     if not submission.refused:
@@ -33,7 +34,7 @@ def submit(paths: Iterable[Path], results: Path) -> Submission:
 
 
 def examine(paths: Iterable[Path], results: Path) -> Submission:
-    """Check the records in `paths`, and against those that `results` holds; write nothing. Imports torch."""
+    """Check the records in `paths`, also against those in `results`, and write nothing. Imports torch."""
     from benchbench.results.recompute import Recomputed
 
     held = whole_records(results) if results.exists() else []
@@ -67,7 +68,7 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
 
 
 def _lines(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    """Each line of each file with where it stands."""
+    """Each line of each file, with its location."""
     for path in paths:
         files = [path] if path.is_file() else sorted(path.rglob("*.jsonl"))
         if not files:
@@ -77,7 +78,7 @@ def _lines(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
                 text = file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise BenchbenchError(f"{file}: cannot be read: {error}") from None
-            # Split at line feeds alone: names may hold what Unicode calls a line separator.
+            # Split only at line feeds: names may contain Unicode line separators.
             for number, line in enumerate(text.split("\n"), 1):
                 if line.strip():
                     yield f"{file}:{number}", line

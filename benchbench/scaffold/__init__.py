@@ -13,7 +13,7 @@ KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PREFIX = "benchbench-"
 
-#: Where each template goes in the distribution; `$module` and the like are filled in here too.
+#: Where each template goes in the distribution; `$module` and similar are filled in here too.
 FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
@@ -63,10 +63,10 @@ def _template(name: str) -> str:
 
 
 def _words(name: str, kind: str) -> dict[str, str]:
-    """What templates are filled with."""
+    """The values that templates are filled with."""
     cls = "".join(word.capitalize() for word in name.split("-"))
     if re.search(rf"\b{cls}\b", _template(f"{kind}.py")):
-        # It would hide what the module imports.
+        # The class would hide a name that the module imports.
         cls += kind.capitalize()
     return {
         "name": name,

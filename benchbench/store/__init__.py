@@ -1,1 +1,1 @@
-"""What lies on disk of results: records, checkpoints, plans, and the index over them."""
+"""What a results folder holds on disk: records, checkpoints, plans, and an index of the records."""

@@ -1,4 +1,4 @@
-"""What a store says of its cells without their scores, and an index of it, so that no record is read twice."""
+"""Records without their scores, and an index of them, so that no record is read twice."""
 
 import os
 import time
@@ -12,11 +12,12 @@ from benchbench.errors import StorageError
 from benchbench.store.files import atomic_write, decoded_lines, gather, record_files
 from benchbench.store.records import Method
 
-#: Raised when `Brief` changes: an index of another version is none.
+#: Incremented when `Brief` changes: an index of another version is ignored.
 VERSION = 1
-#: Files that are read again and again rather than written into an index.
+#: Up to this many new files are reread each time rather than written into an index.
 FEW = 64
-#: Seconds that a file must be old: a clock's steps are coarse, and within one a file may be replaced unseen.
+#: Age in seconds that a file must reach to be indexed: clocks tick coarsely, and a file replaced within one tick would
+#: go unnoticed.
 SETTLED = 2.0
 
 
@@ -26,7 +27,7 @@ class _Timing(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """All that is decoded of a record's line."""
+    """The part of a record's line that is decoded."""
 
     key: str
     training_key: str
@@ -50,9 +51,9 @@ class Brief(msgspec.Struct, array_like=True, gc=False):
     reason: str | None = None
 
 
-#: What tells a file that was replaced: time of its last change in nanoseconds, bytes, inode.
+#: Tells whether a file was replaced: modification time in nanoseconds, size in bytes, inode.
 State = tuple[int, int, int]
-#: The briefs of a file, each with the number of its line.
+#: The briefs of a file, each with its line number.
 Lines = list[tuple[int, Brief]]
 
 
@@ -77,29 +78,30 @@ def _state(file: str | Path) -> State:
 
 
 def _recent(results: Path) -> Path:
-    # Not .jsonl, as records are.
+    # Not .jsonl, the suffix of record files.
     return results / "index" / f"recent-{VERSION}.lines"
 
 
 def remember(results: Path, file: Path) -> None:
-    """Note for the index a file of records that was just written. What cannot be noted is read when it is asked for."""
-    # No need to settle: a file that replaces it is noted in turn, and the last line of a state counts.
+    """Note a record file that was just written, for the index. A file that cannot be noted is read when it is
+    needed."""
+    # No need to settle: a file that replaces this one is noted in turn, and the last line for a state counts.
     with suppress(OSError):
         state = _state(file)
         lines, problems = decoded_lines(str(file), _brief)
         recent = _recent(results)
         recent.parent.mkdir(exist_ok=True)
-        # In one piece, as other runs on the store write theirs.
+        # In a single write, since other runs on the store append here too.
         with open(recent, "ab", buffering=0) as out:
             if not problems:
                 out.write(msgspec.json.encode((state, lines)) + b"\n")
 
 
 class _Indexed:
-    """Reads files of records, those that did not change since they were indexed from the index alone.
+    """Reads record files; those unchanged since they were indexed come from the index alone.
 
     A record file is replaced, never edited, so its state tells whether it is the one that was read. The index only
-    saves time: whoever decides what is to be done reads the records themselves.
+    saves time: code that decides what is to be done reads the records themselves.
     """
 
     def __init__(self, results: Path):
@@ -113,14 +115,14 @@ class _Indexed:
                 self.known = dict(held.files)
         with suppress(OSError):
             for line in self.recent.read_bytes().splitlines():
-                # Half a line of a run that was killed.
+                # A run that was killed may have left half a line.
                 with suppress(ValueError):
                     state, lines = _noted.decode(line)
                     self.known[state] = lines
                 self.new += 1
 
     def __call__(self, file: str) -> tuple[Lines, list[str]]:
-        """`benchbench.store.files.decoded_lines` of a file."""
+        """The result of `benchbench.store.files.decoded_lines` for a file."""
         state = _state(file)
         problems: list[str] = []
         if (lines := self.known.get(state)) is None:
@@ -131,7 +133,7 @@ class _Indexed:
         return lines, problems
 
     def save(self) -> None:
-        """Write the index where much is new; not at all where the store cannot be written."""
+        """Write the index if much is new; do nothing if the store cannot be written."""
         if self.new > FEW:
             with suppress(OSError, StorageError):
                 atomic_write(self.path, msgspec.msgpack.encode(_Index(VERSION, self.files)), durable=False)
@@ -139,8 +141,8 @@ class _Indexed:
 
 
 def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:
-    """The records of a results folder, one a key, and one message for each unreadable line. Leaves an index of them
-    behind where there are many."""
+    """The records of a results folder, one per key, and one message per unreadable line or conflict. Writes an index of
+    them if there are many."""
     if not (results / "records").is_dir():
         return [], []
     read = _Indexed(results)
@@ -150,18 +152,18 @@ def read_briefs(results: Path) -> tuple[list[Brief], list[str]]:
 
 
 def each_brief(results: Path) -> Iterator[Brief]:
-    """The readable records of a results folder, one after another: those of a large one take a lot of memory. Where
-    two have one key both come."""
+    """The readable records of a results folder, one at a time, since those of a large folder take a lot of memory.
+    Records that share a key are all included."""
     for file in record_files(results / "records"):
         for _, brief in decoded_lines(file, _brief)[0]:
             yield brief
 
 
 def seconds_of(briefs: Iterable[Brief]) -> dict[str, float]:
-    """Training key -> seconds that it and its evaluations took, of trainings that are scored."""
+    """Training key -> seconds that it and its evaluations took, for trainings that are scored."""
     found: dict[str, float] = {}
     for r in briefs:
         if r.status == "ok":
-            # Every record of a training holds the seconds of its whole training.
+            # Every record of a training holds the seconds of the whole training.
             found[r.training_key] = found.get(r.training_key, r.train_seconds) + r.evaluation_seconds
     return found

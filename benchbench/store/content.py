@@ -1,20 +1,20 @@
-"""What a record's `content` holds, listed once: who writes, verifies or groups records asks here."""
+"""The fields of a record's `content`, listed once for all code that writes, verifies or groups records."""
 
 from typing import Literal, NamedTuple
 
-#: Whose a field is: the ``method``'s (which a leaderboard's row stands for), one ``seed``'s, one ``cell``'s; or it is
-#: ``found``, known only once a cell was scored.
+#: What a field belongs to: the ``method`` (which a leaderboard row stands for), one ``seed`` or one ``cell``; or it is
+#: ``found``, known only once a cell has been scored.
 Scope = Literal["method", "seed", "cell", "found"]
 
 
 class Field(NamedTuple):
-    """A field of a content, and the kind of component that it holds, where it holds one."""
+    """A field of a record's content, and the kind of component it holds, if any."""
 
     scope: Scope
     kind: str | None = None
 
 
-#: A floor has `sample`, the shape of one, where others have the `source` that they were trained on.
+#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on.
 FIELDS: dict[str, Field] = {
     "pretext": Field("method", "pretext"),
     "learner": Field("method", "meta"),
@@ -36,7 +36,7 @@ FIELDS: dict[str, Field] = {
 }
 #: Field -> kind of the component in it.
 COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items() if field.kind}
-#: What follows from the rest, or is known only once it was scored.
+#: Fields that follow from the rest, or are known only after scoring.
 DERIVED = frozenset({"stages", *(name for name, field in FIELDS.items() if field.scope == "found")})
-#: What tells no two methods apart.
+#: Fields that do not distinguish methods.
 NOT_OF_METHOD = frozenset(name for name, field in FIELDS.items() if field.scope != "method")

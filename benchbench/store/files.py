@@ -18,17 +18,17 @@ from benchbench.errors import BenchbenchError, StorageError
 from benchbench.keys import canonical
 from benchbench.store.records import CIRCUMSTANCES, Record, differences, parse_record, sorted_json
 
-#: Seconds without a heartbeat after which a lease of another machine is nobody's. One of this machine is, as soon as
-#: its process is gone.
+#: Seconds without a heartbeat after which a lease held on another machine has expired. One held on this machine expires
+#: as soon as its process is gone.
 LEASE = 60.0
 #: The names of temporary files, as `_replace` makes them.
 _TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}")
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `content` so that a reader, or a crash at any point, sees the old or the new whole. What need
-    not outlive a power cut is not `durable`, and costs no wait for the disk. Raises StorageError, and leaves the old
-    whole, where it cannot be written."""
+    """Replace `path` with `content` so that a reader, or a crash at any point, sees the whole old file or the whole new
+    one. Content that need not survive a power cut is not `durable`, which saves waiting for the disk. Raises
+    StorageError, leaving the old file whole, if it cannot be written."""
     try:
         _replace(path, content, durable)
     except OSError as error:
@@ -61,8 +61,8 @@ def _replace(path: Path, content: bytes, durable: bool) -> None:
 
 
 def half_written(folder: Path) -> list[Path]:
-    """What `atomic_write` left in a folder where its process was killed: its temporary files, when no lease can be as
-    old as they are. Age is told by the file system's own clock."""
+    """The temporary files that `atomic_write` left in a folder when its process was killed: those older than any lease
+    can be, by the file system's own clock."""
     found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
     if not found:
         return []
@@ -70,7 +70,7 @@ def half_written(folder: Path) -> list[Path]:
         latest = os.fstat(now.fileno()).st_mtime - LEASE
     old = []
     for path in sorted(found):
-        # Whoever writes it may be done with it by now.
+        # Its writer may be done with it by now.
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < latest:
                 old.append(path)
@@ -78,13 +78,13 @@ def half_written(folder: Path) -> list[Path]:
 
 
 class Store:
-    """A results folder: ``records/`` (JSON Lines, one file a training), ``checkpoints/``, ``logs/``, ``plans/``."""
+    """A results folder: ``records/`` (JSON Lines, one file per training), ``checkpoints/``, ``logs/``, ``plans/``."""
 
     def __init__(self, root: Path | str):
         self.root = Path(root)
 
     def open(self) -> "Store":
-        """Make the folder; raises BenchbenchError where it cannot be written."""
+        """Create the folder. Raises BenchbenchError if it cannot be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -106,13 +106,13 @@ class Store:
         return self.root / "logs" / f"{training_key[:16]}.log"
 
     def progress(self, training_key: str) -> Path:
-        """Where a run says how far a training is."""
+        """Where a run notes how far a training has got."""
         return self.root / "progress" / f"{training_key[:16]}.json"
 
     def lease(self, key: str) -> SoftFileLease:
-        """The right to work at a stage or training: a file that names its holder (host, process, start, nonce) and is
-        touched as long as he lives. Works where `flock` does not, and watchers age it by their own steady clock, so
-        that no clock that jumps can take it away. Not acquired yet."""
+        """The right to work on a stage or training, not acquired yet: a file that names its holder (host, process,
+        start, nonce) and is touched while its process is alive. Works where `flock` does not. Watchers age it by their
+        own monotonic clock, so a clock that jumps cannot expire it."""
         return SoftFileLease(self.root / "leases" / f"{key[:16]}.lease", lease_duration=LEASE)
 
     def records(self, training_key: str) -> dict[str, Record]:
@@ -122,7 +122,7 @@ class Store:
         return {r.key: r for r in found}
 
     def add(self, training_key: str, records: Iterable[Record]) -> None:
-        """Write `records` beside those that a training already has; the newest of a key stays."""
+        """Add `records` to those that a training already has; for each key the newest is kept."""
         merged = {**self.records(training_key), **{r.key: r for r in records}}
         lines = [canonical(merged[key].model_dump(mode="json")) for key in sorted(merged)]
         atomic_write(self.record_file(training_key), ("\n".join(lines) + "\n").encode())
@@ -149,8 +149,8 @@ def _read_file(path: Path) -> tuple[list[Record], list[str]]:
 
 
 def _lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
-    # No `Path`: to make one takes as long as to read the file. Split at line feeds alone: names and reasons may hold
-    # what Unicode calls a line separator.
+    # No `Path`: making one takes as long as reading the file. Split only at line feeds: names and reasons may contain
+    # Unicode line separators.
     with open(path, "rb") as file:
         lines = file.read().split(b"\n")
     return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
@@ -161,24 +161,24 @@ def _unreadable(path: Path | str, number: int, error: ValueError) -> str:
 
 
 def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
-    """All records below a results folder (or of one file), sorted by key, and one message for each unreadable line and
-    each conflict: see `read_lines`."""
+    """All records below a results folder (or in one file), sorted by key, and one message per unreadable line or
+    conflict; see `read_lines`."""
     return read_lines(path, parse_record)
 
 
 def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T], list[str]]:
-    """What `decode` makes of each line of the record files below a results folder (or of one file), sorted by key, and
-    one message for each unreadable line and each conflict. Nothing else of a line is kept.
+    """What `decode` returns for each line of the record files below a results folder (or of one file), sorted by key,
+    and one message per unreadable line or conflict. Nothing else of a line is kept.
 
-    Of several records of one key one stays, whatever the order of the files: a whole one before a failed one, then the
-    first by content. They conflict where they differ in more than `CIRCUMSTANCES` and none of them failed.
-    Raises BenchbenchError where there is no such folder or file.
+    Of several records with the same key one is kept, whatever the order of the files: an ok one before a failed one,
+    then the first by content. They conflict if they differ in more than `CIRCUMSTANCES` and none of them failed. Raises
+    BenchbenchError if there is no such folder or file.
     """
     return gather(path, lambda file: decoded_lines(file, decode))
 
 
 def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[int, T]], list[str]]:
-    """(number, what `decode` makes of it) of each line of one file, and one message for each unreadable line."""
+    """(line number, what `decode` returns) for each line of one file, and one message per unreadable line."""
     found, problems = [], []
     for number, line in _lines(file):
         try:
@@ -189,7 +189,7 @@ def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[i
 
 
 def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], list[str]]]) -> tuple[list[T], list[str]]:
-    """`read_lines`, where `read` gives of each file what `decoded_lines` gives, from the file or from memory."""
+    """Like `read_lines`, but `read` returns for each file what `decoded_lines` does, from the file or from memory."""
     path = Path(path)
     if not path.exists():
         raise BenchbenchError(f"no results at {path}: expected a results folder or a .jsonl file of records")
@@ -219,23 +219,23 @@ def _line(file: str, number: int) -> bytes:
 
 
 def record_files(folder: Path) -> list[str]:
-    """The paths of the files of records below a folder, sorted; none where there is no such folder. Raises OSError for
-    a folder that cannot be read."""
-    # `rglob`, and a `Path` for each, take several times as long, which shows where there are ten thousands of them.
+    """The sorted paths of the record files below a folder; empty if there is no such folder. Raises OSError for a
+    folder that cannot be read."""
+    # `rglob` and a `Path` per file take several times as long, which shows with tens of thousands of files.
     folders = os.walk(folder, onerror=_raise) if folder.exists() else ()
     walked = [(base, name) for base, _, names in folders for name in names if name.endswith(".jsonl")]
     return [os.path.join(base, name) for base, name in sorted(walked)]
 
 
 def _raise(error: OSError) -> NoReturn:
-    # Left alone, a walk leaves out what it cannot read, and `benchbench gc` would hold its checkpoints for nobody's.
+    # By default a walk skips what it cannot read, and `benchbench gc` would take its checkpoints to be unneeded.
     raise error
 
 
 def preferred(first: Record, second: Record) -> tuple[Record, str]:
-    """Which of two records of one key stays, and what they conflict in; empty where they do not."""
+    """Which of two records with the same key is kept, and how they conflict; empty if they do not."""
     ranks = [(r.status != "ok", *_texts(r)) for r in (first, second)]
-    # At a tie they are the same.
+    # On a tie they are the same.
     stays = second if ranks[1] < ranks[0] else first
     if "failed" in (first.status, second.status) or not (differ := differences(first, second)):
         return stays, ""

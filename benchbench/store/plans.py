@@ -1,4 +1,4 @@
-"""What runs into a store set out to do, readable without the plugins that they need."""
+"""What the runs into a store set out to do, readable without the plugins they need."""
 
 from pathlib import Path
 
@@ -30,24 +30,24 @@ class PlannedTraining(msgspec.Struct, gc=False):
 
 
 class PlanFile(msgspec.Struct):
-    """What a run into a store set out to do: a file in ``plans/``, one a matrix."""
+    """What a run into a store set out to do: a file in ``plans/``, one per matrix."""
 
     matrix: str
     trainings: list[PlannedTraining]
 
 
 def write_plan(plan: PlanFile, store: Store) -> None:
-    """Leave a plan for the commands that import no plugin."""
+    """Write a plan for the commands that import no plugins."""
     atomic_write(store.root / "plans" / f"{plan.matrix}.json", msgspec.json.encode(plan))
 
 
 def read_plans(results: Path) -> tuple[list[PlanFile], list[str]]:
-    """The plans of a results folder, by name of their matrix, and one message for each file that is none.
+    """The plans of a results folder, in order of matrix name, and one message per file that is not a plan.
 
-    Raises BenchbenchError where no run was started in it, OSError where they cannot be read.
+    Raises BenchbenchError if no run was started in the folder, OSError if the plans cannot be read.
     """
     folder = results / "plans"
-    # Not `glob`, to which a folder that may not be read is empty.
+    # Not `glob`, which takes an unreadable folder to be empty.
     paths = sorted(path for path in folder.iterdir() if path.suffix == ".json") if folder.is_dir() else []
     if not paths:
         raise BenchbenchError(f"no run was started in {results}: `benchbench run` starts one")

@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-#: Raised when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old version.
+#: Incremented when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old
+#: version.
 SCHEMA: Final = 2
 
 
-#: A SHA-256 in hexadecimal. Files are named after it, and records come from strangers: nothing else is a key.
+#: A SHA-256 in hexadecimal. Files are named after it and records come from strangers, so nothing else is accepted.
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -22,9 +23,9 @@ class _Model(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What is compared: a row of the leaderboard. Bare names; the qualified ones stand in `Record.content`."""
+    """What is compared: one row of the leaderboard. Names are bare; the qualified ones are in `Record.content`."""
 
-    # For pydantic; msgspec, which reads the store's other files, passes over what it does not know.
+    # For pydantic; msgspec, which reads the store's other files, ignores what it does not know.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     pretext: str
@@ -34,15 +35,16 @@ class Method:
 
     @property
     def label(self) -> str:
-        """As tables print it."""
+        """The method as tables print it."""
         return f"{self.pretext} × {self.meta}"
 
 
 class Metric(_Model):
-    """A value for each `unit`; with a `denominator`, integer counts of it.
+    """One value per `unit`; with a `denominator`, integer counts out of it.
 
-    What is no score but explains one is told by its unit: ``target``, one value that describes a representation;
-    ``pair``, how alike it takes two images, for pairs that are the same in every record of an episode set.
+    The unit also marks metrics that explain a score rather than being one: ``target`` is one value that describes a
+    representation; ``pair`` is how similar the representation finds two images, for pairs that are the same in every
+    record of an episode set.
     """
 
     values: list[int] | list[float]
@@ -50,17 +52,17 @@ class Metric(_Model):
     unit: str = "episode"
 
     def fractions(self) -> list[float]:
-        """The values as fractions of the denominator, or as they are."""
+        """The values as fractions of the denominator, or unchanged if there is none."""
         return [v / self.denominator for v in self.values] if self.denominator else [float(v) for v in self.values]
 
 
 def shown(metrics: Collection[str]) -> str:
-    """Which of a record's metrics tables show and rank by, higher being better: accuracy, else the first by name."""
+    """The metric that tables show and rank by, higher being better: accuracy, or else the first by name."""
     return "accuracy" if "accuracy" in metrics else min(metrics)
 
 
 class Summary(_Model):
-    """Mean and half-width of the 95% interval, 1.96 * std(ddof 0) / sqrt(n), over test episodes of one training."""
+    """Mean and half-width of its 95% interval, 1.96 * std(ddof 0) / sqrt(n), over the test episodes of one training."""
 
     mean: float
     ci95: float
@@ -76,8 +78,8 @@ class Summary(_Model):
 
 
 class Cost(_Model):
-    """What the training used: encoder parameters, views that entered a loss, samples through the encoder (repeated
-    passes counted), and counted floating-point operations of training, all stages."""
+    """What the training used: encoder parameters and, over all stages, views that entered a loss, samples passed
+    through the encoder (counting repeated passes) and counted floating-point operations."""
 
     parameters: int
     samples: int
@@ -86,9 +88,9 @@ class Cost(_Model):
 
 
 class Flags(_Model):
-    """transductive: a query's score, under the cell's protocol, may depend on the other queries; labels: whose true
-    labels training read (``none`` or ``source``); selection: which checkpoint was scored; floor: a baseline that was
-    not trained."""
+    """`transductive`: under the cell's protocol, a query's score may depend on the other queries. `labels`: whose true
+    labels training read (``none`` or ``source``). `selection`: which checkpoint was scored. `floor`: an untrained
+    baseline."""
 
     transductive: bool
     labels: Literal["none", "source"]
@@ -97,9 +99,9 @@ class Flags(_Model):
 
 
 class Record(_Model):
-    """One cell: a training scored on one target under one protocol. `timing` and `environment` alone are volatile.
+    """One cell: a training scored on one target under one protocol. Only `timing` and `environment` are volatile.
 
-    `external` marks a record that a third party submitted: its scores were checked for plausibility, not repeated.
+    `external` marks a record submitted by a third party: its scores were checked for plausibility, not reproduced.
     """
 
     schema_version: Literal[2] = SCHEMA
@@ -132,7 +134,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def migrate(content: dict[str, Any]) -> dict[str, Any]:
-    """A record's plain values under the current schema. Raises ValueError for a version that nothing reads."""
+    """A record's plain values under the current schema. Raises ValueError for an unknown version."""
     version = content.get("schema_version", SCHEMA)
     if not isinstance(version, int) or (version != SCHEMA and version not in MIGRATIONS):
         raise ValueError(f"schema version {version!r} is unknown: this benchbench-suite reads 1 to {SCHEMA}")
@@ -143,9 +145,9 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_record(line: str | bytes) -> Record:
-    """The record in a line of JSON, of any schema version. Raises ValueError that names the fields at fault."""
+    """The record in a line of JSON, of any schema version. Raises ValueError naming the fields at fault."""
     try:
-        # The common case by the fast path: nothing becomes a Python object twice.
+        # Fast path for the common case: no value becomes a Python object twice.
         return Record.model_validate_json(line)
     except ValidationError:
         content = json.loads(line)
@@ -158,28 +160,28 @@ def parse_record(line: str | bytes) -> Record:
         raise ValueError("; ".join(faults)) from None
 
 
-#: What may differ between two records of one key: where and for whom it was computed, not what came out.
+#: Fields that may differ between two records with the same key: where and for whom it was computed, not the result.
 CIRCUMSTANCES = {"timing", "environment", "external", "matrix"}
 
 
 def differences(a: Record, b: Record) -> list[str]:
-    """The fields in which two records of one key contradict each other."""
+    """The fields in which two records with the same key contradict each other."""
     one, other = _outcome(a), _outcome(b)
-    # 1.0 is 1, though not as text, and NaN is NaN, though not as a number.
+    # Compared both ways: 1.0 and 1 differ only as text, NaN and NaN only as numbers.
     differ = (name for name in one if one[name] != other[name] and sorted_json(one[name]) != sorted_json(other[name]))
     return sorted(differ)
 
 
 def sorted_json(content: object) -> str:
-    """Text that is equal for equal content. Unlike a key's canonical JSON, it takes what a submitted record may hold:
-    NaN."""
+    """JSON text that is equal for equal content. Unlike a key's canonical JSON, it accepts NaN, which a submitted
+    record may hold."""
     return json.dumps(content, sort_keys=True)
 
 
 def _outcome(record: Record) -> dict[str, Any]:
     found = record.model_dump(mode="json", exclude=CIRCUMSTANCES)
     if record.flags.floor:
-        # Nothing was trained: what it would have been trained on, and how, is its matrix's and not in its key.
+        # Nothing was trained: source, selection and recipe come from the matrix and are not in the key.
         del found["source"], found["flags"]["selection"]
         for name in ("recipe", "source_pixels"):
             found["content"].pop(name, None)

@@ -1,4 +1,4 @@
-"""Which files of a store nothing needs any more. Imports no torch."""
+"""Removing the files of a store that nothing needs any more. Imports no torch."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.store.files import Store, half_written, read_lines
 from benchbench.store.plans import PlanFile
 
-#: The folders of a store, besides those of stages, whose files are replaced while a run goes on.
+#: The folders of a store, besides those of stages, whose files are replaced during a run.
 WRITTEN = ("index", "plans", "progress", "records")
 
 
@@ -19,17 +19,17 @@ class _Content(msgspec.Struct):
 
 
 class _Stages(msgspec.Struct):
-    """A record, for the stages that its training went through."""
+    """A record, reduced to the stages that its training went through."""
 
     key: str
     content: _Content
 
 
 def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_run: bool) -> list[tuple[Path, int]]:
-    """Remove the checkpoints of stages that no plan and no record names, and half-written files: (path, bytes) of each
-    file. With `dry_run` only say which. A stage that a run holds is left alone.
+    """Remove the checkpoints of stages that no plan or record names, and half-written files; returns (path, bytes) of
+    each file. With `dry_run` nothing is removed. Stages that a run holds are left alone.
 
-    Raises BenchbenchError where a plan or record is unreadable: it may need what nothing else needs.
+    Raises BenchbenchError if a plan or record is unreadable, since it may need what nothing else needs.
     """
     records = results / "records"
     found, unreadable = read_lines(results, msgspec.json.Decoder(_Stages).decode) if records.is_dir() else ([], [])
@@ -64,7 +64,7 @@ def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_ru
         if not dry_run:
             path.unlink()
     for path in () if dry_run else (results / "leases").glob("*.lease"):
-        # What can be taken is nobody's, and goes as it is given back.
+        # A lease that can be acquired is held by no one, and its file goes when it is released.
         with suppress(Timeout), store.lease(path.stem).acquire(timeout=0):
             pass
     return removed

@@ -1,1 +1,1 @@
-"""Searching the settings of a method's components by validation: see `benchbench.tuning.search`."""
+"""Searching the settings of a method's components by validation; see `benchbench.tuning.search`."""

@@ -1,4 +1,4 @@
-"""The result of a search as a piece of a matrix file."""
+"""The result of a search as a fragment of a matrix file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from benchbench.tuning.space import Place
 
 
 def fragment(chosen: Mapping[Place, Any], declared: Tuned) -> str:
-    """TOML to be put into a matrix: ``[settings]`` with what was chosen, and the search's declaration beside it."""
+    """TOML to put into a matrix: ``[settings]`` with the chosen values, and the declaration of the search."""
     try:
         import tomli_w
     except ModuleNotFoundError:

@@ -1,8 +1,8 @@
 """The search for a method's settings: trials on the source's validation classes, never on a test part.
 
-Every trial is proposed by a sampler of its own, seeded by its number, from the finished trials alone. So a search that
-was interrupted goes on as if it had not been, one with more trials begins with those of the shorter one, and the trial
-in flight resumes from its checkpoint.
+Each trial is proposed by a sampler of its own, seeded by the trial's number, from the finished trials alone. So an
+interrupted search continues as if it had not been interrupted, a search with more trials begins with those of a shorter
+one, and the trial in flight resumes from its checkpoint.
 """
 
 import math
@@ -36,17 +36,18 @@ except ModuleNotFoundError:
 
 Criterion = Literal["labelled-valid", "pretext-valid"]
 Sampler = Literal["tpe", "random"]
-#: Said after each trial: its number from 1, its values by place, and its score or why it has none.
+#: Called after each trial with its number from 1, its values by place, and its score or why it has none.
 Report = Callable[[int, Mapping[Place, Any], float | str], None]
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how: one method of `matrix` (what `only` leaves), the mean over its seeds.
+    """What is searched, and how: one method of `matrix` (the one that `only` leaves), judged by the mean over its
+    seeds.
 
-    ``labelled-valid`` is the mean score under the matrix's protocols on the source's validation part;
-    ``pretext-valid`` minus the outer loss there of an unlabelled method, which settings of the pretext would redefine
-    and an adapter has no part in.
+    ``labelled-valid`` is the mean score under the matrix's protocols on the source's validation part. ``pretext-valid``
+    is the negative of an unlabelled method's outer loss there. Settings of the pretext would redefine that loss, and an
+    adapter has no part in it.
     """
 
     matrix: Matrix
@@ -57,15 +58,15 @@ class Search:
     only: Mapping[str, list[str]] | None = None
 
     def trainings(self, chosen: Mapping[Place, Any]) -> list[Training]:
-        """One training a seed, under the matrix's settings and, above them, some of the space."""
+        """One training per seed, under the matrix's settings with the `chosen` ones on top."""
         settings = {kind: {name: {**s} for name, s in named.items()} for kind, named in self.matrix.settings.items()}
         for (kind, name, setting), value in chosen.items():
             named = settings.setdefault(kind, {})
-            # Last, and so above those that the matrix writes under the component's qualified name.
+            # Last, so that it overrides settings that the matrix gives under the component's qualified name.
             named[name] = {**named.pop(name, {}), setting: value}
         update: dict[str, Any] = {"settings": settings, "floors": False, "tuned": []}
         if self.criterion == "pretext-valid":
-            # Judged once, at its end.
+            # Validated once, at its end.
             validated = self.matrix.training.model_copy(update={"validate_times": 1})
             update |= {"selection": "pretext-valid", "training": validated}
         found = plan(self.matrix.model_copy(update=update), only=self.only)
@@ -75,7 +76,8 @@ class Search:
         return found.trainings
 
     def check(self, trainings: list[Training]) -> None:
-        """Raise BenchbenchError where the method has no part in the space, or its source none to be judged on."""
+        """Raise BenchbenchError if the space names a component that the method lacks, the source has no validation
+        classes, or the criterion does not apply."""
         training = trainings[0]
         parts = {"pretext": training.content["pretext"], "meta": training.content["learner"]}
         parts["backbone"] = training.content["backbone"]
@@ -100,10 +102,10 @@ class Search:
 def search(
     what: Search, store: Store, *, trials: int, device: str = "cpu", report: Report = lambda *_: None
 ) -> tuple[dict[Place, Any], Tuned]:
-    """Make the trials that `store` does not hold yet, `trials` in all: the best settings, and their declaration.
+    """Run the trials that `store` does not hold yet, `trials` in all; returns the best settings and their declaration.
 
-    A trial that fails (a non-finite loss, settings that do not go together) counts and is never the best. Raises
-    BenchbenchError for bad input and where every trial failed, StorageError, and Interrupted after a signal.
+    A trial that fails (a non-finite loss, incompatible settings) counts but is never the best. Raises BenchbenchError
+    for bad input or if every trial failed, StorageError, and Interrupted after a signal.
     """
     if optuna is None:
         raise BenchbenchError("benchbench tune needs Optuna: install benchbench-suite[tune]")
@@ -156,12 +158,12 @@ def search(
 
 
 def _protocols(training: Training) -> dict[str, ComponentRef]:
-    """What a training is scored under, by name, whatever the target."""
+    """The protocols that a training is scored under, by name, whatever the target."""
     return dict(sorted({cell.protocol: cell.component for cell in training.cells}.items()))
 
 
 def _score(training: Training, what: Search, store: Store, device: str, stop: Callable[[], bool]) -> float:
-    """The criterion of a training, which is trained as far as the store does not hold it."""
+    """The value of the criterion for a training, after training whatever the store does not hold yet."""
     with settled(training.recipe["threads"], device):
         data = prepare(training.source)
         trained, stages = train(training, data, store, device, lambda _: None, stop=stop)
@@ -182,7 +184,7 @@ def _score(training: Training, what: Search, store: Store, device: str, stop: Ca
 
 @contextmanager
 def _held(store: Store, key: str) -> Iterator[None]:
-    """The right to run a search: two at once would make each other's trials."""
+    """The right to run a search: two processes at once would repeat each other's trials."""
     lease = store.lease(key)
     try:
         lease.acquire(timeout=0)
@@ -203,7 +205,7 @@ def _study(store: Store, key: str) -> Any:
 
 
 def _finished(study: Any) -> list[Any]:
-    # A trial that was interrupted stays unfinished for ever: its settings are proposed again.
+    # An interrupted trial stays unfinished for ever; its settings are proposed again.
     done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
     return list(study.get_trials(deepcopy=False, states=done))
 
@@ -212,7 +214,7 @@ def _sampler(what: Search, number: int) -> Any:
     seed = derive(what.seed, "trial", number) % 2**32
     if what.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    # Unfinished trials shall have no say: without liars they have none.
+    # Unfinished trials must have no influence; without the constant liar they have none.
     return optuna.samplers.TPESampler(seed=seed, constant_liar=False)
 
 

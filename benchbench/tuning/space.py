@@ -18,7 +18,7 @@ def load_space(path: Path) -> Space:
     """The space in a file such as ``[meta.maml]`` with ``inner_lr = {low = 0.01, high = 1.0, log = true}`` and
     ``train_norm = ["call", "support"]``.
 
-    Raises BenchbenchError that names file and key, with what was expected.
+    Raises BenchbenchError naming the file, the key and what was expected.
     """
     content = read_toml(path)
     if unknown := content.keys() - set(TUNABLE):
@@ -35,7 +35,7 @@ def load_space(path: Path) -> Space:
 
 
 def places(space: Space) -> dict[Place, Range | list[Any]]:
-    """Each setting of a space with what may be tried, in the order of their names."""
+    """Each setting of a space with what may be tried, sorted by name."""
     found = {
         (kind, name, setting): tried
         for kind, named in space.items()
@@ -46,7 +46,7 @@ def places(space: Space) -> dict[Place, Range | list[Any]]:
 
 
 def check(space: Space, where: str) -> None:
-    """Raise BenchbenchError for a component or setting that does not exist, and for a value or bound that it refuses.
+    """Raise BenchbenchError for a component or setting that does not exist, or a value or bound that it refuses.
     Imports the components."""
     for (kind, name, setting), tried in places(space).items():
         cls = find(kind, name).load()
