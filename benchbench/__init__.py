@@ -1,7 +1,7 @@
 """benchbench: a benchmark of meta-learning x self-supervised learning.
 
-Everything a plugin author or a script needs stands here; modules below are internal. Names are imported on first use,
-so ``import benchbench`` alone imports no torch.
+Everything a plugin author or a script needs is here; the modules below are internal. Names are imported on first use,
+so ``import benchbench`` alone does not import torch.
 """
 
 from importlib import import_module

@@ -40,11 +40,11 @@ def run(
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
-    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records that were made by
-    other code of the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's beside
-    `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, i from 1. Raises
-    BenchbenchError for bad input before anything is computed, StorageError where the store cannot be written any more,
-    Interrupted after a signal.
+    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records made by different
+    code with the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's settings
+    other than `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, from 1.
+    Raises BenchbenchError for bad input before anything is computed, StorageError if the store can no longer be
+    written, Interrupted after a signal.
     """
     if not isinstance(matrix, Matrix):
         matrix = load_matrix(matrix)
@@ -82,7 +82,7 @@ class Model(Trained):
         return Summary.of(Metric(values=first.values, denominator=first.denominator, unit=first.unit))
 
     def save(self, path: Path | str) -> None:
-        """Write encoder and learner as safetensors, with how they were trained in the header."""
+        """Write encoder and learner as safetensors, with a header that says how they were trained."""
         about = {"content": self.training.content, "label": self.training.label}
         save_checkpoint(Path(path), {"encoder": self.encoder, "learner": self.learner}, None, about)
 
@@ -100,10 +100,10 @@ def train(
     settings: Mapping[str, Any] | None = None,
     **sections: Any,
 ) -> Model:
-    """Train one method, as a matrix of a single cell would, and return it. Nothing is stored.
+    """Train one method, as a single-cell matrix would, and return it. Nothing is stored.
 
     `settings` and `sections` are those of a matrix file: ``settings={"meta": {"maml": {"inner_lr": 0.5}}}``,
-    ``episodes={"ways": 20}``, ``training={"lr": 1e-3}``. Raises BenchbenchError for bad input, TrainingFailed.
+    ``episodes={"ways": 20}``, ``training={"lr": 1e-3}``. Raises TrainingFailed, and BenchbenchError for bad input.
     """
     axes = {"pretext": [pretext], "meta": [meta], "backbone": [backbone], "source": [source], "target": [source]}
     axes |= {"protocol": ["episodic"]} | ({"regime": [regime]} if regime else {})

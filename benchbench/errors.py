@@ -9,7 +9,7 @@ class BenchbenchError(Exception):
 
 
 class DataMissing(BenchbenchError):
-    """A dataset's files are not where they are read from; the message says which files to put where."""
+    """A dataset's files are not where they should be; the message says which files to put where."""
 
 
 class BrokenPlugin(BenchbenchError):
@@ -21,8 +21,8 @@ class TrainingFailed(Exception):
 
 
 class StorageError(BenchbenchError):
-    """The results folder cannot be written: a full disk, a quota, no permission. It is no training's failure: the run
-    ends, and goes on from there when it is started again."""
+    """The results folder cannot be written: a full disk, a quota, no permission. No training has failed: the run ends,
+    and picks up from there when started again."""
 
 
 class Stopped(Exception):
@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run ended early because of a signal, whose number is `signum`; what is finished is kept."""
+    """A run ended early because of signal number `signum`; finished work is kept."""
 
     def __init__(self, signum: int):
         super().__init__(f"interrupted by signal {signum}")
@@ -38,7 +38,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def suggest(name: str, options: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the nearest of `options`, else the list of them; to end a message with."""
+    """The end of a message: ``"; did you mean 'x'?"`` for the nearest of `options`, else a list of them."""
     options = sorted(options)
     near = get_close_matches(name, options, n=1)
     if near:

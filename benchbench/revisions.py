@@ -1,7 +1,7 @@
-"""Revisions of the core's own results: a component has one of its own (`Component.revision`)."""
+"""Revisions of the core's own results; each component has its own (`Component.revision`)."""
 
-#: Raised when training changes results: it enters every stage's key.
+#: Increased when a change to training changes results; it enters every stage's key.
 ENGINE_REVISION = 1
-#: Raised when fixed test episodes change: it enters every cell's key. For episodes of variable shape a protocol raises
-#: its own revision instead.
+#: Increased when fixed test episodes change; it enters every cell's key. For episodes of variable shape, a protocol
+#: increases its own revision instead.
 EPISODES_REVISION = 1

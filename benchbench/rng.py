@@ -1,7 +1,7 @@
 """Named streams of randomness: no draw in benchbench depends on hidden state.
 
 A stream is named by a path such as ``(seed, "meta", 120, "episodes")``. The same path gives the same draws
-whatever was drawn before elsewhere, so generator state is never saved: it is derived again on resume.
+whatever was drawn elsewhere before, so generator state is never saved: it is derived again on resume.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def derive(*path: object) -> int:
-    """A 63-bit integer that depends on `path` alone, the same on every platform and library version."""
+    """A 63-bit integer that depends only on `path`, the same on every platform and library version."""
     digest = hashlib.sha256(json.dumps(path, separators=(",", ":"), default=str).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
@@ -30,7 +30,7 @@ class Rng:
         self._generators: dict[str, torch.Generator] = {}
 
     def child(self, *path: object) -> "Rng":
-        """The stream below this one named `path`; it shares no draws with its parent."""
+        """The stream named `path` below this one; it shares no draws with its parent."""
         return Rng(*self.path, *path)
 
     @property
@@ -56,7 +56,7 @@ class Rng:
             raise ValueError(f"cannot choose {k} distinct items out of {n}")
         if k * k > n:
             return torch.rand(count, n, generator=self.cpu).argsort(1)[:, :k]
-        # Rejection keeps the draw uniform over ordered tuples, and costs no permutation of a large pool.
+        # Rejection keeps the draw uniform over ordered tuples, without permuting a large pool.
         drawn = torch.randint(n, (count, k), generator=self.cpu)
         while True:
             ordered = drawn.sort(1).values
@@ -69,7 +69,7 @@ class Rng:
 @contextmanager
 def seeded_globals(rng: Rng, device: torch.device | str = "cpu") -> Iterator[None]:
     """Run a block with torch's global generators forked and seeded from `rng`, for code that takes no generator
-    (dropout, parameter initialisation); afterwards they are as before."""
+    (dropout, parameter initialisation); they are restored afterwards."""
     device = torch.device(device)
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

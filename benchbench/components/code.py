@@ -12,9 +12,9 @@ from types import ModuleType
 
 from benchbench.components.reference import ComponentRef
 
-#: What results depend on of the harness: whole rooms, so that a file which comes into one counts at once, and the files
-#: that build, train and score. `benchbench.revisions` stands for them in keys. Settings, whatever makes them, are in
-#: keys themselves.
+#: The parts of the harness that results depend on: whole folders, so that a file added to one counts at once, and the
+#: files that build, train and score. In keys, `benchbench.revisions` stands for them. Settings, whatever makes them,
+#: are in keys themselves.
 ENGINE = (
     "data",
     "encoding",
@@ -28,8 +28,8 @@ ENGINE = (
 
 
 def component_hash(ref: ComponentRef) -> str:
-    """Of the code of a component: the modules of its class and of the classes that it derives from, and what these
-    import from their own package. The harness and other people's libraries are left out."""
+    """The hash of a component's code: the modules of its class and base classes, and what these import from their own
+    package. The harness and third-party libraries are left out."""
     return class_hash(ref.load())
 
 
@@ -46,7 +46,7 @@ def class_hash(cls: type) -> str:
 
 
 def engine_hash(package: Path) -> str:
-    """Of the code of `ENGINE` in a copy of the harness: where a file stands counts, comments and docstrings do not."""
+    """The hash of the code of `ENGINE` in a copy of the harness. File paths count; comments and docstrings do not."""
     found = [package / place for place in ENGINE]
     files = [file for place in found for file in ([place] if place.is_file() else place.rglob("*.py"))]
     return _hash({path.relative_to(package).as_posix(): path for path in files})
@@ -60,7 +60,7 @@ def _hash(named: Mapping[str, Path | None]) -> str:
 
 
 def code(path: Path) -> str:
-    """A module's text without blank lines, docstrings and lines of comment: the same under every Python."""
+    """A module's text without blank lines, docstrings and whole-line comments: the same under every Python version."""
     text = path.read_text("utf-8")
     prose = {
         line
@@ -87,7 +87,7 @@ def _path(module: ModuleType) -> Path | None:
 
 
 def _own_imports(name: str) -> set[str]:
-    """The modules of its own top-level package that a module imports, at any place in it."""
+    """The modules of its own top-level package that a module imports, anywhere in its code."""
     module = sys.modules[name]
     path = _path(module)
     if path is None:

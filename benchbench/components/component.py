@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 class Component:
     """Its settings are the keyword-only arguments of its constructor (`benchbench.components.settings`)."""
 
-    #: What a subclass of a contract is a component of: the contract says it, and the registry asks for it.
+    #: Which kind of component a subclass is: set by the contract, checked by the registry.
     kind: ClassVar[str] = ""
-    #: Raised when its results change.
+    #: Increased when its results change.
     revision: ClassVar[int] = 1
-    #: Settings added later, and the values under which nothing changes: equal to them, they stay out of keys.
+    #: Settings added later, each with the value under which nothing changes: a setting equal to it stays out of keys.
     neutral: ClassVar[Mapping[str, Any]] = {}
-    #: Settings that only say where files lie: out of keys, so that the same data elsewhere are the same data.
+    #: Settings that only say where files are: left out of keys, so that the same data elsewhere are the same data.
     locators: ClassVar[frozenset[str]] = frozenset()

@@ -1,8 +1,8 @@
-"""The entry points of installed distributions, as far as ``BENCHBENCH_PLUGINS`` lets them load.
+"""The entry points of installed distributions that ``BENCHBENCH_PLUGINS`` lets load.
 
-Unset, every installed plugin may load. Set, it is a list of distributions with commas between them, and only those (and
-benchbench-suite itself, whose standard plugins are always there) offer components, hooks and commands; set to nothing,
-the standard plugins are alone. What is left out is neither imported nor listed.
+If it is unset, every installed plugin may load. If set, it is a comma-separated list of distributions, and only those
+(and benchbench-suite itself, whose standard plugins are always there) offer components, hooks and commands; if empty,
+only the standard plugins load. What is left out is neither imported nor listed.
 """
 
 import os
@@ -17,14 +17,14 @@ VARIABLE = "BENCHBENCH_PLUGINS"
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """Those of a group that may load. Raises BenchbenchError where the list names what is not installed."""
+    """The entry points of a group that may load. Raises BenchbenchError if the list names a plugin not installed."""
     found = list(metadata.entry_points(group=group))
     chosen = _chosen()
     return found if chosen is None else [e for e in found if _owner(e) in chosen]
 
 
 def left_out(group: str, name: str) -> list[str]:
-    """The distributions that offer `name` and may not load."""
+    """The distributions that offer `name` but may not load."""
     chosen = _chosen()
     every = metadata.entry_points(group=group) if chosen is not None else ()
     named = [(e, e.dist.name) for e in every if e.dist and name in (e.name, f"{e.dist.name}:{e.name}")]
@@ -51,5 +51,5 @@ def _owner(entry: EntryPoint) -> str:
 
 
 def _normal(name: str) -> str:
-    """A distribution's name as indexes compare it (PEP 503)."""
+    """A distribution's name as package indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

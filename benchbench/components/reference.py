@@ -10,7 +10,7 @@ from benchbench.components.settings import build_settings, construct, resolve_se
 
 
 def bare(name: str) -> str:
-    """``name`` of ``distribution:name``, or of itself."""
+    """The ``name`` in ``distribution:name``; a bare name is returned as it is."""
     return name.rpartition(":")[2]
 
 
@@ -38,7 +38,7 @@ class ComponentRef(BaseModel):
 
 
 def component_ref(kind: str) -> Any:
-    """The annotation of a setting that names a component of `kind`; in a matrix it is written ``"name"`` or
+    """The annotation for a setting that names a component of `kind`; a matrix writes it as ``"name"`` or
     ``{name = "...", <setting> = ...}``."""
 
     def resolve(value: object) -> object:
@@ -52,7 +52,7 @@ def component_ref(kind: str) -> Any:
 
 
 def resolve_component(kind: str, name: str, settings: Mapping[str, Any] | None = None) -> ComponentRef:
-    """`name` with its qualified name, revision and all settings. Imports the component."""
+    """The reference to `name`, with qualified name, revision and all settings. Imports the component."""
     offer = find(kind, name)
     cls = offer.load()
     resolved = resolve_settings(f"{kind} {name}", cls, settings or {})
@@ -60,8 +60,8 @@ def resolve_component(kind: str, name: str, settings: Mapping[str, Any] | None =
 
 
 def key_content(ref: ComponentRef) -> dict[str, Any]:
-    """What of a component enters a key, and of the components that its settings name. Left out are a setting equal to
-    its declared neutral value, so that adding one later keeps old keys, and one that only locates files."""
+    """What enters a key of a component and of the components that its settings name. Settings equal to their declared
+    neutral value are left out, so that adding one later keeps old keys; so are settings that only locate files."""
     cls = ref.load()
     neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", ())
     settings = {
@@ -81,7 +81,7 @@ def _nested_content(value: Any) -> Any:
 
 
 def nested(ref: ComponentRef) -> list[ComponentRef]:
-    """The components that a component's settings name, theirs too."""
+    """The components that a component's settings name, and those that theirs name in turn."""
     found: list[ComponentRef] = []
     for value in build_settings(ref.load(), ref.settings).values():
         for item in value if isinstance(value, (list, tuple)) else [value]:

@@ -21,7 +21,7 @@ GROUPS = {
     "protocol": "benchbench.protocols",
     "executor": "benchbench.executors",
 }
-#: The public name of each kind's contract, for messages: the class itself stands in the room that calls it.
+#: The public name of each kind's contract, for messages: the class itself is in the folder that calls it.
 CONTRACTS = {
     "pretext": "Pretext",
     "meta": "MetaLearner",
@@ -35,7 +35,7 @@ NAME = re.compile(r"[a-z][a-z0-9+-]*")
 
 @dataclass(frozen=True)
 class Offer:
-    """A component that an installed distribution offers; its code is imported by `load` alone."""
+    """A component that an installed distribution offers; only `load` imports its code."""
 
     kind: str
     name: str
@@ -67,7 +67,7 @@ class Offer:
 
 @cache
 def offers(kind: str) -> tuple[Offer, ...]:
-    """Every component of `kind` that is installed, by name; names that break the rules are left out by `misnamed`."""
+    """Every installed component of `kind`, by name. Names that break the rule are left out; `misnamed` reports them."""
     found = {
         (e.name, e.dist.name if e.dist else "?"): Offer(
             kind, e.name, e.dist.name if e.dist else "?", e.dist.version if e.dist else "?", e

@@ -1,7 +1,8 @@
 """Settings of a component: the keyword-only arguments of its ``__init__``, validated from their annotations.
 
-A constructor that takes ``**settings`` passes them to its parent, whose settings it then has too. Bounds are pydantic's
-(``Annotated[int, Field(ge=1)]``); a setting that names another component is annotated with `benchbench.component_ref`.
+A constructor that takes ``**settings`` passes them to its parent and so has the parent's settings too. Bounds are
+pydantic's (``Annotated[int, Field(ge=1)]``); a setting that names another component is annotated with
+`benchbench.component_ref`.
 """
 
 import inspect
@@ -15,7 +16,7 @@ from benchbench.errors import BenchbenchError, suggest
 
 
 def _parameters(cls: type) -> dict[str, tuple[Any, Any]]:
-    """Name -> (annotation, default) of the keyword-only arguments, a parent's too where ``**kwargs`` passes them on."""
+    """Name -> (annotation, default) of the keyword-only arguments, and a parent's if ``**kwargs`` passes them on."""
     found: dict[str, tuple[Any, Any]] = {}
     for owner in cls.__mro__:
         init = owner.__dict__.get("__init__")
@@ -51,7 +52,7 @@ def _explain(where: str, error: ValidationError, names: list[str]) -> str:
 
 
 def validate(where: str, cls: type, given: Mapping[str, Any]) -> BaseModel:
-    """The validated settings of `cls`, defaults filled in. Raises BenchbenchError that begins with `where`."""
+    """The validated settings of `cls`, defaults filled in. Raises a BenchbenchError that begins with `where`."""
     model = schema(cls)
     try:
         return model.model_validate(dict(given))
@@ -60,7 +61,7 @@ def validate(where: str, cls: type, given: Mapping[str, Any]) -> BaseModel:
 
 
 def resolve_settings(where: str, cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of `cls` as plain JSON values: what stands in keys and records."""
+    """All settings of `cls` as plain JSON values, as keys and records hold them."""
     return validate(where, cls, given).model_dump(mode="json")
 
 

@@ -1,4 +1,4 @@
-"""Archives: what can be fetched, and unpacking that writes nowhere but where it was told to."""
+"""Archives: what can be fetched, and unpacking that writes only where it was told to."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from typing import IO
 
 from benchbench.errors import BenchbenchError
 
-#: An archive of pictures grows little: one that would grow more than this often, beyond a gibibyte, is refused.
+#: An archive of pictures grows little: one that would exceed both this many times its size and a gibibyte is refused.
 GROWTH = 20
 SMALL = 1 << 30
 BLOCK = 1 << 20
@@ -35,15 +35,15 @@ class Archive:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is one that `unpack` reads, judged by its content."""
+    """Whether `unpack` can read a file, judged by its content."""
     return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Unpack a tar or zip file into `target`, whole or not at all where `target` holds nothing of the same name.
+    """Unpack a tar or zip file into `target`, all or nothing if `target` holds nothing of the same name.
 
-    Raises BenchbenchError for a member that would lie outside of `target`, for links and devices, for an archive that
-    grows out of all proportion, and for a damaged one; nothing is left behind then.
+    Raises BenchbenchError for a member that would end up outside `target`, for links and devices, for an archive that
+    grows out of all proportion, and for a damaged one; in these cases nothing is left behind.
     """
     target.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".unpack-", dir=target))
@@ -90,7 +90,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
                 yield member.name, tape.extractfile(member)
             else:
                 raise BenchbenchError(f"archive {archive}: {member.name} is a link or a device: refused")
-        # The checksum of a compressed tape stands at its very end, behind what tarfile reads.
+        # The checksum of a compressed tar file is at its very end, beyond what tarfile reads.
         while tape.fileobj is not None and tape.fileobj.read(BLOCK):
             pass
 
@@ -104,7 +104,7 @@ def _inside(name: str, archive: Path) -> tuple[str, ...]:
 
 
 def _move_into(work: Path, target: Path) -> None:
-    """Rename what is new as a whole; where a folder is there already, add to it file by file."""
+    """Rename new folders and files as a whole; add to existing folders file by file."""
     for entry in sorted(work.iterdir()):
         place = target / entry.name
         if entry.is_dir() and place.is_dir():

@@ -14,7 +14,7 @@ from benchbench.data.table import Sample, SampleTable
 class Dataset(Component, ABC):
     """A source of labelled samples, decoded once by the core into a memory-mapped table.
 
-    It offers `samples` alone, or `items` and `decode`: the latter can then run in several processes.
+    It offers either `samples`, or `items` and `decode`, which can then run in several processes.
     """
 
     kind = "dataset"
@@ -22,26 +22,26 @@ class Dataset(Component, ABC):
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     homepage: ClassVar[str] = ""
-    #: Which files it reads and where, in words; empty where it needs none.
+    #: Which files it reads and where, in words; empty if it needs none.
     expects: ClassVar[str] = ""
     #: What ``benchbench data prepare NAME --download`` fetches into the data folder.
     archives: ClassVar[tuple[Archive, ...]] = ()
-    #: What boxes and masks of its samples are of, where it has any.
+    #: The object classes of its samples' boxes and masks, if it has any.
     object_names: tuple[str, ...] = ()
 
     @abstractmethod
     def sources(self, root: Path | None) -> list[Path]:
-        """The files it is read from; their bytes make its fingerprint. `root` is ``BENCHBENCH_DATA``, or None.
+        """The files it is read from; their bytes enter its fingerprint. `root` is ``BENCHBENCH_DATA``, or None.
 
-        Raises DataMissing with what to put where.
+        Raises DataMissing, saying what to put where.
         """
 
     def split_sources(self, root: Path | None) -> list[Path]:
-        """The files that only `split` reads: watched for changes, while the split itself enters the fingerprint."""
+        """The files that only `split` reads: watched for changes, but only the split itself enters the fingerprint."""
         return []
 
     def items(self, root: Path | None) -> Sequence[Any]:
-        """What `decode` makes samples of, in a stable order: small values that can be sent to another process."""
+        """What `decode` makes samples from, in a stable order: small values that can be sent to another process."""
         raise NotImplementedError
 
     def decode(self, item: Any) -> Iterable[Sample]:

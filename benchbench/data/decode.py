@@ -15,18 +15,18 @@ from benchbench.data.dataset import Dataset
 from benchbench.data.table import Sample
 from benchbench.errors import BenchbenchError
 
-#: Items that go to a process at once.
+#: Items sent to a process at once.
 CHUNK = 32
-#: Chunks under way for each process: enough that none waits, few enough that they fit in memory.
+#: Chunks in flight for each process: enough that none waits, few enough to fit in memory.
 AHEAD = 3
-#: Receives how many items are done, of how many, as far as that is known.
+#: Receives how many items are done, and out of how many, if known.
 Report = Callable[[int, int | None], None]
 
 
 def decoded(
     ref: ComponentRef, dataset: Dataset, root: Path | None, *, jobs: int = 1, report: Report | None = None
 ) -> Iterator[Sample]:
-    """Every sample of `dataset`, which `ref` built, in order. Raises BenchbenchError where a process dies."""
+    """Every sample of `dataset`, which `ref` built, in order. Raises BenchbenchError if a process dies."""
     tell = report or (lambda done, total: None)
     if type(dataset).items is Dataset.items:
         for done, sample in enumerate(dataset.samples(root), 1):
@@ -44,7 +44,7 @@ def decoded(
 
 
 def _in_processes(ref: ComponentRef, items: Sequence[Any], jobs: int, tell: Report) -> Iterator[Sample]:
-    # Forked from a server that has the core imported, so a start costs little; Windows has no fork.
+    # Forked from a server that has already imported the core, so starting one is cheap; Windows has no fork.
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
@@ -74,7 +74,7 @@ _dataset: Dataset
 
 
 def _start(ref: ComponentRef) -> None:
-    """The dataset of a decoding process, which ends when its driver does, however that ends."""
+    """Build the dataset of a decoding process, which exits when its driver does, however the driver ends."""
     global _dataset
     _dataset = ref.build()
     threading.Thread(target=_end_with_driver, daemon=True).start()

@@ -10,8 +10,8 @@ from benchbench.errors import DataMissing
 
 
 def home(files: Sequence[Path]) -> str:
-    """The folder that all files share, or the only file: with settings, what tells two prepared tables apart."""
-    # A folder is resolved once, not with each of its files.
+    """The folder that all files share, or the only file: together with settings, it tells prepared tables apart."""
+    # Resolve each folder once, not once per file.
     folder_of = functools.cache(os.path.realpath)
     found = set()
     for path in map(str, files):
@@ -23,7 +23,7 @@ def home(files: Sequence[Path]) -> str:
 
 
 def signature(files: Sequence[Path], where: str) -> str:
-    """Of the names, sizes and times of files. Raises DataMissing for one that is listed and not there."""
+    """A hash of files' names, sizes and times. Raises DataMissing if a listed file is not there."""
     digest = hashlib.sha256()
     for path in files:
         try:
@@ -35,9 +35,9 @@ def signature(files: Sequence[Path], where: str) -> str:
 
 
 def digests(files: Sequence[Path], root: Path | None) -> dict[str, str]:
-    """The SHA-256 of each file, by its name below the folder that all share. Where some lie below the data folder
-    `root` and others elsewhere (an installed package's fonts), each group has a folder of its own: what both share is
-    an accident of the machine."""
+    """The SHA-256 of each file, by its name below the folder that all share. If some are below the data folder `root`
+    and others elsewhere (an installed package's fonts), each group has its own shared folder: one common to both would
+    be an accident of the machine."""
     inside = [path for path in files if root is not None and path.is_relative_to(root)]
     below = set(inside)
     elsewhere = [path for path in files if path not in below]
@@ -56,7 +56,7 @@ def digests(files: Sequence[Path], root: Path | None) -> dict[str, str]:
 
 
 def content_hash(found: dict[str, str]) -> str:
-    """One hash of `digests`: of the bytes and names of the source files, wherever they lie."""
+    """One hash of `digests`: of the bytes and names of the source files, wherever they are."""
     digest = hashlib.sha256()
     for name, value in found.items():
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Downloads that survive a broken line: resumed where they stopped, checked, from mirrors where asked."""
+"""Downloads that survive a broken connection: resumed where they stopped, checked, from mirrors on request."""
 
 import hashlib
 import http.client
@@ -11,21 +11,21 @@ from pathlib import Path
 from benchbench.data.archives import BLOCK, Archive, is_archive, unpack
 from benchbench.errors import BenchbenchError
 
-#: How often a broken download of one address is taken up again before the next address is tried.
+#: How many times one address is tried before the next.
 ATTEMPTS = 3
-#: Seconds without a byte after which a line counts as broken.
+#: Seconds without a byte after which a connection counts as broken.
 SILENCE = 60
-#: Receives the file's name, bytes done and bytes in all, as far as that is known.
+#: Receives the file's name, the bytes done, and the total bytes if known.
 Report = Callable[[str, int, int | None], None]
 
 
 def fetch(
     archives: Sequence[Archive], root: Path, *, mirrors: Sequence[str] = (), report: Report | None = None
 ) -> None:
-    """Bring every archive into `root` and unpack it; one that lies there already, whole, is not fetched again.
+    """Fetch every archive into `root` and unpack it; one that is already there, complete, is not fetched again.
 
     `mirrors` are addresses of folders that hold the files under their own names; they are tried first. Raises
-    BenchbenchError with the files to get by hand where no address answers.
+    BenchbenchError, naming the file to get by hand, if no address delivers it.
     """
     for archive in archives:
         place = root / archive.into / archive.name
@@ -64,7 +64,7 @@ def _download(archive: Archive, place: Path, mirrors: Sequence[str], report: Rep
 
 
 def _continue(url: str, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """Append what is missing to `part`. Raises OSError where the line breaks before the end."""
+    """Append what is missing to `part`. Raises OSError if the connection breaks before the end."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -75,7 +75,7 @@ def _continue(url: str, part: Path, report: Callable[[int, int | None], None]) -
         raise
     with answer, part.open("ab") as out:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
-            # The server begins anew.
+            # The server starts over.
             out.truncate(0)
             have = 0
         length = answer.headers.get("Content-Length")

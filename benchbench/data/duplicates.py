@@ -1,4 +1,4 @@
-"""Leakage: images that come more than once, and classes that two datasets share."""
+"""Leakage: images that occur more than once, and classes that two datasets share."""
 
 import hashlib
 import math
@@ -25,7 +25,7 @@ class Duplicates:
 
     @property
     def extra(self) -> int:
-        """How many images repeat another one."""
+        """How many images repeat another."""
         return sum(len(group) - 1 for group in self.groups)
 
     @property
@@ -46,7 +46,7 @@ class Duplicates:
 
 
 def duplicates(data: Prepared) -> Duplicates:
-    """The exact duplicates of a dataset. Quarter turns that were made as classes of their own count like any image."""
+    """The exact duplicates in a dataset. Quarter turns that form classes of their own count like any other image."""
     rows: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(_digests(data.table, np.arange(len(data.table)))):
         rows[digest].append(row)
@@ -56,17 +56,17 @@ def duplicates(data: Prepared) -> Duplicates:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a source's training classes and a target's test classes share: names of classes, and how many images of the
-    target are, pixel for pixel, also the source's."""
+    """What a source's training classes and a target's test classes share: class names, and how many of the target's
+    images are also the source's, pixel for pixel."""
 
     classes: tuple[str, ...]
     images: int
 
 
 def overlap(source: Prepared, target: Prepared) -> Overlap:
-    """What a training on `source` may have seen of the test part of `target`. Images are compared where both tables
-    have one shape, class names without case, numbers and punctuation (``001.Black_footed_Albatross``); a name that
-    several classes of one dataset share (``character01``, ``character02``) tells nothing."""
+    """What training on `source` may have seen of the test part of `target`. Images are compared if both tables have the
+    same shape. Class names are compared without case, numbers and punctuation (``001.Black_footed_Albatross``); a name
+    that several classes of one dataset share (``character01``, ``character02``) is ignored."""
     known = _names(source, source.split.train)
     named = tuple(
         target.table.class_names[c] for plain, c in _names(target, target.split.test).items() if plain in known
@@ -75,7 +75,7 @@ def overlap(source: Prepared, target: Prepared) -> Overlap:
     if source.table.shape == target.table.shape:
         trained, tested = _rows(source, "train"), _rows(target, "test")
         sums = _sums(source.table, trained), _sums(target.table, tested)
-        # Few images have a sum that another one has: only those are compared in full.
+        # Few images share a sum with another: only those are compared in full.
         seen = set(_digests(source.table, trained[np.isin(sums[0], sums[1])]))
         shared = sum(digest in seen for digest in _digests(target.table, tested[np.isin(sums[1], sums[0])]))
     return Overlap(named, shared)
@@ -96,7 +96,7 @@ def _rows(data: Prepared, part: str) -> np.ndarray:
 
 
 def _sums(table: SampleTable, rows: np.ndarray) -> np.ndarray:
-    """A sum of each image's words under odd weights, (len(rows),) uint64: equal images have equal ones."""
+    """A sum of each image's words under odd weights, (len(rows),) uint64: equal images have equal sums."""
     words = math.ceil(math.prod(table.shape) / 8)
     weights = np.random.RandomState(0).randint(0, 2**63, words, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     sums = np.empty(len(rows), np.uint64)

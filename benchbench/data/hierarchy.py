@@ -1,4 +1,4 @@
-"""Which classes may meet in an episode where a dataset's classes form a hierarchy."""
+"""Which classes may share an episode if a dataset's classes form a hierarchy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Kind = Literal["bilevel", "dag"]
 
 @dataclass(frozen=True)
 class ClassHierarchy:
-    """Groups of classes that belong together, in the order in which they are drawn from (Triantafillou et al. 2020,
+    """Groups of classes that belong together, in the order used for drawing (Triantafillou et al. 2020,
     arXiv 1903.03096, section 3.2): an episode picks a group of its part.
 
     kind: ``bilevel`` (Omniglot's alphabets: some classes of the group) or ``dag`` (ImageNet's nodes: all leaves below
@@ -34,7 +34,7 @@ class ClassHierarchy:
         return {"kind": self.kind, "train": self.train, "valid": self.valid, "test": self.test}
 
     def renumbered(self, ids: Sequence[int]) -> "ClassHierarchy":
-        """The same groups where class c is called ``ids[c]``."""
+        """The same groups with class c renumbered to ``ids[c]``."""
         parts = ("train", "valid", "test")
         return ClassHierarchy(
             self.kind, *(tuple(tuple(ids[c] for c in group) for group in self.part(p)) for p in parts)
@@ -52,7 +52,7 @@ class ClassHierarchy:
 
     @classmethod
     def of_graph(cls, parts: Mapping[str, Mapping[str, Sequence[str]]], ids: Mapping[str, int]) -> "ClassHierarchy":
-        """A DAG for each part: internal node -> children; a name that is no node is a leaf, and has a class id.
+        """A DAG for each part: internal node -> children; a name that is not a node is a leaf, and has a class id.
 
         Nodes and the leaves below each are sorted by name, as the reference sorts them by WordNet id. A class that is
         not in `ids` (it has no images) is left out.

@@ -1,4 +1,4 @@
-"""What is left of a dataset where some data are not there."""
+"""What is left of a dataset if some of its data are missing."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from benchbench.errors import DataMissing
 
 
 def without_missing(ref: ComponentRef) -> tuple[ComponentRef | None, list[tuple[str, str]]]:
-    """`ref` without the datasets in its settings whose files are missing, or None where its own are, or nothing is left
-    of a list of datasets. Also what is missing: name, and which files to put where."""
+    """`ref` without the datasets in its settings whose files are missing, or None if its own files are missing or a
+    list of datasets becomes empty. Also what is missing: name, and which files to put where."""
     missing: list[tuple[str, str]] = []
     settings: dict[str, Any] = {}
     for name, value in ref.settings.items():

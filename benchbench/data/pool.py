@@ -17,9 +17,9 @@ from benchbench.rng import Rng
 
 
 def unit(x: np.ndarray, device: torch.device) -> Tensor:
-    """Bytes (N, *shape) -> floats in [0, 1] on a device, where they are converted."""
+    """Bytes (N, *shape) -> floats in [0, 1] on a device, converted there."""
     if device.type == "cpu":
-        # One pass over them, where torch takes two; a quotient is the same in both.
+        # One pass over the bytes instead of torch's two; the quotients are the same.
         return torch.from_numpy(np.divide(x, 255, dtype=torch.empty(0).numpy().dtype, order="C"))
     return torch.from_numpy(np.ascontiguousarray(x)).to(device).to(torch.get_default_dtype()).div_(255)
 
@@ -27,8 +27,8 @@ def unit(x: np.ndarray, device: torch.device) -> Tensor:
 class Pool:
     """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
 
-    They stay in the memory-mapped table until they are asked for: a part may be larger than memory. Without labels it
-    holds none: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`.
+    They stay in the memory-mapped table until asked for, as a part may be larger than memory. An unlabelled pool holds
+    no labels: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Pool:
         labelled: bool,
         device: torch.device | str = "cpu",
     ) -> "Pool":
-        """The pool of a part of a split. Raises BenchbenchError where the part is empty."""
+        """The pool of a part of a split. Raises BenchbenchError if the part is empty."""
         classes = split.part(part)
         if not classes:
             raise BenchbenchError(f"dataset {name}: its {part} part has no classes")
@@ -78,7 +78,7 @@ class Pool:
 
     @property
     def labels(self) -> Tensor:
-        """Class of each sample, (N,) int64 below `classes`."""
+        """The class of each sample, (N,) int64 below `classes`."""
         if self._labels is None:
             raise BenchbenchError(f"{self.name} is an unlabelled pool: a pretext that reads labels sets uses_labels")
         return self._labels
@@ -99,8 +99,8 @@ class Pool:
         return self.images(rng.choices(len(self), n, count))
 
     def labelled_episodes(self, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
-        """Episodes over the pool's true classes, labels in random order; each of one source where several are joined,
-        every source equally likely."""
+        """Episodes over the pool's true classes, labels in random order. If several sources are joined, each episode is
+        from one, every source equally likely."""
         for source in self._joined():
             check_shape(shape, source.index, self.name, source.variants)
         state = rng.numpy
@@ -110,13 +110,13 @@ class Pool:
             for w, c in enumerate(draw_classes(state, shape.ways, len(source.index), source.variants)):
                 members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
-        # Rows are divided into support and queries, not images, which would be copied once more.
+        # Rows, not images, are divided into support and queries: images would be copied once more.
         drawn = Episodes.from_classes(torch.from_numpy(rows), shape)
         support_y, query_y = drawn.support_y.to(self.device), drawn.labels().to(self.device)
         return Episodes(self.images(drawn.support_x), support_y, self.images(drawn.query_x), query_y, shape.ways)
 
     def variable_episode(self, shape: VariableShape, rng: Rng) -> Episodes:
-        """One episode of varying ways and shots over the pool's true classes, of one source as above: B = 1."""
+        """One episode of varying ways and shots over the pool's true classes, from one source as above: B = 1."""
         drawn = next_episode(rng.numpy, shape, self._source(rng.numpy))
         x, y = (
             torch.from_numpy(np.concatenate(pair))
@@ -126,7 +126,7 @@ class Pool:
         return Episodes(x[:, :s], y[:, :s], x[:, s:], y[:, s:], len(drawn.classes))
 
     def variable_size(self, shape: VariableShape, rng: Rng) -> int:
-        """The samples of the `variable_episode` of the same stream, of which no image is read."""
+        """How many samples the `variable_episode` of the same stream has; reads no image."""
         return describe(rng.numpy, shape, self._source(rng.numpy)).samples
 
     def _joined(self) -> list[Source]:

@@ -1,7 +1,7 @@
 """From a dataset component to a prepared table, once, shared by every process that asks for it.
 
-A table is built in a folder beside its final place and renamed into it, so a killed preparation leaves nothing that
-looks finished. It is built again when a source file's size or time changes.
+A table is built in a folder beside its final place and then renamed, so a killed preparation leaves nothing that looks
+finished. It is rebuilt when a source file's size or time changes.
 """
 
 import json
@@ -44,7 +44,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a dataset's table is kept, and the state of the files that it is made from."""
+    """Where a dataset's table is kept, and the state of the files it is made from."""
 
     ref: ComponentRef
     name: str
@@ -70,7 +70,7 @@ class _Place:
             return False
 
     def open(self) -> Prepared:
-        """The fingerprint is made anew: the split may have changed since, without a file that did."""
+        """The fingerprint is computed afresh: the split may have changed even though no file did."""
         held = table.read(self.folder)
         split = self.dataset.split(held)
         content = {"dataset": key_content(self.ref), "sources": held.source_hash, "split": split.as_json()}
@@ -78,7 +78,7 @@ class _Place:
 
 
 def data_root() -> Path | None:
-    """``BENCHBENCH_DATA``, the folder that holds datasets as their authors publish them; None where unset."""
+    """``BENCHBENCH_DATA``, the folder that holds datasets as their authors publish them; None if unset."""
     root = os.environ.get("BENCHBENCH_DATA")
     return Path(root) if root else None
 
@@ -89,9 +89,9 @@ def cache_root() -> Path:
 
 
 def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -> Prepared:
-    """The prepared dataset that `ref` names; decodes it, in `jobs` processes, where that was not done before.
+    """The prepared dataset that `ref` names; decodes it in `jobs` processes if that was not done before.
 
-    Raises DataMissing where its files are not there, BenchbenchError for an unreadable one.
+    Raises DataMissing if its files are not there, BenchbenchError if one is unreadable.
     """
     place = _Place.of(ref)
     if not place.is_current:
@@ -102,7 +102,7 @@ def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -
 
 
 def prepared(ref: ComponentRef) -> Prepared | None:
-    """The prepared dataset, or None where it is not prepared yet (or its files are missing)."""
+    """The prepared dataset, or None if it is not prepared yet (or its files are missing)."""
     try:
         place = _Place.of(ref)
     except BenchbenchError:
@@ -112,7 +112,7 @@ def prepared(ref: ComponentRef) -> Prepared | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time builds a table. Raises BenchbenchError where the cache cannot be written."""
+    """Let one process at a time build a table. Raises BenchbenchError if the cache cannot be written."""
     lock = FileLock(folder.with_suffix(".lock"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -> None:
-    """Write the table; its lock is held, so what a killed preparation left behind is nobody's."""
+    """Write the table. Its lock is held, so any leftovers are a killed preparation's and can go."""
     for left in place.folder.parent.glob(f".{place.folder.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
@@ -139,7 +139,7 @@ def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -
         (work / "sources.json").write_text(json.dumps(found), "utf-8")
         about |= {"sources": sources.content_hash(found), "signature": place.signature}
         (work / "table.json").write_text(json.dumps(about), "utf-8")
-        # Only what can be used is kept: this raises where the split does not fit.
+        # Keep only a usable table: this raises if the split does not fit.
         place.dataset.split(table.read(work))
         if _Place.of(ref).signature != place.signature:
             raise BenchbenchError(f"dataset {place.name}: its files changed while they were read: prepare it again")

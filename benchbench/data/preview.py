@@ -1,4 +1,4 @@
-"""What a learner sees, drawn for a person: sheets of classes and of episodes."""
+"""What a learner sees, drawn for people: sheets of classes and of episodes."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,20 +12,20 @@ from benchbench.episodes.fixed import EpisodeIndex
 
 PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (125, 125, 125)
 SUPPORT, QUERY = (31, 119, 180), (190, 190, 190)
-#: Pixels: a picture's largest side, the space between pictures, the space around the sheet, the column of names at
-#: most, the space between support and queries.
+#: In pixels: a picture's longer side, the gap between pictures, the sheet's margin, the maximum width of the column of
+#: names, the gap between support and queries.
 PICTURE, GAP, MARGIN, NAMES, ASIDE = 64, 8, 20, 210, 18
-#: At most so many classes of a part, evenly spread, and images of a class.
+#: The most classes of a part, evenly spread, and the most images of a class.
 CLASSES, IMAGES = 12, 12
 
 
 class _Sheet:
-    """Rows of pictures under headings, from top to bottom; after `aside` columns there is more space."""
+    """Rows of pictures under headings, from top to bottom, with extra space after `aside` columns."""
 
     def __init__(self, data: Prepared, names: Sequence[str], columns: int, aside: int | None = None):
         self.table = data.table
         height, width = data.table.shape[1:]
-        # Small pictures grow by a whole number, so that pixels stay square; large ones shrink.
+        # Small pictures grow by a whole factor, so that pixels stay square; large ones shrink.
         scale = max(1, PICTURE // max(height, width)) if max(height, width) <= PICTURE else PICTURE / max(height, width)
         self.cell = (round(width * scale), round(height * scale))
         self.aside = aside
@@ -46,7 +46,7 @@ class _Sheet:
         ImageDraw.Draw(strip).text((MARGIN, 6), text, INK if large else FAINT, font)
 
     def row(self, name: str, rows: Iterable[tuple[int, tuple[int, int, int] | None]]) -> None:
-        """A name and pictures: rows of the table, each with the colour of its frame."""
+        """A name and its pictures: rows of the table, each with the colour of its frame."""
         strip = self._strip(self.cell[1] + GAP)
         draw = ImageDraw.Draw(strip)
         draw.text((MARGIN, self.cell[1] / 2), self._shortened(name), INK, self.text, anchor="lm")
@@ -57,7 +57,7 @@ class _Sheet:
             strip.paste(self._picture(row), (left, 3))
 
     def save(self, path: Path) -> None:
-        """As PNG."""
+        """Write the sheet as PNG."""
         height = 2 * MARGIN + sum(strip.height for strip in self.strips)
         sheet = Image.new("RGB", (self.width, height), PAPER)
         top = MARGIN
@@ -99,8 +99,8 @@ def class_sheet(data: Prepared, path: Path) -> None:
 
 
 def episode_sheet(data: Prepared, part: str, episode: EpisodeIndex, about: str, path: Path) -> None:
-    """Draw an episode of a part, a row a class: the support set framed in blue, then the queries. A learner gets the
-    queries in random order and without labels; here they stand beside their class."""
+    """Draw an episode of a part, one row per class: the support set framed in blue, then the queries. A learner gets
+    the queries in random order and without labels; here they are beside their class."""
     support, query = (
         [rows[labels == way] for way in range(len(episode.classes))]
         for rows, labels in ((episode.support, episode.support_y), (episode.query, episode.query_y))

@@ -1,4 +1,4 @@
-"""Which classes are for training, validation and test, and which of a part may meet in an episode."""
+"""Which classes are for training, validation and test, and which of a part may share an episode."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ PARTS = ("train", "valid", "test")
 class ClassSplit:
     """Class ids of each part. Parts are disjoint; a test-only target has an empty train and valid.
 
-    variant_of: where several classes are variants of one thing (an Omniglot character in four rotations), the thing's
-    id for each class of the table: an episode then draws things, and one variant of each.
-    hierarchy: which classes Meta-Dataset's sampler lets meet in an episode; fixed-way episodes do without it.
-    sources: where several datasets are joined, the split of each in ids of the joined table: an episode then stays
-    within one source, every source equally likely.
+    variant_of: if several classes are variants of one thing (an Omniglot character in four rotations), the thing's id
+    for each class of the table: an episode then draws things, and one variant of each.
+    hierarchy: which classes Meta-Dataset's sampler lets share an episode; fixed-way episodes ignore it.
+    sources: if several datasets are joined, the split of each in ids of the joined table: an episode then stays within
+    one source, every source equally likely.
     """
 
     train: tuple[int, ...] = ()
@@ -47,7 +47,7 @@ class ClassSplit:
 
     @classmethod
     def by_name(cls, class_names: Iterable[str], parts: Mapping[str, Iterable[str]], where: str) -> "ClassSplit":
-        """A split from class names of each part; `where` names the split in the error for a name that is unknown."""
+        """A split from class names of each part; `where` names the split in the error for an unknown name."""
         ids = {name: i for i, name in enumerate(class_names)}
         chosen = {}
         for part, names in parts.items():
@@ -70,7 +70,7 @@ class ClassSplit:
         return content
 
     def renumbered(self, ids: Sequence[int], classes: int) -> "ClassSplit":
-        """The same split where class c of its table is class ``ids[c]`` of a table of `classes` classes."""
+        """The same split with class c of its table as class ``ids[c]`` of a table of `classes` classes."""
         variant_of = None
         if self.variant_of is not None:
             # Other classes of the larger table are never asked for.
@@ -102,7 +102,7 @@ def class_index(labels: np.ndarray, classes: Iterable[int]) -> list[np.ndarray]:
 
 
 def sources_of(index: Sequence[np.ndarray], split: ClassSplit, part: str) -> list[Source]:
-    """The sources of a part: one, or where datasets are joined each that has classes in it. `index` holds the rows of
+    """The sources of a part: one, or if datasets are joined, each that has classes in it. `index` holds the rows of
     each class in the order of ``split.part(part)``."""
     rows = dict(zip(split.part(part), index, strict=True))
     return [_source(rows, s, part) for s in split.sources or (split,) if s.part(part)]

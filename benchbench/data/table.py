@@ -16,11 +16,11 @@ from benchbench.errors import BenchbenchError
 @dataclass(frozen=True)
 class Sample:
     """One decoded sample: x uint8 (C, H, W), the name of its class (``/`` separates levels of the class tree), and
-    the file it came from, relative to the data folder, where it has one.
+    the file it came from, relative to the data folder, if any.
 
-    What is in it, where that is annotated: boxes float32 (n, 5), each (object class, left, top, right, bottom) in
-    pixels of x; mask uint8 (H, W), each pixel 0 for the background, 1 + object class, or 255 where it does not count.
-    Object classes are places in the dataset's `object_names`.
+    Its annotations, if any: boxes float32 (n, 5), each (object class, left, top, right, bottom) in pixels of x; mask
+    uint8 (H, W), each pixel 0 for the background, 1 + object class, or 255 if it does not count. Object classes are
+    indices into the dataset's `object_names`.
     """
 
     x: np.ndarray
@@ -36,8 +36,8 @@ class SampleTable:
 
     x: uint8 (N, C, H, W), memory-mapped; labels: int64 (N,); fingerprint: of source bytes, settings and split;
     pixel_hash: of the decoded samples, which may differ between builds of a decoder; source_hash: of the source files;
-    folder: where it lies on disk. boxes: float32 (n, 5) of each sample, and masks: uint8 (N, H, W), memory-mapped, as
-    `Sample` has them; None where the dataset has none.
+    folder: where it is on disk. boxes: float32 (n, 5) of each sample, and masks: uint8 (N, H, W), memory-mapped, as
+    `Sample` has them; None if the dataset has none.
     """
 
     x: np.ndarray
@@ -60,7 +60,7 @@ class SampleTable:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """The file each sample came from, relative to the data folder; empty names where it came from none."""
+        """The file each sample came from, relative to the data folder; an empty name if it came from none."""
         return tuple(_kept(self.folder, "files.json", [""] * len(self)))
 
     @cached_property
@@ -74,7 +74,7 @@ def _kept(folder: Path | None, name: str, absent: Any) -> Any:
 
 
 def write(folder: Path, samples: Iterable[Sample], where: str) -> dict[str, object]:
-    """Write samples into `folder`, growing on disk and not in memory; returns what `read` needs to know of them."""
+    """Write samples into `folder` one by one, so as not to fill memory; returns what `read` needs to know of them."""
     labels: list[str] = []
     files: list[str] = []
     digest = hashlib.sha256()

@@ -12,8 +12,8 @@ BLOCK = 1 << 24
 
 @dataclass(frozen=True)
 class Verified:
-    """Source files that changed, came or went since the table was made, whether its pixels are as written, and its
-    duplicates."""
+    """Source files that changed, appeared or disappeared since the table was made, whether its pixels are as written,
+    and its duplicates."""
 
     changed: tuple[str, ...]
     added: tuple[str, ...]
@@ -23,12 +23,12 @@ class Verified:
 
     @property
     def sound(self) -> bool:
-        """Whether files and pixels are what they were; duplicates are the dataset's own affair."""
+        """Whether files and pixels are unchanged; duplicates are the dataset's own affair."""
         return self.pixels and not (self.changed or self.added or self.gone)
 
 
 def verify(data: Prepared) -> Verified:
-    """Read every source file and every sample again. Raises DataMissing where the files are gone."""
+    """Read every source file and every sample again. Raises DataMissing if the files are gone."""
     kept = data.table.source_digests
     found = sources.digests(data.dataset.sources(data_root()), data_root())
     return Verified(

@@ -1,1 +1,1 @@
-"""Encoders: their contract, batch norms that know tasks, and running one over tasks."""
+"""Encoders: their contract, task-aware batch norms, and running an encoder over tasks."""

@@ -26,15 +26,15 @@ class Backbone(nn.Module, Component, ABC):
     """An encoder: (N, *shape) in [0, 1] -> (N, dim). It normalises its own input.
 
     A subclass sets `dim` and takes the sample's specification first: ``__init__(self, sample, *, width=64)``. Use
-    torch's batch norms as usual: the core replaces them by `benchbench.encoding.task_norm.TaskNorm`. It may offer
+    torch's batch norms as usual: the core replaces them with `benchbench.encoding.task_norm.TaskNorm`. It may offer
     ``encode_tasks(x, params, *, running, support)``, a faster form of a loop over tasks with their own weights.
 
     `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
-    (N, T, dim), one token for each square of `patch` pixels in reading order (a ragged edge padded below and to the
-    right), of which `keep` (N, K) leaves only some in; ``linear``, one `nn.Linear` named ``map`` of the flat sample.
+    (N, T, dim), one token for each square of `patch` pixels in reading order (ragged edges are padded at the bottom
+    and right), or only those in `keep` (N, K); ``linear``, one `nn.Linear` named ``map`` of the flattened sample.
 
-    One that can be given weights learned before has a setting `sha256`, their checksum or None, and sets
-    `pretrained_on`: which data, with or without labels, as far as it is known. Tables show both.
+    A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
+    `pretrained_on`: which data, with or without labels, as far as known. Tables show both.
     """
 
     kind = "backbone"

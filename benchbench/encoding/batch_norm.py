@@ -1,7 +1,7 @@
 """Batch norm whose gradient is differentiated in closed form.
 
-Torch takes the second derivative of batch norm apart into some thirty passes over the samples, which were a third of a
-second-order MAML step. Written out it is four sums and five passes. Value and gradient are those of torch's kernels.
+Torch breaks the second derivative of batch norm into some thirty passes over the samples, which took a third of a
+second-order MAML step. Written out, it is four sums and five passes. Value and gradient are those of torch's kernels.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _kernel = torch.ops.aten.native_batch_norm_backward
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """``F.batch_norm`` in training mode without running averages: x (N, C, H, W), weight and bias (C,) -> (N, C, H, W).
 
-    It may be differentiated twice; torch raises RuntimeError at a third time.
+    It can be differentiated twice; torch raises RuntimeError the third time.
     """
     return _Norm.apply(x, weight, bias, eps)
 
@@ -56,11 +56,11 @@ class _NormSlopes(Function):
     @once_differentiable
     def backward(ctx: Any, *slopes: Any) -> Any:
         """Slopes u, a, b of what forward returns -> those of g, x and weight. `mean` and `inverse` are functions of x,
-        and the slope of x is what goes through them too."""
+        so the slope of x includes what flows through them."""
         g, x, weight, mean, inverse, g_h, g_sum = ctx.saved_tensors
         u, a, b = _laid_as(x, slopes[0]), *slopes[1:]
         n = x.numel() // x.shape[1]
-        # Means over the samples of a channel: of u and g, and of each times h.
+        # Means over the samples of a channel: of u, of g, and of each times h.
         _, u_h, u_sum = _kernel(u, x, weight, None, None, mean, inverse, True, ctx.eps, [False, True, True])
         u_h, u_mean, g_h, g_mean = u_h / n, u_sum / n, g_h / n, g_sum / n
         # <u, slope of x> = w i common
@@ -89,6 +89,6 @@ def _wide(values: Tensor) -> Tensor:
 
 
 def _laid_as(x: Tensor, slope: Tensor) -> Tensor:
-    """`slope` in the memory format of x: where they differ, the kernel is three times slower."""
+    """`slope` in the memory format of x: if they differ, the kernel is three times slower."""
     last = x.is_contiguous(memory_format=torch.channels_last)
     return slope.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

@@ -1,12 +1,12 @@
 """Batch norm with explicit statistics.
 
-Whose samples a batch norm averages over decides whether a few-shot result is transductive, so it is stated by the
-caller and recorded, never left to ``module.training``. The modes (`NormMode`):
+Which samples a batch norm averages over decides whether a few-shot result is transductive, so the caller states it and
+it is recorded, never left to ``module.training``. The modes (`NormMode`):
 
 - ``running``: the running averages of training; a sample's features depend on no other sample.
 - ``call``: the samples of each forward call of a task (official MAML); transductive.
 - ``episode``: support and query of a task together (ProtoNet in training); transductive.
-- ``support``: the first `support` samples of a task serve all its samples; inductive.
+- ``support``: the first `support` samples of a task, for all its samples; inductive.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ NormMode = Literal["running", "call", "episode", "support"]
 @dataclass(frozen=True)
 class Statistics:
     """What `TaskNorm` averages over: `tasks` equal groups of samples, each over all of its samples or its first
-    `support`; with `running`, over nothing. `track` moves the running averages."""
+    `support`; with `running`, nothing. `track` updates the running averages."""
 
     running: bool = False
     tasks: int = 1
@@ -50,8 +50,8 @@ def use_statistics(statistics: Statistics) -> Iterator[None]:
 
 
 class TaskNorm(_BatchNorm):
-    """A batch norm over (N, C, *) that takes its statistics from `use_statistics`; outside such a block it is
-    torch's own. Parameters, buffers and their names are those of ``nn.BatchNorm2d``."""
+    """A batch norm over (N, C, *) that takes its statistics from `use_statistics`; outside such a block it behaves
+    like torch's own. Parameters, buffers and their names are those of ``nn.BatchNorm2d``."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
@@ -71,7 +71,7 @@ class TaskNorm(_BatchNorm):
     def _task_by_task(self, x: Tensor, how: Statistics) -> Tensor:
         """Torch's fused kernel for each task: twice as fast as one formula over all of them."""
         parts, means, variances = [], [], []
-        # A chunk that is the whole would be copied on the way back.
+        # A single chunk, the whole of x, would be copied in the backward pass.
         for part in x.chunk(how.tasks) if how.tasks > 1 else [x]:
             mean = variance = None
             if how.track and self.running_mean is not None and self.running_var is not None:
@@ -100,7 +100,7 @@ class TaskNorm(_BatchNorm):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running averages towards the means over tasks of their means and unbiased variances."""
+        """Move the running averages towards the tasks' means and unbiased variances, averaged over tasks."""
         if self.running_mean is None or self.running_var is None:
             return
         momentum = 0.1 if self.momentum is None else self.momentum
@@ -109,7 +109,7 @@ class TaskNorm(_BatchNorm):
 
 
 def convert_norm(module: nn.Module) -> nn.Module:
-    """Replace every torch batch norm below `module` by a `TaskNorm` with the same state; returns the module."""
+    """Replace every torch batch norm in `module` with a `TaskNorm` of the same state; returns the module."""
     if isinstance(module, _BatchNorm) and not isinstance(module, TaskNorm):
         like = module.weight if module.affine else module.running_mean
         norm = TaskNorm(
@@ -129,17 +129,17 @@ def convert_norm(module: nn.Module) -> nn.Module:
 
 
 def has_norm(module: nn.Module) -> bool:
-    """Whether any batch norm, whose statistics could make a result transductive, stands in `module`."""
+    """Whether `module` contains any batch norm, whose statistics could make a result transductive."""
     return any(isinstance(m, _BatchNorm) for m in module.modules())
 
 
 def task_batch_norm(
     x: Tensor, norm: Any, weight: Tensor, bias: Tensor, *, running: bool, support: int | None = None
 ) -> Tensor:
-    """Batch norm of T tasks that ride in the channel dimension, each with its own scale and shift.
+    """Batch norm of T tasks laid side by side in the channel dimension, each with its own scale and shift.
 
     x (n, T*C, H, W); weight and bias (T, C), task by task; `norm` gives epsilon and, with `running`, the averages.
-    Statistics are of each task alone, because its channels are: over its n samples, or its first `support`.
+    Each task has channels of its own and so its own statistics: over its n samples, or its first `support`.
     """
     tasks = len(weight)
     if running:

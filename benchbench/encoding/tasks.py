@@ -1,4 +1,4 @@
-"""Running an encoder over tasks, with its own weights or with other weights for each task."""
+"""Running an encoder over tasks, with its own weights or with separate weights for each task."""
 
 from collections.abc import Mapping
 
@@ -20,10 +20,10 @@ def encode(
 ) -> Tensor:
     """Features of B tasks: x (B, n, *shape) -> (B, n, dim).
 
-    `params` maps names of the encoder's parameters to (B, *p) weights, one set a task; parameters it leaves out keep
+    `params` maps names of the encoder's parameters to (B, *p) weights, one set per task; parameters it leaves out keep
     the encoder's own values. `support` is how many leading samples are support samples, for ``norm="support"``.
-    A task's features never depend on B. Running averages move only where the encoder is in training mode and runs
-    with its own weights.
+    A task's features never depend on B. Running averages move only if the encoder is in training mode and runs with
+    its own weights.
     """
     tasks = len(x)
     if norm == "support" and support is None:
@@ -49,8 +49,8 @@ def encode(
 def similarity(features: Tensor, prototypes: Tensor, distance: str = "euclidean") -> Tensor:
     """Logits of features (B, Q, dim) for prototypes (B, ways, dim): (B, Q, ways).
 
-    ``euclidean`` is minus the squared distance (Snell et al. 2017, eq. 2); ``cosine`` the cosine, times 10 so that a
-    softmax over it is not flat (Chen et al. 2019 scale it likewise).
+    ``euclidean`` is minus the squared distance (Snell et al. 2017, eq. 2); ``cosine`` is the cosine times 10, so that a
+    softmax over it is not flat (Chen et al. 2019 scale it too).
     """
     if distance == "cosine":
         return 10 * F.normalize(features, dim=-1) @ F.normalize(prototypes, dim=-1).mT

@@ -1,1 +1,1 @@
-"""Episodes as data, and how the rows of one are drawn, whatever they are rows of."""
+"""Episodes as data, and how an episode's rows are drawn, whatever those rows hold."""

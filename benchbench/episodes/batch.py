@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class EpisodeShape:
-    """How large an episode is: `ways` classes, `shots` support and `queries` query samples a class."""
+    """How large an episode is: `ways` classes, `shots` support and `queries` query samples per class."""
 
     ways: int
     shots: int
@@ -30,8 +30,8 @@ class Episodes:
     """A batch of B few-shot tasks of one shape.
 
     support_x: (B, S, *shape) float; support_y: (B, S) int64 below `ways`; query_x: (B, Q, *shape);
-    query_y: (B, Q) int64, or None where the labels are withheld. Shots may differ between classes. Tasks of unequal
-    size travel as a list of batches with B = 1.
+    query_y: (B, Q) int64, or None if the labels are withheld. Shots may differ between classes. Tasks of unequal size
+    are passed as a list of batches with B = 1.
     """
 
     support_x: Tensor
@@ -73,7 +73,7 @@ class Episodes:
         return len(self) * (self.support_x.shape[1] + self.query_x.shape[1])
 
     def labels(self) -> Tensor:
-        """The query labels (B, Q); raises ValueError where they are withheld."""
+        """The query labels (B, Q); raises ValueError if they are withheld."""
         if self.query_y is None:
             raise ValueError("the query labels of these episodes are withheld: a learner may not read them at test")
         return self.query_y
@@ -81,7 +81,7 @@ class Episodes:
     def withheld(self) -> "Episodes":
         """What a learner sees at test: the same tasks without query labels.
 
-        Test episodes come with their queries in random order (`benchbench.episodes.fixed`), so position tells nothing.
+        Test episodes have their queries in random order (`benchbench.episodes.fixed`), so position reveals nothing.
         """
         return replace(self, query_y=None)
 

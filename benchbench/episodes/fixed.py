@@ -1,7 +1,7 @@
-"""Fixed episodes: N-way K-shot, Q queries a class.
+"""Fixed episodes: N-way K-shot, Q queries per class.
 
-Draws come from NumPy's legacy ``RandomState``, whose streams are promised never to change: an episode depends on its
-key alone, whatever the method, machine, job count or order.
+Draws come from the legacy ``RandomState``, whose streams NumPy promises never to change: an episode depends only on its
+key, whatever the method, machine, job count or order.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from benchbench.errors import BenchbenchError
 @dataclass(frozen=True)
 class EpisodeIndex:
     """One episode as rows of a table: support (S,) and query (Q,) with labels below ways; `classes` (ways,) are
-    positions in the list of classes that was sampled from. Queries are in random order."""
+    positions in the list of classes sampled from. Queries are in random order."""
 
     support: np.ndarray
     support_y: np.ndarray
@@ -35,7 +35,7 @@ def stream(key: str, *path: object) -> np.random.RandomState:
 def check_shape(
     shape: EpisodeShape, index: Sequence[np.ndarray], where: str, groups: Sequence[int] | None = None
 ) -> None:
-    """Raise BenchbenchError where classes or images are too few for episodes of `shape`."""
+    """Raise BenchbenchError if there are too few classes or images for episodes of `shape`."""
     available = len(set(groups)) if groups is not None else len(index)
     if shape.ways > available:
         raise BenchbenchError(f"{where}: {shape.ways}-way episodes need {shape.ways} classes, but it has {available}")
@@ -48,7 +48,7 @@ def check_shape(
 
 
 def draw_classes(state: np.random.RandomState, ways: int, count: int, groups: Sequence[int] | None) -> np.ndarray:
-    """`ways` of `count` classes without replacement; with `groups`, of distinct groups, one member of each."""
+    """`ways` of `count` classes without replacement; with `groups`, one member each of distinct groups."""
     if groups is None:
         return state.permutation(count)[:ways]
     members: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""What one episode may draw from: the classes of a source and how they belong together."""
+"""What one episode may draw from: the classes of a source and how they are related."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Source:
-    """The classes of one source in one part. `index` holds the rows of each class; `variants` the thing that each is a
-    variant of; `groups` the positions of classes that `kind` lets meet in an episode (`ClassHierarchy`)."""
+    """The classes of one source in one part. `index` holds the rows of each class; `variants` the thing each class is a
+    variant of; `groups` the positions of classes that `kind` lets share an episode (`ClassHierarchy`)."""
 
     index: Sequence[np.ndarray]
     variants: list[int] | None = None

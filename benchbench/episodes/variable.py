@@ -2,7 +2,7 @@
 
 `describe` is a port of the reference's sampler (google-research/meta-dataset, data/sampling.py): the same draws from
 ``RandomState`` in the same order, so that the two can be compared draw for draw. Which samples of a class are taken is
-ours: the reference leaves that to the order of its shuffled files.
+our own choice: the reference leaves that to the order of its shuffled files.
 """
 
 import math
@@ -19,13 +19,13 @@ from benchbench.errors import BenchbenchError
 class VariableShape:
     """How large episodes may be; the defaults are the reference's.
 
-    Ways are drawn between `min_ways` and `max_ways`, or are what a node of the class graph spans, at most `max_span`
-    leaves (the least that reaches every class of ImageNet). A class has at most `max_queries` queries. The support set
-    has at most `max_support` samples, and each class adds at most `max_support_per_class` to its drawn size. Shares of
-    classes vary by a factor between exp(`min_log_weight`) and exp(`max_log_weight`).
+    Ways are drawn between `min_ways` and `max_ways`, or are the leaves below a class-graph node that spans at most
+    `max_span` (the smallest limit that reaches every class of ImageNet). A class has at most `max_queries` queries. The
+    support set has at most `max_support` samples; each class adds at most `max_support_per_class` to its drawn size.
+    Class shares vary by a factor between exp(`min_log_weight`) and exp(`max_log_weight`).
 
-    `ways`, `shots` and `queries` fix a number instead; with fixed `ways`, or without `hierarchy`, classes are drawn
-    from the whole part.
+    `ways`, `shots` and `queries` fix these numbers instead; with fixed `ways`, or without `hierarchy`, classes are
+    drawn from the whole part.
     """
 
     min_ways: int = 5
@@ -55,7 +55,7 @@ class VariableShape:
 @dataclass(frozen=True)
 class Composition:
     """What an episode consists of: `classes` (ways,) as positions among a source's classes, `shots` (ways,) support
-    samples of each, `queries` query samples of every one."""
+    samples of each, and `queries` query samples of every class."""
 
     classes: np.ndarray
     shots: np.ndarray
@@ -68,7 +68,7 @@ class Composition:
 
 
 def check_variable(shape: VariableShape, source: Source, where: str) -> None:
-    """Raise BenchbenchError where classes or samples are too few for any episode of `shape`."""
+    """Raise BenchbenchError if there are too few classes or samples for any episode of `shape`."""
     kind, least = _kind(shape, source), shape.ways or shape.min_ways
     if kind == "dag":
         if not _eligible(shape, source):
@@ -95,7 +95,7 @@ def describe(state: np.random.RandomState, shape: VariableShape, source: Source)
     share = state.uniform()
     total = min(shape.max_support, np.floor(share * np.minimum(shape.max_support_per_class, left) + 1).sum())
     weights = sizes * np.exp(state.uniform(shape.min_log_weight, shape.max_log_weight, size=sizes.shape))
-    # One sample of every class is certain; the rest follows the weights.
+    # Every class is sure of one sample; the rest follow the weights.
     wanted = np.floor(weights / weights.sum() * (total - len(classes))).astype(np.int64) + 1
     return Composition(classes, np.minimum(wanted, left), queries)
 

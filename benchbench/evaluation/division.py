@@ -1,8 +1,8 @@
 """How the images of a target are divided for protocols that fit on some of them: fit, select and test parts.
 
-Every class is divided by itself, by a draw that depends on the target's key alone: half of its images are for testing,
-a tenth for choosing settings, the rest for fitting. Where a dataset's authors published parts of their own, these are
-not used: they would divide other classes than the split does.
+Every class is divided separately, by a draw that depends only on the target's key: half of its images are for testing,
+a tenth for choosing settings, the rest for fitting. Parts published by a dataset's authors are not used: they would
+divide different classes than the split does.
 """
 
 import hashlib
@@ -14,20 +14,20 @@ import numpy as np
 from benchbench.episodes.fixed import stream
 from benchbench.errors import BenchbenchError
 
-#: Of a class's images; at least one is in each part.
+#: Shares of a class's images; each part gets at least one.
 TEST_SHARE, SELECT_SHARE = 0.5, 0.1
-#: Images of a class that count: of a larger one as many are drawn.
+#: The most images of a class that count: from a larger class, this many are drawn.
 MOST_PER_CLASS = 1000
-#: Of `Amount.examples`, the part that is for choosing settings (Zhai et al. 2019: 800 and 200 of 1,000).
+#: The share of `Amount.examples` for choosing settings (Zhai et al. 2019: 800 and 200 of 1,000).
 SELECT_OF_EXAMPLES = 0.2
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much of the fit and select parts may be used; all of it unless one is given.
+    """How much of the fit and select parts may be used; all of it unless one field is given.
 
-    shots: images a class. fraction: of each class's images, at least one. examples: images in all, a fifth of them for
-    choosing settings, drawn whatever their class.
+    shots: images per class. fraction: of each class's images, at least one. examples: images in all, a fifth of them
+    for choosing settings, drawn whatever their class.
     """
 
     shots: int | None = None
@@ -53,7 +53,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Division:
-    """The parts of a target: `fit` and `select` with their labels, `test` as rows (n,) in random order without."""
+    """The parts of a target: `fit` and `select` with labels, `test` as rows (n,) in random order without labels."""
 
     fit: Labelled
     select: Labelled
@@ -67,7 +67,7 @@ class Division:
 
 
 def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> None:
-    """Raise BenchbenchError where classes or images are too few for an amount."""
+    """Raise BenchbenchError if there are too few classes or images for an amount."""
     if len(index) < 1:
         raise BenchbenchError(f"{where} has no classes")
     smallest = min(len(rows) for rows in index)
@@ -88,7 +88,7 @@ def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> N
 
 
 def divide(key: str, index: Sequence[np.ndarray]) -> Division:
-    """The whole parts of a target; `index` holds the rows of each class, `key` names the target."""
+    """The full parts of a target; `index` holds the rows of each class, `key` names the target."""
     parts: list[list[np.ndarray]] = [[], [], []]
     for y, rows in enumerate(index):
         drawn = rows[stream(key, "division", y).permutation(len(rows))[:MOST_PER_CLASS]]
@@ -96,13 +96,13 @@ def divide(key: str, index: Sequence[np.ndarray]) -> Division:
         for part, chosen in zip(parts, np.split(drawn, [fit, fit + select]), strict=True):
             part.append(chosen)
     fit_part, select_part, test = (_labelled(part) for part in parts)
-    # By class, the place of a test image would tell its label.
+    # In class order, a test image's position would reveal its label.
     order = stream(key, "test order").permutation(len(test))
     return Division(fit_part, select_part, test.rows[order], len(index))
 
 
 def reduced(key: str, whole: Division, amount: Amount, draw: int) -> Division:
-    """What an amount leaves of a division; `draw` numbers the independent draws. Within one, more shots hold fewer."""
+    """What an amount leaves of a division; `draw` numbers independent draws. In one draw, more shots include fewer."""
     if amount == Amount():
         return whole
     parts: dict[str, Labelled] = {}
@@ -123,7 +123,7 @@ def _some(labels: np.ndarray, y: int, amount: Amount, state: np.random.RandomSta
 
 
 def _sizes(images: int) -> tuple[int, int, int]:
-    """Of a class: images to fit, to select by, to test."""
+    """How many images of a class are for fitting, selecting and testing."""
     counted = min(images, MOST_PER_CLASS)
     test, select = max(1, int(counted * TEST_SHARE)), max(1, int(counted * SELECT_SHARE))
     return counted - test - select, select, test

@@ -1,7 +1,7 @@
-"""Episodes as files: what Meta-Dataset's dump_episodes writes, so that two tools can be scored on the same tasks.
+"""Episodes as files, as Meta-Dataset's dump_episodes writes them, so that two tools can be scored on the same tasks.
 
 Episode n is ``episode-{n:04d}-train.tfrecords`` (support) and ``-test.tfrecords`` (query), with labels below its ways;
-``images_per_class.json`` counts the labels of each file.
+``images_per_class.json`` counts the labels in each file.
 """
 
 import json
@@ -47,11 +47,11 @@ def dump_episodes(target: Target, shape: EpisodeShape | VariableShape, count: in
 
 
 def dumped_episodes(folder: Path | str, size: int, *, grey: bool = False) -> Iterator[Episodes]:
-    """Every episode in a folder in the order of their numbers, each a batch of one: float samples (1, S, C, size, size)
-    in [0, 1]. Queries keep the file's order, which may be by class: see `benchbench.Trained.accuracies`. Deprecated:
-    score on the datasets themselves.
+    """Every episode in a folder, in order of number, each a batch of one: float samples (1, S, C, size, size) in
+    [0, 1]. Queries keep the file's order, which may be by class: see `benchbench.Trained.accuracies`. Deprecated: score
+    on the datasets themselves.
 
-    Raises BenchbenchError for a folder without episodes, a file that is missing or corrupt, labels that are not 0 to
+    Raises BenchbenchError for a folder without episodes, a missing or corrupt file, or labels that are not 0 to
     ways - 1.
     """
     _warn("dumped_episodes")

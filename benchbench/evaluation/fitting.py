@@ -1,4 +1,4 @@
-"""Images of any size and colour, as an encoder takes them."""
+"""Fitting images of any size and colour to what an encoder takes."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,8 +7,8 @@ from benchbench.encoding.backbone import SampleSpec
 
 
 def fit(x: Tensor, sample: SampleSpec) -> Tensor:
-    """Images (N, C, H, W) as an encoder of `sample` takes them: resized bilinearly with antialiasing; a grey image is
-    repeated over the channels, a colour image averaged to one."""
+    """Images (N, C, H, W) as an encoder of `sample` takes them: resized bilinearly with antialiasing; grey images are
+    repeated over the channels, colour images averaged to one."""
     channels, *size = sample.shape
     if x.shape[1] != channels:
         x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)

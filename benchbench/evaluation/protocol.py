@@ -1,4 +1,4 @@
-"""The contract of protocols, and the scores that they give."""
+"""The contract of protocols, and the scores they give."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ class Protocol(Component, ABC):
 
     kind = "protocol"
     requires: ClassVar[frozenset[str]] = frozenset()
-    #: Whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for what tables show: ``accuracy``, else the
-    #: first name. ``loss`` declares ``loss@1``, ``loss@2`` and so on.
+    #: For each metric, whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for the one that tables show:
+    #: ``accuracy``, else the first name. ``loss`` also declares ``loss@1``, ``loss@2`` and so on.
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}
 
     def check(self, target: Target) -> None:
-        """Raise BenchbenchError where a target cannot be scored under these settings; asked before anything runs."""
+        """Raise BenchbenchError if a target cannot be scored under these settings; called before anything runs."""
 
     @abstractmethod
     def evaluate(self, trained: Trained, target: Target, rng: Rng) -> dict[str, Scores]:

@@ -1,4 +1,4 @@
-"""What is scored on: fixed test episodes and divided images. Labels stay here; no learner holds them."""
+"""What scoring is done on: fixed test episodes and divided images. Labels stay here; no learner gets them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from benchbench.evaluation.fitting import fit
 from benchbench.keys import canonical
 from benchbench.revisions import EPISODES_REVISION
 
-#: Episodes scored at once on features that are there already.
+#: Episodes scored at once on cached features.
 CACHED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
 class TestBatch:
-    """Episodes of a target as positions among its samples; query labels are not in it."""
+    """Episodes of a target as positions among its samples, without query labels."""
 
     __test__ = False
 
@@ -53,7 +53,7 @@ class Target:
         self.sample = sample
         self.device = torch.device(device)
         self.name = f"dataset {data.name} ({part})"
-        #: What tells its images from those of any other target.
+        #: Distinguishes its images from those of any other target.
         self.place = f"{data.fingerprint}/{data.table.pixel_hash}/{part}"
         self._labels: dict[int, np.ndarray] = {}
         self._used: np.ndarray | None = None
@@ -68,7 +68,7 @@ class Target:
         return sources_of(self._rows, self.data.split, self.part)
 
     def check(self, shape: EpisodeShape | VariableShape) -> None:
-        """Raise BenchbenchError where it has too few classes or images for episodes of `shape`."""
+        """Raise BenchbenchError if it has too few classes or images for episodes of `shape`."""
         if not self._sources:
             raise BenchbenchError(f"{self.name} has no classes")
         for source in self._sources:
@@ -99,13 +99,13 @@ class Target:
         return divide(self._key, self._rows)
 
     def _truth(self, rows: np.ndarray) -> np.ndarray:
-        """Label (n,) of each of some rows: the place of its class in the part."""
+        """The labels (n,) of some rows: the position of each one's class in the part."""
         classes = np.array(self.data.split.part(self.part))
         order = np.argsort(classes)
         return order[np.searchsorted(classes, self.data.table.labels[rows], sorter=order)]
 
     def check_parts(self, amount: Amount | None = None) -> None:
-        """Raise BenchbenchError where its images are too few to be divided, or for `amount` of them."""
+        """Raise BenchbenchError if it has too few images to be divided, or to give `amount` of them."""
         check_division(amount or Amount(), self._rows, self.name)
 
     @property
@@ -120,14 +120,14 @@ class Target:
         return np.sort(np.concatenate([whole.fit.rows, whole.select.rows, whole.test]))
 
     def division(self, amount: Amount | None = None, draw: int = 0) -> Division:
-        """Its fit, select and test parts (`benchbench.evaluation.division`), the former two as far as `amount` allows:
+        """Its fit, select and test parts (`benchbench.evaluation.division`), with fit and select cut down to `amount`:
         the same for every method, seed and machine. The test part has no labels."""
         self.check_parts(amount)
         self.episodes_hash = self._whole.digest
         return reduced(self._key, self._whole, amount or Amount(), draw)
 
     def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
-        """1 for each of `rows` whose class is predicted, else 0; predictions (n,) int."""
+        """1 for each of `rows` whose class is predicted correctly, else 0; predictions (n,) int."""
         predicted = np.asarray(predictions.cpu() if isinstance(predictions, Tensor) else predictions)
         if predicted.shape != rows.shape:
             raise ValueError(f"expected predictions {rows.shape}, got {predicted.shape}")
@@ -136,7 +136,7 @@ class Target:
     # Annotated parts
 
     def check_annotated(self, what: str, shots: int | None) -> None:
-        """Raise BenchbenchError where it has no ``boxes`` or ``masks``, or fewer than `shots` images to fit on."""
+        """Raise BenchbenchError if it lacks `what`, ``boxes`` or ``masks``, or has too few images for `shots`."""
         if getattr(self.data.table, what) is None:
             raise BenchbenchError(f"{self.name} has no {what}: its images are not annotated with them")
         self.check_parts(Amount(shots=shots))
@@ -161,7 +161,7 @@ class Target:
     def score_annotated(
         self, rows: np.ndarray, measure: Callable[[list[np.ndarray]], dict[str, list[float]]], what: str
     ) -> dict[str, list[float]]:
-        """What `measure` makes of the ``boxes`` or ``masks`` of test images, whose predictions it must hold already."""
+        """What `measure`, which must already hold the predictions, makes of test images' ``boxes`` or ``masks``."""
         truth = getattr(self.data.table, what)
         return measure([truth[row] for row in rows])
 
@@ -194,7 +194,7 @@ class Target:
         at_once = CACHED_AT_ONCE
         if isinstance(shape, VariableShape):
             at_once = 1
-            # A large target is not embedded whole: its episodes touch a small part of it.
+            # A large target is not embedded in full: its episodes touch only a small part of it.
             self._used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
         for start in range(0, count, at_once):
             yield self._batch(start, drawn[start : start + at_once])

@@ -22,10 +22,10 @@ from benchbench.training.learner import MetaLearner
 TASKS_AT_ONCE = 4
 #: Images that go through an encoder together.
 BATCH = 256
-#: Bytes of features that a trained encoder keeps; the oldest target's go first. A target that takes more is not
-#: embedded whole for its episodes, but each batch of them alone.
+#: Bytes of features that a trained encoder keeps; the oldest go first. A target that takes more is not embedded in full
+#: for its episodes: each batch of them is embedded on its own.
 KEPT_FEATURES = 1 << 30
-#: Images whose batch statistics stand for running averages that were never trained.
+#: Images whose batch statistics stand in for running averages that were never trained.
 STATISTICS_IMAGES = 2048
 
 
@@ -37,15 +37,15 @@ class Trained:
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
-        #: How often the learner has adapted to episodes: only that makes a score depend on other queries.
+        #: How often the learner has adapted to episodes: only adapting can make a score depend on other queries.
         self.adaptations = 0
         self._features: dict[str, Tensor] = {}
         self._encoders: dict[str, Backbone] = {}
 
     @property
     def transductive(self) -> bool:
-        """Whether a query's score by the learner's own adaptation may depend on the other queries: as the learner
-        declares, or through batch statistics. Protocols that score `features`, or tune `encoder_for`, never ask."""
+        """Whether a query's score by the learner's own adaptation may depend on the other queries, as the learner
+        declares or through batch statistics. Irrelevant to protocols that score `features` or tune `encoder_for`."""
         return self.learner.transductive or (has_norm(self.encoder) and self.learner.test_norm in ("call", "episode"))
 
     @torch.no_grad()
@@ -57,9 +57,9 @@ class Trained:
     def encoder_for(self, target: Target) -> Backbone:
         """The encoder as protocols on a target's parts see it, in evaluation mode; copy it before training it.
 
-        It is the encoder itself where its learner is tested with running statistics. Else training never moved these
-        (MAML's adapted forwards), and a copy has the statistics of images of the target's fit part (Li et al. 2016,
-        arXiv 1603.04779), so that no test image bears on another.
+        It is the encoder itself if its learner is tested with running statistics. Otherwise training never moved these
+        (MAML's adapted forwards), and a copy takes its statistics from images of the target's fit part (Li et al. 2016,
+        arXiv 1603.04779), so that no test image affects another.
         """
         if self.learner.test_norm == "running" or not has_norm(self.encoder):
             return self.encoder
@@ -70,14 +70,14 @@ class Trained:
         return self._encoders[target.place]
 
     def features(self, target: Target, rows: np.ndarray) -> Tensor:
-        """Features (n, dim) of some of a target's images. All of its parts are encoded at the first call, whatever the
-        protocol, and kept for the next ones."""
+        """Features (n, dim) of some of a target's images. All its parts are encoded on the first call, whatever the
+        protocol, and kept for later ones."""
         held = self._kept(target, target.pool, self.encoder_for(target))
         return held[torch.from_numpy(np.searchsorted(target.pool, rows)).to(self.device)]
 
     @torch.no_grad()
     def _kept(self, target: Target, rows: np.ndarray, encoder: Backbone) -> Tensor:
-        """Features of exactly `rows`, ascending: a function of these alone, whatever was encoded before."""
+        """Features of exactly `rows`, ascending: they depend only on these, whatever was encoded before."""
         digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
         key = f"{target.place}/{digest}/{'own' if encoder is self.encoder else 'restated'}"
         if key not in self._features:
@@ -116,7 +116,7 @@ class Trained:
             return self._adapt(episodes, rng.child(batch.number))
 
     def accuracies(self, episodes: Iterable[Episodes], rng: Rng) -> Iterator[float]:
-        """The share of correct queries of each episode of batches that come from elsewhere than a `Target`."""
+        """The share of correct queries in each episode, for batches that do not come from a `Target`."""
         for number, batch in enumerate(episodes):
             labels = batch.labels()
             order = torch.from_numpy(rng.child(number, "order").numpy.permutation(labels.shape[1]))

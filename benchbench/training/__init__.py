@@ -1,1 +1,1 @@
-"""From an encoder as it begins to a trained one: contracts of pretexts and learners, chains of stages, the loop."""
+"""From an initial encoder to a trained one: contracts of pretexts and learners, chains of stages, the loop."""

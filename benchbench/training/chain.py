@@ -9,18 +9,18 @@ from benchbench.store.records import Method
 Objective = Literal["plain", "meta", "auxiliary", "task"]
 Regime = Literal["joint", "pseudo", "pipeline", "auxiliary", "meta-pretext", "meta-pretext-labels"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
-#: Those that learn from labelled episodes besides the pretext.
+#: Regimes that learn from labelled episodes as well as the pretext.
 LABELLED_REGIMES: tuple[Regime, ...] = ("pipeline", "auxiliary", "meta-pretext-labels")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One optimisation of a chain.
+    """One optimisation in a chain.
 
     ``plain`` minimises the pretext's objective; ``meta`` trains `meta` on the pretext's episodes; ``auxiliary`` adds
-    the plain objective of `helper` to that. ``task`` adapts by `meta` to the pretext's task loss and minimises the same
-    loss of other samples; where there is a `helper`, it adapts to the helper's and minimises the loss of the pretext's
-    episodes. `share` is its part of the training's budget.
+    the plain objective of `helper` to that. ``task`` uses `meta` to adapt to the pretext's task loss and minimises the
+    same loss on other samples; with a `helper`, it adapts to the helper's task loss and minimises the loss on the
+    pretext's episodes. `share` is its share of the training's budget.
     """
 
     objective: Objective
@@ -31,14 +31,14 @@ class Link:
 
     @property
     def components(self) -> list[ComponentRef]:
-        """Every component that it trains with, those that settings name too."""
+        """Every component it trains with, including those that settings name."""
         own = [ref for ref in (self.pretext, self.meta, self.helper) if ref is not None]
         return [*own, *(part for ref in own for part in nested(ref))]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage(Link):
-    """A link under its key: trained once, checkpointed once, shared by every training that begins with it."""
+    """A link with its key: trained once, checkpointed once, shared by every training that begins with it."""
 
     key: str
 
@@ -57,8 +57,8 @@ class Cell:
 class Training:
     """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
 
-    `recipe` holds budget, episode shape and optimiser settings (`benchbench.planning.matrix`); `content` all of what
-    its key hashes, in clear.
+    `recipe` holds budget, episode shape and optimiser settings (`benchbench.planning.matrix`); `content` holds
+    everything its key hashes, in plain form.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Training:
 
     @property
     def label(self) -> str:
-        """As progress and messages name it."""
+        """Its name in progress and messages."""
         regime = "" if self.method.regime in ("joint", "pseudo") else f", {self.method.regime}"
         return f"{self.method.label} ({self.method.backbone}, {self.source_name}, seed {self.seed}{regime})"
 
@@ -85,7 +85,8 @@ class Training:
 def chain(
     regime: Regime, pretext: ComponentRef, meta: ComponentRef, labels: ComponentRef | None = None
 ) -> tuple[Link, ...]:
-    """The links of a regime. `LABELLED_REGIMES` have labelled episodes of `labels`. Two links halve the budget."""
+    """The links of a regime. `LABELLED_REGIMES` take labelled episodes from `labels`. Two links each get half the
+    budget."""
     before = embedding(pretext)
     if regime == "joint":
         return (Link("plain", pretext, None, None, 1.0),)
@@ -102,11 +103,11 @@ def chain(
 
 
 def embedding(pretext: ComponentRef) -> ComponentRef | None:
-    """The pretext that a setting called `embedding` names: trained first, so that its encoder embeds (CACTUs)."""
+    """The pretext named by a setting called `embedding`: trained first, so that its encoder embeds (CACTUs)."""
     named = pretext.settings.get("embedding")
     return type(pretext)(**named) if isinstance(named, dict) else None
 
 
 def uses_labels(ref: ComponentRef | None) -> bool:
-    """Whether a pretext, or one that its settings name, reads true labels."""
+    """Whether a pretext, or any that its settings name, reads true labels."""
     return ref is not None and any(part.load().uses_labels for part in [ref, *nested(ref)] if part.kind == "pretext")

@@ -1,4 +1,4 @@
-"""The episodes that a stage learns from, and what they cost before any image is read."""
+"""The episodes that a stage learns from, and their cost, known before any image is read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,17 @@ from benchbench.episodes.variable import VariableShape
 from benchbench.rng import Rng
 from benchbench.training.pretext import Pretext
 
-#: Tasks of a meta-batch whose graphs are in memory at once; fewer where a GPU has no memory for them.
+#: Tasks of a meta-batch whose graphs are in memory at once; fewer if a GPU lacks the memory for them.
 CHUNK = 4
 
 
 class TrainingEpisodes:
-    """What `asked`, the recipe's episodes, come to for a pretext on a pool. `ways` are None where they vary."""
+    """What `asked`, the recipe's episode settings, mean for a pretext on a pool. `ways` is None if they vary."""
 
     def __init__(self, pretext: Pretext, pool: Pool, asked: dict[str, Any]):
         self.pretext, self.pool = pretext, pool
         self.meta_batch: int = asked["meta_batch"]
-        #: The fixed shape; validation keeps it where training episodes vary.
+        #: The fixed shape; validation uses it even if training episodes vary.
         self.shape = EpisodeShape(
             min(asked["ways"], pretext.max_ways or asked["ways"]), asked["shots"], asked["queries"]
         )
@@ -37,7 +37,7 @@ class TrainingEpisodes:
                 yield part, len(part) / len(episodes)
 
     def samples(self, rng: Rng) -> int:
-        """How many samples the meta-batch of the same stream holds."""
+        """How many samples the meta-batch drawn from the same stream holds."""
         if not self.variable:
             return self.meta_batch * self.shape.samples
         return sum(self.pool.variable_size(self.variable, rng.child("task", task)) for task in range(self.meta_batch))

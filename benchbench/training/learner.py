@@ -18,27 +18,27 @@ from benchbench.training.on_encoder import OnEncoder
 class MetaLearner(OnEncoder):
     """A meta-algorithm: it adapts to a support set and scores queries.
 
-    `train_norm` and `test_norm` say whose samples a batch norm averages over (`benchbench.encoding.task_norm`).
+    `train_norm` and `test_norm` say which samples a batch norm averages over (`benchbench.encoding.task_norm`).
     """
 
     kind = "meta"
     requires: ClassVar[frozenset[str]] = frozenset()
     #: No meta-training, only adaptation at test (nearest-centroid): used after a plain objective.
     adapter_only: ClassVar[bool] = False
-    #: It adapts on top of features and never changes the encoder: features may then be computed once a sample.
-    #: It must reach the encoder through `self.encode` alone.
+    #: It adapts on top of features and never changes the encoder, so features may be computed once per sample.
+    #: It must reach the encoder only through `self.encode`.
     frozen_features: ClassVar[bool] = False
-    #: Gradient steps on each support set at test, or passes over it where it is taken in mini-batches; 0 where nothing
-    #: is descended. It stands in the record. Where it is not 0, `logits` takes as many as it says at the time (protocol
-    #: ``adaptation`` varies it), none at 0.
+    #: Gradient steps on each support set at test, or passes over it if it is taken in mini-batches; 0 without gradient
+    #: descent. The record holds it. If it is not 0, `logits` takes as many as it says at the time (protocol
+    #: ``adaptation`` varies it), and none if it is set to 0.
     adaptation_steps: int = 0
     #: A query's score may depend on the other queries of its task, beyond the batch statistics that `test_norm` states:
-    #: records of what it scores then say so, and it is compared with others that do.
+    #: records of its scores then say so, and it is compared with others that are transductive.
     transductive: bool = False
-    #: It offers `adapt_to`: what the regimes ``meta-pretext`` need.
+    #: It offers `adapt_to`, which the ``meta-pretext`` regimes need.
     adapts_to_any_loss: ClassVar[bool] = False
-    #: Its outer step follows ``.grad`` by the training's optimiser, so another loss may be added to its own: what the
-    #: regime ``auxiliary`` needs.
+    #: Its outer step is the training optimiser's, along ``.grad``, so another loss may be added to its own: regime
+    #: ``auxiliary`` needs this.
     joins_losses: ClassVar[bool] = True
 
     def __init__(self, encoder: Backbone, *, train_norm: NormMode = "episode", test_norm: NormMode = "running"):

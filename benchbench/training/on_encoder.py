@@ -1,4 +1,4 @@
-"""What pretexts and learners share: they work on an encoder that they do not own."""
+"""What pretexts and learners share: they work on an encoder they do not own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from benchbench.encoding.backbone import Backbone
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is: `step` of `steps` optimiser steps done, `samples` views seen."""
+    """How far along a stage is: `step` of `steps` optimiser steps done, `samples` views seen."""
 
     step: int
     steps: int
@@ -19,7 +19,7 @@ class Progress:
 
 
 class OnEncoder(nn.Module, Component):
-    """A module that works on an encoder it does not own: saved, moved and counted apart from it."""
+    """A module that works on an encoder it does not own: saved, moved and counted separately."""
 
     def __init__(self, encoder: Backbone):
         super().__init__()
@@ -31,4 +31,4 @@ class OnEncoder(nn.Module, Component):
         return [{"params": [*self.encoder.parameters(), *self.parameters()]}]
 
     def after_step(self, progress: Progress) -> None:
-        """Called after every optimiser step: moving-average targets, annealing."""
+        """Called after every optimiser step, for moving-average targets or annealing."""

@@ -29,16 +29,16 @@ class Pretext(OnEncoder):
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     requires: ClassVar[frozenset[str]] = frozenset()
     uses_labels: bool = False
-    #: Its episodes are the pool's true classes, which the core may also draw in varying ways and shots.
+    #: Its episodes are of the pool's true classes, which the core may also draw with varying ways and shots.
     true_classes: ClassVar[bool] = False
     #: `prepare` trains the encoder in closed form: a plain stage takes no steps, and no view enters a loss.
     closed_form: ClassVar[bool] = False
     #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops
-    #: the others with a reason.
+    #: the others and gives a reason.
     objectives: ClassVar[frozenset[str]] = frozenset({"plain", "episodes"})
-    #: The most classes an episode of it can have: training ways are the smaller of this and what is asked.
+    #: The most classes its episodes can have: training uses the smaller of this and the ways asked for.
     max_ways: int | None = None
-    #: How many views of each sample enter `loss`: what the budget counts.
+    #: How many views of each sample enter `loss`, as the budget counts them.
     views: int = 1
 
     def __init__(self, encoder: Backbone, sample: SampleSpec):
@@ -52,26 +52,26 @@ class Pretext(OnEncoder):
 
     @classmethod
     def misfit(cls, sample: SampleSpec) -> str | None:
-        """Why it has no meaning on such samples, or None: the planner drops the pair with this reason."""
+        """Why it makes no sense on such samples, or None: the planner drops the pair with this reason."""
         return None
 
     def prepare(self, pool: Pool, embed: Encode, rng: Rng) -> None:
-        """Called once before training: clusters, queues, a head of the pool's size. `embed` maps (N, *shape) to
-        features (N, dim) by the encoder as it stands: after the training of the pretext that a setting called
-        `embedding` names, where there is one."""
+        """Called once before training, for clusters, queues or a head of the pool's size. `embed` maps (N, *shape) to
+        features (N, dim) with the encoder as it is then: already trained on the pretext that a setting called
+        `embedding` names, if there is one."""
 
     def loss(self, batch: Batch, rng: Rng) -> Tensor:
         """The plain objective on a batch: a scalar, by default the task loss of its samples."""
         return self.task_loss(self.encoder, batch.x, rng)
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """L_t of the task of some samples (N, *shape), as a function of the encoder: a differentiable scalar.
+        """L_t of the task that samples (N, *shape) make, as a function of the encoder: a differentiable scalar.
 
-        The same samples and the same `rng` are the same task. Parameters of its own, such as a head, are shared by
-        all tasks.
+        The same samples and the same `rng` are the same task. The pretext's own parameters, such as a head, are shared
+        by all tasks.
         """
         raise TypeError(f"{type(self).__name__} has no plain objective")
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
-        """`count` pseudo-labelled tasks from a pool: labels drawn anew and in random order for every episode."""
+        """`count` pseudo-labelled tasks from a pool, with labels drawn afresh in random order for every episode."""
         raise TypeError(f"{type(self).__name__} makes no episodes")

@@ -1,4 +1,4 @@
-"""What the regimes meta-pretext learn from: tasks that are adapted to by the pretext's own loss."""
+"""What the meta-pretext regimes learn from: tasks adapted to by the pretext's own loss."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from benchbench.training.pretext import Pretext
 
 
 class PretextTasks:
-    """Tasks of a stage. Inner loss: the pretext's of a task's support. Outer loss: the pretext's of the task's other
-    samples, or with `labelled` episodes that of their queries. Of `asked`, the recipe's episodes, ways and shots only
-    say how many samples a task of the pretext's own has: it has no classes."""
+    """Tasks of a stage. Inner loss: the pretext's on a task's support. Outer loss: the pretext's on the task's other
+    samples or, with `labelled` episodes, the loss on their queries. The pretext's own tasks have no classes: the ways
+    and shots in `asked`, the recipe's episode settings, only say how many samples a task has."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class PretextTasks:
 
     @property
     def views(self) -> int:
-        """Views that enter the losses of a step: the pretext's of each sample, those of labelled queries once."""
+        """Views that enter the losses of a step: the pretext's for each sample, but one for each labelled query."""
         views = self.pretext.task_views
         return self.meta_batch * (self.support * views + self.others * (1 if self.labelled else views))
 
     def backward(self, rng: Rng) -> dict[str, float]:
-        """Add the gradient of a meta-batch's mean outer loss, one task after the other; returns the loss."""
+        """Add the gradient of a meta-batch's mean outer loss, one task at a time; returns the loss."""
         total = 0.0
         for b in range(self.meta_batch):
             loss = self.labelled_loss(rng.child(b)) if self.labelled else self.own_loss(self.pool, rng.child(b))
@@ -48,13 +48,13 @@ class PretextTasks:
         return {"loss": total}
 
     def own_loss(self, pool: Pool, rng: Rng) -> Tensor:
-        """Adapt to the support of a task of `pool`: the pretext's loss of its other samples, a scalar."""
+        """Adapt to the support of a task from `pool`; returns the pretext's loss on its other samples, a scalar."""
         support, others = pool.draw(1, self.support + self.others, rng)[0].split([self.support, self.others])
         return self.pretext.task_loss(self._adapted(support, rng), others, rng.child("task"))
 
     def labelled_loss(self, rng: Rng) -> Tensor:
-        """Adapt to the support of a labelled episode without its labels: the cross-entropy of its queries' squared
-        distances to the means of the support's classes (Snell et al. 2017, eq. 2), a scalar."""
+        """Adapt to the support of a labelled episode without its labels; returns the cross-entropy of its queries'
+        squared distances to the means of the support's classes (Snell et al. 2017, eq. 2), a scalar."""
         assert self.labelled is not None
         episode = self.labelled.pretext.episodes(self.labelled.pool, self.labelled.shape, 1, rng)
         features = self._adapted(episode.support_x[0], rng)(episode.all_x[0]).unsqueeze(0)
@@ -63,5 +63,5 @@ class PretextTasks:
         return F.cross_entropy(logits.flatten(0, 1), episode.labels().flatten())
 
     def _adapted(self, support: Tensor, rng: Rng) -> Encode:
-        # A stream goes on where it was left: the same task at every step begins with a new one.
+        # A stream continues where it left off: for the task to be the same at every step, each needs a new one.
         return self.learner.adapt_to(lambda encode: self.pretext.task_loss(encode, support, rng.child("task")))

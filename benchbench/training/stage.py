@@ -1,4 +1,4 @@
-"""The loop: one stage from its parent's weights to its final checkpoint, resumable to the same bits."""
+"""The loop: one stage from its parent's weights to its final checkpoint, bit-identical when resumed."""
 
 import math
 import time
@@ -28,7 +28,7 @@ from benchbench.training.on_encoder import Progress
 from benchbench.training.pretext import Batch, Pretext
 from benchbench.training.pretext_tasks import PretextTasks
 
-#: Points of a training curve, and checkpoints of a stage.
+#: Points on a training curve, and checkpoints of a stage.
 POINTS = 50
 CHECKPOINTS = 20
 
@@ -50,22 +50,22 @@ class StageResult:
 
 
 Report = Callable[[dict[str, Any]], None]
-#: Whether a training shall stop at the next step.
+#: Whether training should stop at the next step.
 Stop = Callable[[], bool]
 
 
 def never() -> bool:
-    """Nobody asks to stop."""
+    """A `Stop` that never asks to stop."""
     return False
 
 
 def run_stage(
     run: "StageRun", store: Store | None, report: Report, *, rerun: bool = False, stop: Stop = never
 ) -> StageResult:
-    """Train in place, or load what was trained before; with `rerun`, not what other code trained.
+    """Train in place, or load what was trained before; with `rerun`, not what different code trained.
 
-    Raises TrainingFailed with step and metrics where the loss or a weight is not finite; Stopped after a step where
-    `stop` says so, its checkpoint written.
+    Raises TrainingFailed with step and metrics if the loss or a weight is non-finite; Stopped after a step at which
+    `stop` says so, once its checkpoint is written.
     """
     if store is None:
         return run.train(None, report)
@@ -73,7 +73,7 @@ def run_stage(
     if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
         return StageResult(**load_checkpoint(final, run.trained))
     if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
-        # Half of it was trained by other code.
+        # It was begun by different code.
         resume.unlink()
     result = run.train(store, report, stop)
     save_checkpoint(final, run.trained, None, vars(result))
@@ -83,8 +83,8 @@ def run_stage(
 
 
 class StageRun:
-    """One stage of a training on its encoder and, unless the objective is plain, its learner. `sources` are the
-    hashes of the code that it trains with."""
+    """One stage of a training, on its encoder and, unless the objective is plain, its learner. `sources` are the
+    hashes of the code it trains with."""
 
     def __init__(
         self,
@@ -104,13 +104,13 @@ class StageRun:
         self.data, self.sources = data, sources
         #: Tasks at once.
         self.chunk: int = CHUNK
-        #: What the stage leaves behind, by its name in checkpoints.
+        #: The modules that the stage leaves behind, by name in checkpoints.
         self.trained: dict[str, nn.Module] = {"encoder": encoder}
         if learner is not None:
             self.trained["learner"] = learner
 
     def _start(self) -> None:
-        """Make the pretext and what it needs. Not done where a checkpoint is loaded instead."""
+        """Make the pretext and what it needs. Not done if the final checkpoint is loaded instead."""
         sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
         source = self.stage.helper or self.stage.pretext
         with seeded_globals(self.rng.child("pretext"), self.device):
@@ -153,7 +153,7 @@ class StageRun:
         return features
 
     def _views(self, step: int) -> int:
-        """Views that enter the loss of a step: what the budget counts."""
+        """Views that enter the loss of a step, as the budget counts them."""
         if self.tasks:
             return self.tasks.views
         views = self.batch_size * self.pretext.views if self.stage.objective != "meta" else 0
@@ -162,7 +162,7 @@ class StageRun:
         return views
 
     def _samples(self, budget: dict[str, int]) -> list[int]:
-        """The samples used after each step of the budget, which is never exceeded but by a first step."""
+        """The samples used so far after each step of the budget, which only a first step may exceed."""
         if self.pretext.closed_form and self.stage.objective == "plain":
             return []
         steps = round(budget["steps"] * self.stage.share) if "steps" in budget else math.inf
@@ -192,7 +192,7 @@ class StageRun:
         return made
 
     def _schedule(self, optimiser: torch.optim.Optimizer, step: int) -> None:
-        """Learning rates as a pure function of the step, so that nothing of it needs saving."""
+        """Set learning rates as a pure function of the step, so that no schedule state needs saving."""
         factor = {
             "constant": 1.0,
             "cosine": 0.5 * (1 + math.cos(math.pi * step / self.steps)),
@@ -231,7 +231,7 @@ class StageRun:
             return metrics
 
     def _fitting_step(self, step: int, result: StageResult, modules: dict[str, nn.Module]) -> dict[str, float]:
-        """A step, again with fewer tasks at once as long as the device has no memory for it. Only the task axis is
+        """One step, retried with fewer tasks at once while the device lacks the memory for it. Only the task axis is
         split: a self-supervised batch is one loss."""
         while True:
             try:
@@ -246,11 +246,11 @@ class StageRun:
             torch.cuda.empty_cache()
 
     def train(self, store: Store | None, report: Report, stop: Stop = never) -> StageResult:
-        """Run the stage, from its last checkpoint where there is one."""
+        """Run the stage, from its last checkpoint if there is one."""
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
-        # Plain stages and tasks of a pretext's own have no classes.
+        # Plain stages and a pretext's own tasks have no classes.
         ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
         result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
         first = 0
@@ -295,7 +295,7 @@ class StageRun:
             self._restore_best(modules, store)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
-        # One step was measured, and its cost goes with its samples.
+        # One step was measured; cost is proportional to samples.
         times = self.used[-1] / self.used[0] if self.used else 0
         result.encoder_passes = round(result.encoder_passes * times) + self.embedded
         result.flops = round(result.flops * times)
@@ -323,8 +323,8 @@ class StageRun:
 
     @torch.no_grad()
     def _validate(self) -> float:
-        """Higher is better: minus the pretext's own loss on unlabelled validation samples, or labelled episodes'
-        accuracy. The same draws each time, so that checkpoints are compared on the same samples."""
+        """Higher is better: minus the pretext's own loss on unlabelled validation samples, or accuracy on labelled
+        episodes. Draws are the same each time, so that checkpoints are compared on the same samples."""
         rng = self.rng.child("validate")
         for module in (self.encoder, self.pretext, self.learner):
             if module is not None:

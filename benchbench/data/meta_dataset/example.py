@@ -1,6 +1,6 @@
-"""The one message of Meta-Dataset's records: a tf.Example with an encoded `image` and an int64 `label`.
+"""The only message in Meta-Dataset's records: a tf.Example with an encoded `image` and an int64 `label`.
 
-Protocol buffers on the wire are pairs of a tag (field number, wire type) and a value:
+On the wire, protocol buffers are pairs of a tag (field number, wire type) and a value:
 https://protobuf.dev/programming-guides/encoding. The messages are nested as Example.features = 1, Features.feature = 1
 (a map: key = 1, value = 2), Feature.bytes_list = 1 or int64_list = 3, and the lists' value = 1
 (tensorflow/core/example/{example,feature}.proto).
@@ -21,9 +21,9 @@ class Example:
 
 
 def encode_example(example: Example) -> bytes:
-    """The serialised message, its features in the order of their names."""
+    """The serialised message, with its features in order of name."""
     image = _field(1, _field(1, example.image))
-    # Lists of numbers are packed: one value of bytes that holds them all.
+    # Lists of numbers are packed: a single bytes value holds them all.
     label = _field(3, _field(1, _varint(example.label)))
     entries = (
         _field(1, _field(1, name) + _field(2, feature)) for name, feature in ((b"image", image), (b"label", label))
@@ -32,8 +32,8 @@ def encode_example(example: Example) -> bytes:
 
 
 def decode_example(message: bytes) -> Example:
-    """The message's image and label; other features are passed over. Raises ValueError where one is missing or the
-    bytes are no such message."""
+    """The message's image and label; other features are skipped. Raises ValueError if either is missing or the bytes
+    are not such a message."""
     features: dict[bytes, bytes] = {}
     for feature_map in _values(message, 1):
         for entry in _values(feature_map, 1):
@@ -48,7 +48,7 @@ def _field(number: int, value: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    # Negative int64 are written as their two's complement.
+    # Negative int64 values are written in two's complement.
     value &= (1 << 64) - 1
     out = bytearray()
     while value > 0x7F:
@@ -70,7 +70,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers and values of a message: int for a varint, bytes for all else."""
+    """Field numbers and values of a message: int for a varint, bytes for everything else."""
     at = 0
     while at < len(data):
         tag, at = _read_varint(data, at)
@@ -96,7 +96,7 @@ def _values(data: bytes, number: int) -> Iterator[bytes]:
 
 
 def _only(data: bytes, number: int) -> bytes:
-    """The value of a field; the last where it is repeated, as protocol buffers have it."""
+    """The value of a field; the last if it is repeated, as protocol buffers specify."""
     found = list(_values(data, number))
     if not found:
         raise ValueError(f"a field {number} is missing in it")

@@ -1,4 +1,4 @@
-"""Images as record files hold them: encoded bytes."""
+"""Images as they are in record files: encoded bytes."""
 
 import io
 
@@ -9,8 +9,8 @@ from benchbench.errors import BenchbenchError
 
 
 def encode_png(x: np.ndarray) -> bytes:
-    """x uint8 (C, H, W), grey or RGB -> a PNG's bytes: nothing is lost, and readers of JPEG records tell it by its
-    first bytes. Raises BenchbenchError for another number of channels."""
+    """x uint8 (C, H, W), grey or RGB -> a PNG's bytes: lossless, and readers of JPEG records recognise it by its first
+    bytes. Raises BenchbenchError for any other number of channels."""
     if len(x) not in (1, 3):
         raise BenchbenchError(f"images of {len(x)} channels cannot be written: expected 1 or 3")
     out = io.BytesIO()
@@ -19,8 +19,8 @@ def encode_png(x: np.ndarray) -> bytes:
 
 
 def decode_picture(data: bytes, size: int, grey: bool, where: str) -> np.ndarray:
-    """Encoded bytes -> uint8 (C, size, size), one channel where `grey`; resized with antialiasing where needed. `where`
-    names them in the BenchbenchError for bytes that are no image."""
+    """Encoded bytes -> uint8 (C, size, size), one channel if `grey`; resized with antialiasing if needed. `where` names
+    the bytes in the BenchbenchError raised if they are not an image."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             fitted = image.convert("L" if grey else "RGB")

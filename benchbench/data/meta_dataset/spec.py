@@ -1,4 +1,4 @@
-"""dataset_spec.json: what the record files of a Meta-Dataset source hold, in its three classes."""
+"""dataset_spec.json, in its three classes: what the record files of a Meta-Dataset source hold."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ PATTERN = "{}.tfrecords"
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A source's classes by their ids, which count through train, valid and test: `class_names` and `images` of each,
-    `parts` how many each part has.
+    """A source's classes by id, numbered through train, valid and test: `class_names` and number of `images` of each;
+    `parts` is how many classes each part has.
 
-    superclasses: for a bilevel source the name and number of classes of each superclass, which divide the classes in
-    order. graph: for a hierarchical one, for each part, internal node -> children; leaves are class names.
+    superclasses: for a bilevel source, the name and number of classes of each superclass; they divide the classes in
+    order. graph: for a hierarchical source, internal node -> children for each part; leaves are class names.
     """
 
     name: str
@@ -101,7 +101,7 @@ def _nodes(graph: Mapping[str, Sequence[str]], leaves: Sequence[str]) -> list[di
 
 
 def read_spec(path: Path) -> DatasetSpec:
-    """The specification in a file. Raises BenchbenchError that names the file and what is wrong with it."""
+    """The specification in a file. Raises a BenchbenchError that names the file and what is wrong with it."""
     try:
         content = json.loads(path.read_text("utf-8"))
         kind = content["__class__"]

@@ -1,6 +1,6 @@
 """TFRecord files: framing, checksums and random access.
 
-A record is its length (uint64), a masked CRC-32C of these 8 bytes (uint32), the bytes, and a masked CRC-32C of them
+A record is its length (uint64), a masked CRC-32C of these 8 bytes (uint32), the data, and a masked CRC-32C of the data
 (uint32), all little-endian: https://www.tensorflow.org/tutorials/load_data/tfrecord.
 """
 
@@ -24,7 +24,7 @@ FOOTER = struct.Struct("<I")
 
 
 def masked_crc(data: bytes) -> int:
-    """CRC-32C, rotated and shifted so that a checksum of data that hold checksums is no weaker."""
+    """CRC-32C, rotated and offset so that it is no weaker for data that contain checksums."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -43,8 +43,8 @@ def write_tfrecord(path: Path, records: Iterable[bytes]) -> int:
 
 
 def read_tfrecord(path: Path) -> Iterator[bytes]:
-    """Every record of a file in its order. Raises BenchbenchError that names file and offset of a truncated or corrupt
-    record."""
+    """Every record of a file, in order. Raises a BenchbenchError that names the file and offset of a truncated or
+    corrupt record."""
     with _open(path) as file:
         size, offset = os.fstat(file.fileno()).st_size, 0
         while offset < size:
@@ -56,7 +56,7 @@ def read_tfrecord(path: Path) -> Iterator[bytes]:
 class RecordFile:
     """A TFRecord file with random access: ``len(file)`` records, ``file[i]`` the bytes of one.
 
-    Where its records begin is found once and kept in the cache; the index is made again when the file changes.
+    The offsets of its records are found once and kept in the cache; the index is rebuilt when the file changes.
     """
 
     def __init__(self, path: Path):
@@ -93,7 +93,7 @@ def _index(path: Path, folder: Path) -> np.ndarray:
 
 
 def _offsets(path: Path, size: int) -> Iterator[int]:
-    """Where the records begin, by their lengths alone: the bytes between are not read."""
+    """Where the records begin, from their lengths alone: the bytes in between are not read."""
     with _open(path) as file:
         offset = 0
         while offset < size:

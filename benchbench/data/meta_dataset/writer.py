@@ -1,4 +1,4 @@
-"""A prepared table as Meta-Dataset's record files, for the other tools that read them."""
+"""A prepared table as Meta-Dataset's record files, for other tools that read them."""
 
 import json
 import shutil
@@ -18,11 +18,11 @@ from benchbench.errors import BenchbenchError
 
 
 def export_records(data: Prepared, folder: Path | str, name: str | None = None) -> DatasetSpec:
-    """Write every class of a dataset's split as ``{id}.tfrecords``, and dataset_spec.json, into `folder`, which is made
-    whole or not at all. `name` is the source's name there.
+    """Write every class of a dataset's split as ``{id}.tfrecords``, and dataset_spec.json, into `folder`, which is
+    created complete or not at all. `name` is the source's name there.
 
-    Class ids count through the parts in the split's order, a bilevel source's by superclass. Images are PNG. Raises
-    BenchbenchError where the folder exists or the split has no official form.
+    Class ids run through the parts in the split's order, by superclass for a bilevel source. Images are PNG. Raises
+    BenchbenchError if the folder exists or the split has no official form.
     """
     folder = Path(folder)
     if folder.exists():
@@ -63,7 +63,7 @@ def _order(split: ClassSplit, part: str) -> Sequence[int]:
 
 
 def _superclasses(split: ClassSplit, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """A superclass is called as its classes' names begin, up to the last ``/``."""
+    """A superclass is named by the start of its classes' names, up to the last ``/``."""
     if split.hierarchy is None or split.hierarchy.kind != "bilevel":
         return ()
     groups = [group for part in PARTS for group in split.hierarchy.part(part)]
@@ -71,7 +71,7 @@ def _superclasses(split: ClassSplit, names: Sequence[str]) -> tuple[tuple[str, i
 
 
 def _graph(split: ClassSplit, names: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]] | None:
-    """The class graph as far as episodes depend on it: nodes in their order, each directly above all its leaves."""
+    """The class graph as far as episodes depend on it: nodes in order, each directly above all its leaves."""
     if split.hierarchy is None or split.hierarchy.kind != "dag":
         return None
     return {
