@@ -1,1 +1,1 @@
-"""Records -> tables. Reads records alone: no torch, no plugin."""
+"""Records -> tables. Reads only records: no torch, no plugins."""

@@ -1,4 +1,4 @@
-"""Records -> the leaderboard: one row a method, one column a target and protocol."""
+"""Records -> the leaderboard: one row per method, one column per target and protocol."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ from benchbench.leaderboard.notes import notes
 from benchbench.leaderboard.transfer_gaps import transfer_gaps
 from benchbench.store.records import Record
 
-#: Characters of what weights were pretrained on: a whole checksum would be wider than the table.
+#: Most characters shown of what weights were pretrained on: a whole checksum would be wider than the table.
 WIDEST = 24
 NOTHING = Score(math.nan, None, 0)
 Columns = Callable[[list[Record]], dict[str, str]]
@@ -30,10 +30,10 @@ Columns = Callable[[list[Record]], dict[str, str]]
 
 @dataclass
 class Table:
-    """A table: `rows` as text for people, `numbers` for programs, `notes` that both must be read with.
+    """A table: `rows` as text for people, `numbers` for programs, `notes` that belong with both.
 
-    The leaderboard's also has the `scores` behind it, and `cells`: row -> column -> the records there, in the order of
-    `rows` (empty where only their summaries were read).
+    The leaderboard's also has the `scores` behind it, and `cells`: row -> column -> its records, in the order of `rows`
+    (empty if only summaries were read).
     """
 
     rows: pd.DataFrame
@@ -45,10 +45,10 @@ class Table:
 
 
 def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) -> Table:
-    """The leaderboard of some records, whatever their order. Complete rows come first, then by average rank and name.
+    """The leaderboard of some records, in any order. Complete rows come first, then average rank and name decide.
 
-    See `benchbench.leaderboard.grid` for what scores and ranks are, and how missing cells are treated. `columns` adds
-    further columns from the records of a row.
+    See `benchbench.leaderboard.grid` for scores, ranks and the treatment of missing cells. `columns` adds extra columns
+    from the records of a row.
     """
     return tabulated(grid(records), columns)
 
@@ -85,7 +85,7 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
 
 
 def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A frame in which whole numbers stay whole beside missing ones."""
+    """A frame in which integers stay integers even if some values are missing."""
     frame = pd.DataFrame(rows)
     for name in frame.columns[frame.isna().any()]:
         values = [row.get(name) for row in rows]
@@ -95,7 +95,7 @@ def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def costs(members: list[Cell]) -> dict[str, Any]:
-    """Of the first record that knows them; seconds are the mean of the trainings."""
+    """Costs from the first record that has them; seconds are the mean over trainings."""
     good = [c for c in members if c.ok]
     first = next((c for c in good if c.parameters is not None), None)
     seconds = list({c.training_key: c.seconds for c in good}.values())
@@ -119,13 +119,13 @@ def marks(members: list[Cell]) -> dict[str, str]:
 
 
 def weighted(found: Grid) -> dict[Row, str]:
-    """What the encoder of a row began with, for rows whose encoder can be given weights; all of a row's in order."""
+    """The initial weights of each row's encoder, for rows whose encoder can be given weights; if several, sorted."""
     texts = {row: ", ".join(sorted({c.weights for c in cells if c.weights})) for row, cells in found.members.items()}
     return {row: text for row, text in texts.items() if text}
 
 
 def marked(row: Row, members: list[Cell]) -> str:
-    """The name of a method with what sets it apart: a floor, or scores that a third party submitted."""
+    """A method's name, marked if it is a floor or a third party submitted its scores."""
     marks = [name for name in ("floor", "external") if any(getattr(c, name) for c in members)]
     return row.label + (f" ({', '.join(marks)})" if marks else "")
 

@@ -1,7 +1,7 @@
-"""What tables keep of a record: small enough for a hundred thousand of them, and read without the rest.
+"""The part of a record that tables need: small enough to hold a hundred thousand, and read without the rest.
 
-A record of 600 episodes is mostly scores and curve. Tables need its summary alone, so `read_cells` skips the others
-while it parses: several times as fast as building records, and little memory.
+A record of 600 episodes is mostly scores and curve. Tables need only its summary, so `read_cells` skips those while
+parsing: several times as fast as building records, and light on memory.
 """
 
 import gc
@@ -21,7 +21,7 @@ from benchbench.store.records import SCHEMA, Method, Record, Summary, parse_reco
 
 
 class Search(msgspec.Struct, frozen=True):
-    """A search behind settings: how many trials, judged by what, and the method they were made on."""
+    """A search behind some settings: its number of trials, its criterion and the method that was searched."""
 
     trials: int
     criterion: str
@@ -31,11 +31,11 @@ class Search(msgspec.Struct, frozen=True):
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
-    `place` and `settings` tell apart what goes by one name: six hexadecimal digits of target and protocol with their
+    `place` and `settings` tell namesakes apart: six hexadecimal digits of the key of target and protocol with their
     settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
-    share: names of classes and a number of images. `weights` is what an encoder that can be given weights began with:
-    ``random`` ones, or what these were pretrained on. `searches` are those of `benchbench tune` behind its settings.
-    `record` is the whole record where one was read.
+    share: class names and a number of images. `weights` says what an encoder that can be given weights started from:
+    ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune` searches behind its
+    settings. `record` is the whole record, if one was read.
     """
 
     key: str
@@ -76,11 +76,11 @@ class Cell(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As tables print it."""
+        """Its name in tables."""
         return f"{self.pretext} × {self.meta}"
 
     def was_searched_by(self, search: Search) -> bool:
-        """Whether a search was made on this very method, not on another that shares a component with it."""
+        """Whether a search was run on this very method, not on another that shares a component with it."""
         return search.method == f"{self.label} ({self.backbone}, {self.source}, {self.regime})"
 
 
@@ -90,9 +90,9 @@ def summary(record: Record) -> Summary:
 
 
 def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
-    """The cells of some records, one a key, sorted by key whatever their order; and one text a conflict.
+    """The cells of some records, one per key and sorted by key, and one message per conflict.
 
-    Of several records of one key one stays, as `benchbench.store.files.preferred` says.
+    If several records share a key, `benchbench.store.files.preferred` decides which one stays.
     """
     found: dict[str, Record | Cell] = {}
     conflicts: dict[str, str] = {}
@@ -108,8 +108,8 @@ def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the cyclic garbage collector, which would walk a hundred thousand cells again and again: none of what
-    tables make of them is cyclic. Also a decorator."""
+    """Switch off the cyclic garbage collector, which would walk a hundred thousand cells again and again, although
+    nothing that tables make of them is cyclic. Also a decorator."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -121,8 +121,8 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
-    """The cells of the records below a results folder, sorted by key, and the problems of
-    `benchbench.store.files.read_records`. Cells have no `record`; scores are skipped, not validated."""
+    """The cells of the records below a results folder, sorted by key, and problems as
+    `benchbench.store.files.read_records` reports them. Cells have no `record`; scores are skipped, not validated."""
     return read_lines(path, _decoded)
 
 
@@ -156,7 +156,7 @@ class _Environment(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """The fields of `Record` that a cell needs; the parser passes over the others."""
+    """The fields of `Record` that a cell needs; the parser skips the others."""
 
     schema_version: int
     key: str
@@ -186,7 +186,7 @@ def _decoded(line: bytes) -> Cell:
     try:
         found = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # What is wrong with the line, or how to read an older one, the record's own parser says.
+        # The record's own parser says what is wrong with the line, or reads it if its version is older.
         return _of(parse_record(line), keep=False)
     if found.schema_version != SCHEMA:
         return _of(parse_record(line), keep=False)
@@ -250,11 +250,11 @@ def _cell(
 
 @lru_cache(maxsize=4096)
 def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]:
-    """Six digits of the key of a target and a protocol, and the protocol's ways and shots where it has them. Cached:
+    """Six digits of the key of a target and protocol, and the protocol's ways and shots if it has them. Cached, since
     few of them differ."""
     where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
     if isinstance(where, dict):
-        # What is only known after scoring is absent in a failed record, which belongs beside the others.
+        # What is known only after scoring is missing from a failed record, which still belongs with the others.
         where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
     return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
@@ -273,7 +273,7 @@ def _searches(found: bytes) -> tuple[Search, ...]:
 
 @lru_cache(maxsize=4096)
 def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
-    """A backbone takes weights where it has the setting `sha256`, their checksum, or says what it was pretrained on."""
+    """A backbone takes weights if it has the setting `sha256`, their checksum, or says what it was pretrained on."""
     known = msgspec.json.decode(pretrained_on)
     if known is not None:
         return str(known)
@@ -286,5 +286,5 @@ def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
 
 @lru_cache(maxsize=65536)
 def _settings(names: tuple[str, ...], values: bytes) -> str:
-    """Six digits of the key of a method's settings; `values`: JSON, parted by commas."""
+    """Six digits of the key of a method's settings; `values`: JSON values, separated by commas."""
     return content_key(dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True)))[:6]

@@ -1,4 +1,4 @@
-"""Tables as JSON, under the schema that stands beside this module as ``leaderboard.schema.json``."""
+"""Tables as JSON, with the schema ``leaderboard.schema.json`` beside this module."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import pandas as pd
 from benchbench.leaderboard.aggregate import Table
 
 SCHEMA_VERSION = 1
-#: Numbers of a score, after its column's name in `Table.numbers`, and what JSON calls them.
+#: The numbers of a score: their name in JSON -> what follows the column's name in `Table.numbers`.
 PARTS = {
     "status": " status",
     "mean": "",
@@ -23,7 +23,7 @@ PARTS = {
 
 
 def document(table: Table) -> str:
-    """The table as JSON: rows with their scores by column for the leaderboard, else rows as they are."""
+    """The table as JSON: the leaderboard's rows with their scores by column, other rows as they are."""
     names = sorted({name for _, name in table.scores})
     rows = plain_rows(table)
     if names:
@@ -44,7 +44,7 @@ def schema() -> dict[str, Any]:
 
 
 def plain_rows(table: Table) -> list[dict[str, Any]]:
-    """The numbers of a table, a dictionary a row; None where there is none."""
+    """The numbers of a table, one dictionary per row; missing ones are None."""
     return [{str(k): _plain(v) for k, v in row.items()} for row in table.numbers.to_dict("records")]
 
 
@@ -55,7 +55,7 @@ def _nested(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON knows: missing ones are null, whole numbers stay whole beside missing ones."""
+    """A value that JSON knows: missing values become null, integers stay integers beside them."""
     if isinstance(value, list):
         return [_plain(v) for v in value]
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):

@@ -1,4 +1,4 @@
-"""How plots look and become bytes: the same figure gives the same file, readable in colour, in grey and in print."""
+"""How plots are styled and saved: the same figure gives the same file, readable in colour, in grey and in print."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -11,23 +11,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-#: Okabe and Ito (2008): told apart with any colour vision; ordered so that neighbours differ in lightness too.
+#: Okabe and Ito (2008): distinguishable with any colour vision; ordered so that neighbours differ in lightness too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8A8A8A")
-#: A second sign for each, so that nothing rests on colour alone.
+#: A second cue for each, so that nothing relies on colour alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 GREY = "#767676"
-#: More panels than this cannot be read on one figure.
+#: More panels than this are unreadable in one figure.
 MOST_PANELS = 6
-#: Inches that a letter of a name takes.
+#: Width of a letter of a name, in inches.
 LETTER = 0.07
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "benchbench",
     # Text stays text: it can be searched and read aloud, and files stay small.
     "svg.fonttype": "none",
-    # A name may hold a dollar sign.
+    # A name may contain a dollar sign.
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -46,7 +46,7 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and save within this: matplotlib reads its settings at both times, and ours must not leak."""
+    """Draw and save within this context: matplotlib reads its settings both times, and ours must not leak."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -56,8 +56,8 @@ def styled() -> Iterator[None]:
 def panels(
     count: int, width: float, height: float, *, columns: int = 4, names: Iterable[str] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, each of `width` x `height` inches, at most `columns` abreast, and room for `names` to
-    their left."""
+    """A figure of `count` panels, each `width` x `height` inches, at most `columns` side by side, with room for `names`
+    on their left."""
     across = min(count, columns)
     down = -(-count // across)
     left = LETTER * max(map(len, names), default=0)
@@ -76,7 +76,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG at 144 dots an inch, without date or version."""
+    """The figure as PNG at 144 dots per inch, without date or version."""
     out = io.BytesIO()
     figure.set_dpi(144)
     FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})

@@ -1,5 +1,5 @@
-"""Published findings beside ours: differences between methods whose sign or size was stated beforehand. Imports no
-torch."""
+"""Published findings beside our own: differences between methods, with the sign or size stated beforehand. Does not
+import torch."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,12 +26,12 @@ NOTES = [
     "history: what the verdict was before a change of ours turned it, and which.",
 ]
 
-#: Scores in percent, (seeds, episodes), the seed of each line, and the episodes' hash.
+#: Scores in percent, (seeds, episodes), the seed of each row, and the episodes' hash.
 Scores = tuple[np.ndarray, list[int], str | None]
 
 
 def findings(records: Iterable[Record], stated: list[Finding]) -> Table:
-    """One row a published finding, in their order, none left out."""
+    """One row per published finding, in the given order, none left out."""
     held = list(records)
     return tabular(
         "Findings",
@@ -77,9 +77,9 @@ def verdict(expected: list[float], found: Difference | None) -> str:
 
 
 def _difference(records: list[Record], finding: Finding) -> Difference | None:
-    """First minus second, less what the comparison that it goes beyond has; None where a part was not run.
+    """First minus second, less the same difference of the comparison `beyond`, if any; None if a part was not run.
 
-    Raises BenchbenchError where the parts were not scored on the same episodes.
+    Raises BenchbenchError if the parts were not scored on the same episodes.
     """
     compared: list[Comparison] = [finding, *([finding.beyond] if finding.beyond else [])]
     cells = [cell for comparison in compared for cell in (comparison.first, comparison.second)]

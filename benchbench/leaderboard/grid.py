@@ -1,4 +1,4 @@
-"""Cells by row (a method) and column (a target and protocol), scored and ranked: what every table is drawn from."""
+"""Cells by row (a method) and column (a target and protocol), scored and ranked: the basis of every table."""
 
 import math
 from collections import Counter, defaultdict
@@ -30,18 +30,18 @@ class Row:
 
     @property
     def label(self) -> str:
-        """As tables print it."""
+        """Its name in tables."""
         return f"{self.pretext} × {self.meta}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """A method on one target: mean and half-width of its 95% interval, in percent, and what it is over.
+    """A method on one target: mean and half-width of its 95% interval, in percent, and what the interval is over.
 
-    With one seed the interval is over test episodes of one training; with several it is Student's over the seeds'
-    means. The two sources of variance stay apart: `episode_se` is the standard error of one training's mean over its
-    test episodes (root mean square of the seeds'), `seed_se` that of `mean` over the seeds' means (None for one seed).
-    Both come from summaries; views that read the scores split them exactly.
+    With one seed the interval is over the test episodes of one training; with several it is Student's over the seeds'
+    means. The two sources of variance are kept apart: `episode_se` is the standard error of one training's mean over
+    its test episodes (root mean square over seeds), `seed_se` that of `mean` over the seeds' means (None for one seed).
+    Both come from summaries; views that read the scores separate them exactly.
     """
 
     mean: float
@@ -64,7 +64,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows and columns sorted by name, `everything` and the `members` of a row by key; `titles`: key -> column."""
+    """Rows and columns sorted by name, `everything` and each row's `members` sorted by key; `titles`: key -> column."""
 
     everything: list[Cell]
     titles: dict[str, str]
@@ -84,13 +84,13 @@ class Grid:
         return sum(s.seeds > 0 for s in self.scores[row].values()) == len(self.columns)
 
     def repeated(self, row: Row) -> bool:
-        """Whether a seed of a column has several records with the same settings, of which but one can count."""
+        """Whether a seed of a column has several records with the same settings, of which only one can count."""
         return any(len({c.seed for c in cells}) < len(cells) for cells in self.cells[row].values())
 
 
 @uncollected()
 def grid(records: Iterable[Record | Cell]) -> Grid:
-    """The grid of some records, whatever their order."""
+    """The grid of some records, in any order."""
     everything, conflicts = cells_of(records)
     titles = _titles(everything)
     members = dict(sorted(_group(everything, titles).items()))
@@ -105,7 +105,7 @@ def grid(records: Iterable[Record | Cell]) -> Grid:
 
 
 def _titles(cells: list[Cell]) -> dict[str, str]:
-    """Column of each record. Targets or protocols of one name but other settings get columns of their own."""
+    """The column of each record. Targets or protocols with one name but different settings get separate columns."""
     meant = {(c.target, c.protocol, c.place) for c in cells}
     namesakes = Counter((target, protocol) for target, protocol, _ in meant)
     titles = {
@@ -116,19 +116,19 @@ def _titles(cells: list[Cell]) -> dict[str, str]:
 
 
 def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
-    """Cells by row. Where two claim one place (other settings of one method), the row is split by settings: picking
-    one of them, or averaging over them, would be silent."""
+    """Cells by row. If two claim one place (one method with different settings), the row is split by settings: picking
+    one, or averaging, would hide the conflict."""
     several = len({c.source for c in cells if not c.floor}) > 1
     groups: dict[tuple[str, str, str, str, str], list[Cell]] = defaultdict(list)
     for c in cells:
-        # An untrained encoder has no source: its rows would only repeat.
+        # An untrained encoder has no source: a row for each would only repeat it.
         source = c.source if several and not c.floor else ""
         groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source].append(c)
     rows: dict[Row, list[Cell]] = {}
     for axes, members in groups.items():
         if members[0].floor:
             members = _once(members, titles)
-        # Seeds of one place share their settings; floors' hold the source, which they ignore.
+        # Seeds of one place share their settings, except that floors' settings include the source, which they ignore.
         places = [(titles[c.key], c.seed if c.floor else None) for c in members]
         settings = {place: c.settings for place, c in zip(places, members, strict=True)}
         if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
@@ -140,7 +140,7 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
 
 
 def _once(floors: list[Cell], titles: dict[str, str]) -> list[Cell]:
-    """The cells of a floor without those that differ in nothing but the source."""
+    """The cells of a floor without those that differ only in the source."""
     found: dict[tuple[str, int, bool, float, float], Cell] = {}
     for c in floors:
         found.setdefault((titles[c.key], c.seed, c.ok, c.mean if c.ok else 0, c.ci95 if c.ok else 0), c)
@@ -148,7 +148,7 @@ def _once(floors: list[Cell], titles: dict[str, str]) -> list[Cell]:
 
 
 def _score(cell: list[Cell]) -> Score:
-    # By key: where an older engine's record of a seed stands beside the newer one, the first counts (`repeated`).
+    # If a seed has records of an older and a newer engine, the first by key counts (`repeated`).
     good = {c.seed: c for c in reversed(cell) if c.ok}
     failed = len({c.seed for c in cell} - set(good))
     if not good:
@@ -170,21 +170,21 @@ def _student(degrees: int) -> float:
 
 
 def places(found: Grid) -> dict[str, Cell]:
-    """A cell of each column, which says the column's target and protocol."""
+    """One cell of each column, which tells the column's target and protocol."""
     seen = {found.titles[c.key]: c for c in reversed(found.everything)}
     return {column: seen[column] for column in found.columns}
 
 
 def average_ranks(found: Grid, columns: Iterable[str] | None = None) -> dict[Row, float]:
-    """Ranks of the means, ties shared, averaged over the columns (default: all) in which a row has a score; NaN where
-    it has none.
+    """Ranks of the means, ties shared, averaged over the columns (default: all) in which a row has a score; NaN if it
+    has none.
 
-    A missing cell is not imputed: it has no rank, and the other rows of its column are ranked without it.
+    A missing cell is not imputed: it gets no rank, and the column's other rows are ranked without it.
     """
     collected: dict[Row, list[float]] = {row: [] for row in found.cells}
     for name in found.columns if columns is None else columns:
         present = [(row, score) for row in found.cells if (score := found.scored(row, name))]
-        # Rounded: means that are equal but for the order of a sum share a rank.
+        # Rounded: means that differ only by the order of a sum share a rank.
         means = np.array([round(score.mean, 9) for _, score in present])
         for (row, _), rank in zip(present, stats.rankdata(-means), strict=True):
             collected[row].append(float(rank))
@@ -198,7 +198,7 @@ def ordered(found: Grid, ranks: dict[Row, float]) -> list[Row]:
 
 
 def names(found: Grid) -> dict[Row, str]:
-    """The shortest text that tells each row from the others: its label, with the axes on which namesakes differ."""
+    """The shortest name that tells each row from the others: its label, plus the axes on which namesakes differ."""
     namesakes: dict[str, list[Row]] = defaultdict(list)
     for row in found.cells:
         namesakes[row.label].append(row)
@@ -211,7 +211,8 @@ def names(found: Grid) -> dict[Row, str]:
 
 
 def tied_average_ranks(found: Grid) -> dict[Row, float]:
-    """The same with Meta-Dataset's ranks: methods whose intervals do not separate them from the best share a rank."""
+    """`average_ranks` with Meta-Dataset's ties: methods whose intervals do not separate them from the best share a
+    rank."""
     if not found.columns:
         return {}
     table = {name: moments(found, name) for name in found.columns}
@@ -219,7 +220,7 @@ def tied_average_ranks(found: Grid) -> dict[Row, float]:
 
 
 def moments(found: Grid, column: str) -> tuple[list[float], list[float]]:
-    """Mean and half-width of every row in a column, in the order of the rows; NaN where there is no score."""
+    """Mean and half-width of every row in a column, in the order of the rows; NaN without a score."""
     scores = [found.scored(row, column) for row in found.cells]
     means = [score.mean if score else math.nan for score in scores]
     return means, [math.nan if not score or score.interval is None else score.interval for score in scores]

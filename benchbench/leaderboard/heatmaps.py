@@ -15,7 +15,7 @@ from benchbench.leaderboard.views.transfer import transfer as by_source
 
 
 def transfer(found: Grid) -> Figure | None:
-    """The transfer matrix as a heat map, a panel a method after their mean, where there are several sources."""
+    """The transfer matrix as heat maps: the mean over methods, then a panel per method. None for a single source."""
     rows = plain_rows(by_source(found))
     sources = list(dict.fromkeys(r["source"] for r in rows))
     if len(sources) < 2:
@@ -31,7 +31,7 @@ def transfer(found: Grid) -> Figure | None:
     for axis, method in zip(axes, methods, strict=True):
         of = {r["source"]: r for r in rows if r["method"] == method}
         values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
-        # Every row has a scale of its own: targets are not equally hard.
+        # Each row has its own scale: targets are not equally hard.
         low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
         image = (values - low) / np.where(high > low, high - low, 1)
         axis.imshow(image, cmap="cividis", aspect="auto", vmin=0, vmax=1)
@@ -54,7 +54,7 @@ def transfer(found: Grid) -> Figure | None:
 
 def best_transfer(found: Grid) -> Figure | None:
     """The best method of every source and target over the target's protocols, and whether it is told apart from the
-    others, where there are several sources and their records hold scores."""
+    others. None for a single source, or without scores."""
     if len(sources_of(found)) < 2 or not all(c.record for c in found.everything if c.ok):
         return None
     rows = best_by_target(found)
@@ -81,7 +81,7 @@ def best_transfer(found: Grid) -> Figure | None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    # A mean over fewer protocols is not to be read beside the others.
+    # A mean over fewer protocols says which: it does not compare with the others.
     over = row["column"].rpartition(", ")[2]
     score = f"{row['mean']:.1f}%" + (", " if over == ALL_PROTOCOLS else f" on {over}\n")
     if row["methods"] == 1:

@@ -25,7 +25,7 @@ _SPECIAL = {
     "×": r"$\times$",
     "†": r"$^\dagger$",
     "–": "--",
-    # A bracket after a line's end would be read as its argument.
+    # A bracket after a line break would be read as its argument.
     "[": "{[}",
     "]": "{]}",
 }
@@ -37,7 +37,7 @@ TIES = (
 
 
 def latex(table: Table) -> str:
-    """A ``table`` environment for ``\\usepackage{booktabs}``, its notes beneath."""
+    """A ``table`` environment for ``\\usepackage{booktabs}``, with its notes beneath."""
     names = [str(c) for c in table.rows.columns]
     marks = {name: _marks(table, name) for name in sorted({name for _, name in table.scores})}
     lines = []

@@ -1,4 +1,4 @@
-"""What a leaderboard must be read with."""
+"""The notes that belong with a leaderboard."""
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, names
@@ -9,7 +9,7 @@ EPISODES = "over test episodes of one training (1.96 standard errors), which say
 
 
 def notes(found: Grid) -> list[str]:
-    """One text a note."""
+    """One text per note."""
     cells = found.everything
     good = [c for c in cells if c.ok]
     scores = [s for of_row in found.scores.values() for s in of_row.values()]
@@ -58,7 +58,7 @@ def notes(found: Grid) -> list[str]:
 
 
 def claims(found: Grid) -> list[str]:
-    """What no claim can be made of: too few seeds or too few targets."""
+    """Why no claim can be made: too few seeds or too few targets."""
     texts = []
     seeds = [s.seeds for of_row in found.scores.values() for s in of_row.values() if s.seeds]
     if len(found.cells) > 1 and seeds and min(seeds) < 2:
@@ -74,7 +74,7 @@ def claims(found: Grid) -> list[str]:
 
 
 def _searches(found: Grid) -> list[str]:
-    """Which rows were searched, by how many trials, and which took over what a search found on another row."""
+    """Which rows were searched, in how many trials, and which use settings that a search found on another row."""
     text = names(found)
     searched: dict[str, list[str]] = {}
     borrowed: dict[str, list[str]] = {}
@@ -112,7 +112,7 @@ def _mixtures(found: Grid, good: list[Cell]) -> list[str]:
 
 
 def _overlaps(good: list[Cell]) -> list[str]:
-    """What trainings may have seen of what they are scored on."""
+    """What trainings may have seen of the data that they are scored on."""
     found = {(c.source, c.target): c.overlap for c in good if any(c.overlap)}
     texts = []
     for (source, target), (classes, images) in sorted(found.items()):
@@ -139,5 +139,5 @@ def _over(seeds: set[int]) -> str:
 
 
 def _line(reason: str | None) -> str:
-    """A reason may be any exception's text: one line, without control characters."""
+    """A reason, which may be any exception's text, on one line and without control characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in reason or "no reason recorded").split())

@@ -1,4 +1,4 @@
-"""Scores on the test episodes that methods share: what paired comparisons are made of."""
+"""Scores on the test episodes that methods share: the basis of paired comparisons."""
 
 import math
 from collections import Counter
@@ -23,13 +23,13 @@ class Scored:
     seeds: list[int]
 
     def of(self, seeds: Iterable[int]) -> np.ndarray:
-        """The lines of some seeds, in their order."""
+        """The lines of the given seeds, in the given order."""
         return self.table[[self.seeds.index(s) for s in seeds]]
 
 
 def shared(found: Grid, column: str) -> dict[Row, Scored]:
-    """The scores of every row that has some on the column's episodes. Where rows were scored on different ones, the
-    others' scores are left out (`episode_set`)."""
+    """The scores of every row that has some on the column's episodes (`episode_set`); scores on other episodes are left
+    out."""
     cells = {row: _scored(of_row.get(column, [])) for row, of_row in found.cells.items()}
     episodes = episode_set(found, column)
     kept = {
@@ -44,8 +44,8 @@ def shared(found: Grid, column: str) -> dict[Row, Scored]:
 
 
 def episode_set(found: Grid, column: str) -> str:
-    """The hash of the episodes, or images, that most cells of a column were scored on (then the first by hash); empty
-    where none says."""
+    """The hash of the episodes, or images, that most cells of a column were scored on (if tied, the first hash); empty
+    if no cell says."""
     hashes = Counter(c.episodes_hash or "" for row in found.cells.values() for c in _scored(row.get(column, [])))
     return min(hashes, key=lambda h: (-hashes[h], h), default="")
 
@@ -66,12 +66,12 @@ def _whole(cell: Cell) -> Record:
 
 
 def difference(a: Scored, b: Scored) -> Difference:
-    """First minus second, paired on episodes, and on seeds where both have the same."""
+    """First minus second, paired on episodes, and on seeds if both have the same."""
     return paired_difference(a.table, b.table, seeds_a=a.seeds, seeds_b=b.seeds)
 
 
 def together(parts: Sequence[Scored]) -> Scored | None:
-    """The mean of several rows, episode by episode, over the seeds that all of them have; None where there is none."""
+    """The mean of several rows, episode by episode, over the seeds that they share; None if they share none."""
     seeds = sorted(set.intersection(*(set(p.seeds) for p in parts)))
     if not seeds:
         return None
@@ -82,8 +82,8 @@ def together(parts: Sequence[Scored]) -> Scored | None:
 class Average:
     """Paired differences averaged over columns, in percentage points, with a 95% interval and two-sided p.
 
-    The columns are taken as they are (other targets are not spoken for) and as independent of each other; `over`:
-    ``seeds`` where every column's interval is over seeds, else ``episodes``.
+    The columns are taken as they are (nothing is said about other targets) and as independent of each other; `over`:
+    ``seeds`` if every column's interval is over seeds, else ``episodes``.
     """
 
     mean: float
@@ -96,7 +96,7 @@ class Average:
 
     @classmethod
     def of(cls, differences: Sequence[Difference], weights: Sequence[float] | None = None) -> "Average":
-        """The mean, weighted where `weights` are given. Raises ValueError where there is no difference to average."""
+        """The mean, weighted if `weights` are given. There must be at least one difference."""
         n = len(differences)
         shares = [w / math.fsum(weights) for w in weights] if weights else [1 / n] * n
         mean = math.fsum(w * d.mean for w, d in zip(shares, differences, strict=True))
@@ -111,7 +111,7 @@ class Average:
         return cls(mean, mean - below, mean + above, p, n, min(d.seeds for d in differences), over)
 
     def verdict(self, p: float) -> str:
-        """What may be said of the difference, `p` being adjusted for the comparisons it was made with."""
+        """What may be said about the difference; `p` is adjusted for the comparisons it was made with."""
         if not p < LEVEL:
             return "tie"
         return "better" if self.mean > 0 else "worse"

@@ -1,4 +1,4 @@
-"""The leaderboard's plots. Each is drawn where the records have something to show for it."""
+"""The leaderboard's plots. Each is drawn only if the records have something to show."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.overfitting import overfitting as gaps
 from benchbench.store.records import Record
 
-#: More rows than this cannot be read on one figure; the best stand for all, and the title says so.
+#: More rows than this are unreadable in one figure; only the best are shown, and the title says so.
 MOST_ROWS = 30
 MOST_LINES = 10
 
@@ -45,7 +45,7 @@ def drawn(found: Grid) -> dict[str, tuple[str, bytes]]:
 
 
 def scores(found: Grid) -> Figure | None:
-    """Mean and 95% interval of every row, a panel a column, best row on top."""
+    """Mean and 95% interval of every row, one panel per column, best row on top."""
     rows = [row for row in ordered(found, average_ranks(found)) if any(found.scored(row, c) for c in found.columns)]
     if not rows:
         return None
@@ -89,7 +89,7 @@ def _kind(members: list[Cell]) -> str:
 
 
 def cost(found: Grid) -> Figure | None:
-    """Mean accuracy against training seconds and FLOPs, with the front of each."""
+    """Mean accuracy against training seconds, FLOPs and encoder parameters, with the front of each."""
     rows = plain_rows(pareto(found))
     costs = {"train_seconds": "training seconds", "flops": "training FLOPs", "parameters": "encoder parameters"}
     shown = [what for what in costs if len({r[what] for r in rows if r[what]}) > 1]
@@ -103,13 +103,13 @@ def cost(found: Grid) -> Figure | None:
             axis.plot(r[what], r["accuracy"], **look.of(r), linestyle="none")
         front = sorted((r for r in there if r[f"front_{what}"]), key=lambda r: (r[what], r["accuracy"]))
         axis.step([r[what] for r in front], [r["accuracy"] for r in front], where="post", color=GREY, lw=1, zorder=0)
-        # By number, above and to the left, where a front has no points: names would cover one another.
+        # Numbered above and to the left, where a front has no points: names would overlap.
         for i, r in enumerate(front, 1):
             axis.annotate(str(i), (r[what], r["accuracy"]), (-4, 5), textcoords="offset points", ha="right", fontsize=7)
         named = "\n".join(f"{i}  {r['method']}" for i, r in enumerate(front, 1))
         axis.set_title(f"best for their cost\n{named}", loc="left", fontsize=7)
         paid = [r[what] for r in there if r[what] > 0]
-        # Floors cost nothing, which no logarithm shows.
+        # Floors cost nothing, which a logarithmic axis cannot show.
         axis.set_xscale("symlog", linthresh=min(paid), linscale=0.4)
         axis.set_xlim(-min(paid) / 5 if len(paid) < len(there) else min(paid) / 2, 2 * max(paid))
         powers = range(math.ceil(math.log10(min(paid))), math.floor(math.log10(2 * max(paid))) + 1)
@@ -124,7 +124,7 @@ def cost(found: Grid) -> Figure | None:
 
 
 def shots(found: Grid) -> Figure | None:
-    """Accuracy over shots, a panel for each target and number of ways that has several."""
+    """Accuracy over shots, one panel for each target and number of ways with several shots."""
     rows = plain_rows(over_shots(found))
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for r in rows:
@@ -162,7 +162,7 @@ def shots(found: Grid) -> Figure | None:
 
 
 def diagnostics(found: Grid) -> Figure | None:
-    """Score against each measure of the representation, CKA to the oracle among them: a line of panels a column."""
+    """Score against each measure of the representation, including CKA to the oracle: one line of panels per column."""
     rows = explained(found)
     if not rows:
         return None
@@ -183,7 +183,7 @@ def diagnostics(found: Grid) -> Figure | None:
 
 
 def learning(found: Grid) -> Figure | None:
-    """Training loss over samples, a panel a pretext, since losses do not compare across pretexts."""
+    """Training loss over samples, one panel per pretext, since losses do not compare across pretexts."""
     points = [p for row in found.cells for p in curve(found, row) if p["loss"] is not None]
     pretexts = sorted({p["pretext"] for p in points})[: 2 * MOST_PANELS]
     if not pretexts:
@@ -197,7 +197,7 @@ def learning(found: Grid) -> Figure | None:
             sign = metas.index(line[0]["meta"])
             axis.plot([p["samples"] for p in line], [p["loss"] for p in line], **strokes(sign), lw=1.3)
         axis.set_title(f"pretext {pretext}")
-        # Some losses, such as minus a similarity, are below zero.
+        # Some losses, such as a negated similarity, are below zero.
         if all(p["loss"] > 0 for p in here):
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
@@ -213,7 +213,7 @@ def learning(found: Grid) -> Figure | None:
 
 
 def adaptation(found: Grid) -> Figure | None:
-    """Scores over adaptation steps, a panel a metric and column, the best lines of each."""
+    """Scores of the best methods over adaptation steps, one panel per metric and column."""
     rows = [r for r in plain_rows(over_steps(found)) if r["metric"] in ("accuracy", "loss")]
     places = sorted({(r["metric"], r["column"]) for r in rows})[:MOST_PANELS]
     if len({r["steps"] for r in rows}) < 2:
@@ -233,7 +233,8 @@ def adaptation(found: Grid) -> Figure | None:
 
 
 def overfitting(found: Grid) -> Figure | None:
-    """Accuracy at the end of training beside that on test episodes of the same dataset, a line a training."""
+    """Accuracy at the end of training beside that on test episodes of the same dataset, one line per method and
+    column."""
     rows = plain_rows(gaps(found))[:MOST_ROWS]
     if not rows:
         return None
@@ -253,7 +254,7 @@ def overfitting(found: Grid) -> Figure | None:
 
 
 def effects(found: Grid) -> Figure | None:
-    """What meta-learning adds to each pretext, and each pretext to an untrained encoder."""
+    """What meta-learning adds to each pretext, and what each pretext adds to an untrained encoder."""
     if not all(c.record for c in found.everything if c.ok):
         return None
     rows = [r for r in plain_rows(marginal_effects(found)) if r["axis"] in ("meta", "pretext")]
@@ -285,7 +286,7 @@ def effects(found: Grid) -> Figure | None:
 
 
 def ranks(found: Grid) -> Figure | None:
-    """The critical-difference diagram (Demšar 2006), where there are targets enough for it."""
+    """The critical-difference diagram (Demšar 2006), if there are enough targets."""
     across = over_targets(found, ordered(found, average_ranks(found))[:MOST_ROWS])
     if not across or len(across.targets) < FEWEST_TARGETS:
         return None
@@ -333,7 +334,7 @@ def _by_rank(found: Grid) -> list[str]:
 
 
 class Signs:
-    """A colour and a filling a pretext, a marker a meta-algorithm; hollow where nothing was trained."""
+    """One colour and fill per pretext, one marker per meta-algorithm; hollow if nothing was trained."""
 
     def __init__(self, rows: list[dict[str, Any]]):
         self.pretexts = sorted({r["pretext"] for r in rows})
@@ -353,7 +354,7 @@ class Signs:
         return {"color": colour, "fillstyle": fill, "markerfacecoloralt": "white", "markeredgecolor": colour}
 
     def legend(self, figure: Figure) -> None:
-        """Beneath the figure: colours, then markers."""
+        """Put a legend beneath the figure: colours, then markers."""
         signs = [
             Line2D([], [], marker="o", markersize=8, linestyle="none", label=name, **self._pretext(name))
             for name in self.pretexts

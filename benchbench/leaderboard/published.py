@@ -1,4 +1,4 @@
-"""A file of published numbers and findings, ``tasks/published.toml``: what ours are set beside. Imports no torch."""
+"""The published numbers and findings to set ours beside, from ``tasks/published.toml``. Does not import torch."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 class Cell(_Strict):
     """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target` and `regime`
-    where the matrix has several."""
+    if the matrix has several."""
 
     matrix: str
     pretext: str
@@ -62,9 +62,8 @@ class Comparison(_Strict):
 
 
 class Finding(Comparison):
-    """A published finding: the difference in accuracy, in percentage points, that is `expected` (low, high). With
-    `beyond` it is by how much the difference exceeds that one. `history` says what the verdict was before something of
-    ours changed it."""
+    """A published finding: the `expected` difference in accuracy, in percentage points (low, high). With `beyond`, by
+    how much the difference exceeds that one. `history` says what the verdict was before a change of ours turned it."""
 
     claim: str
     source: str
@@ -74,7 +73,7 @@ class Finding(Comparison):
 
 
 class PublishedFile(_Strict):
-    """What a file of published results holds."""
+    """The content of a file of published results."""
 
     row: Annotated[list[Published], Field(min_length=1)]
     finding: list[Finding] = []
@@ -83,14 +82,14 @@ class PublishedFile(_Strict):
 def load_published(path: Path | None = None) -> PublishedFile:
     """A file of published results, by default the packaged one.
 
-    Raises BenchbenchError that names file and key.
+    Raises a BenchbenchError that names file and key.
     """
     path = path or tasks_folder() / "published.toml"
     content = read_toml(path)
     try:
         return PublishedFile.model_validate(content)
     except ValidationError as error:
-        # A misspelt key is also a missing one; its own name says more.
+        # A misspelt key also counts as a missing one, but its own name says more.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         names, message = [str(part) for part in first["loc"]], first["msg"]
         near = suggest(names[-1], _known(names[:-1])) if first["type"] == "extra_forbidden" else ""
@@ -98,7 +97,7 @@ def load_published(path: Path | None = None) -> PublishedFile:
 
 
 def _known(place: list[str]) -> list[str]:
-    """The keys of the table at a place of the file."""
+    """The keys that the table at a place in the file may have."""
     tables: dict[str, type[BaseModel]] = {
         "row": Published, "finding": Finding, "beyond": Comparison, "cell": Cell, "first": Cell, "second": Cell,
     }  # fmt: skip

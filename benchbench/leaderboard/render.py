@@ -13,9 +13,9 @@ from benchbench.leaderboard.page import page
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Record
 
-#: Rows of LEADERBOARD.md: what a README can show. The other files hold all.
+#: Most rows of LEADERBOARD.md, as many as a README can show. The other files hold all.
 README_ROWS = 100
-#: Where plots stand beside the other files.
+#: The folder of the plots, beside the other files.
 PLOT_FOLDER = "plots"
 
 #: What Markdown or HTML would read as markup.
@@ -49,7 +49,7 @@ def terminal(table: Table) -> str:
 
 
 def _printable(value: object) -> str:
-    """Text on one line that cannot steer a terminal."""
+    """Text on one line that cannot control a terminal."""
     return "".join(c if c.isprintable() else " " for c in str(value))
 
 
@@ -63,13 +63,13 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
-#: The files that a person or a diff reads; all others are made of the same records when they are wanted.
+#: The files for people and diffs; all others are made from the same records on demand.
 TABLES = ("LEADERBOARD.md", "leaderboard.csv")
 
 
 def rendered(found: Grid, columns: Columns | None = None, plots: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The files of a leaderboard but its plots, by name. Of `plots`, name -> SVG, the page holds copies and
-    LEADERBOARD.md names them."""
+    """The files of a leaderboard except its plots, by name. The page embeds `plots`, name -> SVG, and LEADERBOARD.md
+    links to them."""
     table, drawn = tabulated(found, columns), plots or {}
     return {
         "LEADERBOARD.md": _readme(table, list(drawn)),
@@ -81,7 +81,7 @@ def rendered(found: Grid, columns: Columns | None = None, plots: Mapping[str, st
 
 
 def write_tables(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
-    """Write `TABLES` alone, which then name no plot; returns their paths."""
+    """Write only `TABLES`, without links to plots; returns their paths."""
     files = rendered(grid(records), columns)
     for name in TABLES:
         atomic_write(folder / name, files[name].encode())
@@ -91,9 +91,9 @@ def write_tables(records: Iterable[Record], folder: Path, columns: Columns | Non
 def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG and PNG; returns their paths.
 
-    A plot of an earlier leaderboard that these records do not give is removed.
+    Plots of an earlier leaderboard that these records do not give are removed.
     """
-    # matplotlib takes longer to import than the rest to render.
+    # Importing matplotlib takes longer than rendering the rest.
     from benchbench.leaderboard.plots import PLOTS, drawn
 
     found = grid(records)

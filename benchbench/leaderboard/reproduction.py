@@ -1,4 +1,4 @@
-"""Published numbers beside ours: which were reproduced, by bands that were stated beforehand. Imports no torch."""
+"""Published numbers beside ours: which were reproduced, judged by bands stated beforehand. Does not import torch."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ NOTES = (
 
 
 def reproduction(records: Iterable[Record], published: list[Published]) -> Table:
-    """One row a published number, in their order, none left out."""
+    """One row per published number, in the given order, none left out."""
     held = list(records)
     shown, numbers = [], []
     for row in published:
@@ -37,7 +37,7 @@ def reproduction(records: Iterable[Record], published: list[Published]) -> Table
 
 
 def by_seed(records: Iterable[Record], where: str) -> list[Record]:
-    """Those that have scores, in the order of their seeds. Raises BenchbenchError where two are of one seed."""
+    """The records that have scores, sorted by seed. Raises BenchbenchError if two share a seed."""
     scored = sorted((r for r in records if r.status == "ok"), key=lambda r: r.seed)
     if len({r.seed for r in scored}) < len(scored):
         raise BenchbenchError(f"{where}: several records of one seed: " + ", ".join(r.key[:12] for r in scored))
@@ -63,7 +63,7 @@ def _values(row: Published, scored: list[Record], found: Interval | None, failed
 
 
 def verdict(row: Published, found: Interval | None, failed: int) -> str:
-    """``within``, or by how many points the mean misses the band; where nothing was scored, why."""
+    """``within``, or by how many points the mean misses the band; if nothing was scored, why."""
     if found is None:
         return "failed" if failed else "not run"
     mean, (low, high) = 100 * found.mean, row.band

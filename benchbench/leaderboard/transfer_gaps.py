@@ -1,4 +1,4 @@
-"""Methods that were trained on several sources: which rows are one method, and what training elsewhere costs it."""
+"""Methods trained on several sources: which rows belong to one method, and what training elsewhere costs it."""
 
 import math
 from collections import defaultdict
@@ -9,8 +9,8 @@ Method = tuple[str, str, str, str]
 
 
 def trained(found: Grid) -> dict[Method, dict[str, Row]]:
-    """Pretext, meta, backbone and regime -> the row of each source. Floors have no source. Of several settings of a
-    method the first that is complete stands for it."""
+    """Pretext, meta, backbone and regime -> the row of each source. Floors have no source and are left out. If a method
+    has several settings, the first complete row stands for it."""
     rows: dict[Method, dict[str, Row]] = defaultdict(dict)
     for row, members in found.members.items():
         if members[0].floor:
@@ -24,8 +24,8 @@ def trained(found: Grid) -> dict[Method, dict[str, Row]]:
 
 def transfer_gaps(found: Grid) -> dict[Row, float]:
     """In-domain minus cross-domain, in percentage points: on every target that is another source, the score of the same
-    method trained there minus the row's own, averaged over their columns. The target is the same on both sides, so how
-    hard it is does not count. Rows without such a pair are left out."""
+    method trained there minus the row's own, averaged over these targets' columns. Both sides share the target, so its
+    difficulty cancels out. Rows without such a pair are left out."""
     targets = {column: cell.target for column, cell in places(found).items()}
     gaps: dict[Row, float] = {}
     for by_source in trained(found).values():

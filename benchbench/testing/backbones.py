@@ -1,4 +1,4 @@
-"""What a backbone must hold: shapes, independence of samples, gradients, state."""
+"""What is required of a backbone: shapes, independence of samples, gradients, state."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ RNG = Rng("conformance", "backbone")
 
 
 def built(subject: Subject, sample: SampleSpec, seed: int = 0) -> Backbone | None:
-    """The encoder, its norms converted as the core does; None where it refuses such samples with a reason."""
+    """The encoder, its norms converted as the core does; None if it refuses such samples with a reason."""
     try:
         made = convert_norm(subject.build(sample, seed=seed))
     except BenchbenchError:
@@ -28,7 +28,7 @@ def built(subject: Subject, sample: SampleSpec, seed: int = 0) -> Backbone | Non
 
 
 def encoders(subject: Subject) -> Iterator[tuple[Backbone, SampleSpec]]:
-    """An encoder for every shape that it does not refuse, one after the other. Raises Fault where it refuses all."""
+    """An encoder for every shape that it accepts, one after the other. Raises Fault if it refuses all."""
     given = 0
     for sample in subject.shapes():
         encoder = built(subject, sample)
@@ -75,7 +75,7 @@ def feature_shapes(subject: Subject) -> None:
 
 @check("backbone")
 def batch_of_one(subject: Subject) -> None:
-    """In evaluation a sample's features are the same alone and among others."""
+    """In evaluation, a sample's features are the same alone as among others."""
     for encoder, sample in encoders(subject):
         x = batch(sample, 3)
         with torch.no_grad():
@@ -91,7 +91,7 @@ def batch_of_one(subject: Subject) -> None:
 
 @check("backbone")
 def draws_follow_the_stream(subject: Subject) -> None:
-    """In evaluation the same samples give the same features, and no global generator is touched."""
+    """In evaluation, the same samples give the same features, and no global generator is touched."""
     encoder, sample = one(subject)
     x = batch(sample, 2)
     with torch.no_grad(), own_draws_only("its forward method"):
@@ -117,7 +117,7 @@ def initialisation_follows_the_seed(subject: Subject) -> None:
 
 @check("backbone")
 def inputs_untouched(subject: Subject) -> None:
-    """The samples are as they were after encoding."""
+    """Encoding leaves the samples unchanged."""
     encoder, sample = one(subject)
     x = batch(sample, 2)
     advice = "normalise into a new tensor (x = x - mean), without operations that end in _ or inplace=True on the input"
@@ -127,7 +127,7 @@ def inputs_untouched(subject: Subject) -> None:
 
 @check("backbone")
 def gradients_reach_every_weight(subject: Subject) -> None:
-    """Every trainable weight gets a gradient; without any, `trainable` says so."""
+    """Every trainable weight gets a gradient; if there are none, `trainable` says so."""
     encoder, sample = one(subject)
     weights = {k: w for k, w in encoder.named_parameters() if w.requires_grad}
     if not weights:
@@ -165,7 +165,7 @@ def state_round_trip(subject: Subject) -> None:
 
 @check("backbone")
 def weights_of_each_task(subject: Subject) -> None:
-    """Weights handed in for each task act as if they were its own, and running averages stay."""
+    """Weights handed in for each task act as if they were its own, and running averages stay unchanged."""
     encoder, sample = one(subject)
     params = {k: w.detach().expand(2, *w.shape) for k, w in encoder.named_parameters()}
     if not params:

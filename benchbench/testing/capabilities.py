@@ -1,4 +1,4 @@
-"""What a backbone that provides more must hold: feature maps, tokens, a linear map, a faster path over tasks."""
+"""What is required of a backbone that provides more: feature maps, tokens, a linear map, a faster path over tasks."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ SUPPORT = 2
 
 
 def providing(subject: Subject, what: str) -> Backbone:
-    """The encoder, where it provides something."""
+    """The encoder, if it provides `what`; else raises NotApplicable."""
     encoder, _ = one(subject)
     if what not in encoder.provides:
         raise NotApplicable(f"it does not provide {what}")
@@ -28,7 +28,7 @@ def providing(subject: Subject, what: str) -> Backbone:
 
 @check("backbone")
 def feature_maps(subject: Subject) -> None:
-    """Feature maps are {stride: (N, C, h, w)} with h = ceil(H / stride), at another size than the sample's too."""
+    """Feature maps are {stride: (N, C, h, w)} with h = ceil(H / stride), also for sizes other than the sample's."""
     encoder = providing(subject, "feature_maps")
     _, sample = one(subject)
     for height, width in (sample.shape[1:], (48, 32)):
@@ -49,7 +49,7 @@ def feature_maps(subject: Subject) -> None:
 
 @check("backbone")
 def tokens(subject: Subject) -> None:
-    """Tokens are (N, T, dim), one for each square of `patch` pixels; `keep` leaves only some in."""
+    """Tokens are (N, T, dim), one for each square of `patch` pixels; `keep` selects some of them."""
     encoder = providing(subject, "tokens")
     _, sample = one(subject)
     patch = getattr(encoder, "patch", None)
@@ -74,7 +74,7 @@ def tokens(subject: Subject) -> None:
 
 @check("backbone")
 def linear_map(subject: Subject) -> None:
-    """What provides `linear` is one nn.Linear called ``map`` of the flat sample."""
+    """A backbone that provides `linear` is one nn.Linear called ``map``, applied to the flat sample."""
     encoder = providing(subject, "linear")
     _, sample = one(subject)
     x = batch(sample, 2)
@@ -121,7 +121,7 @@ def _loop(encoder: Backbone, x: Tensor, params: dict[str, Tensor], mode: NormMod
 
 
 def _compare(fast: Tensor, plain: Tensor, params: dict[str, Tensor], directions: list[Tensor], mode: str) -> None:
-    """Raise Fault where values, first or second derivatives differ."""
+    """Raise Fault if values, first or second derivatives differ."""
     orders = []
     for features in (fast, plain):
         weights = [*params.values()]

@@ -1,4 +1,4 @@
-"""Running the checks of a component, and the report card that comes of it."""
+"""Run the checks of a component and put the results on a report card."""
 
 import json
 import traceback
@@ -15,7 +15,7 @@ from benchbench.errors import BrokenPlugin
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
-#: The modules whose checks a kind has.
+#: The modules that hold a kind's checks.
 HOMES = {
     "pretext": ("contract", "pretexts", "episodes", "devices"),
     "meta": ("contract", "metas", "gradients", "devices"),
@@ -27,7 +27,7 @@ HOMES = {
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one check; `message` says what to change, or why it has no meaning here."""
+    """The outcome of one check; `message` says what to change, or why the check does not apply."""
 
     check: str
     outcome: Literal["pass", "fail", "skip"]
@@ -48,7 +48,7 @@ class Card:
         return all(r.outcome != "fail" for r in self.results)
 
     def text(self) -> str:
-        """One line a check, failures with what to change."""
+        """One line per check; failures say what to change."""
         counts = {o: sum(r.outcome == o for r in self.results) for o in ("pass", "fail", "skip")}
         verdict = "conforms" if self.conforms else "does not conform"
         lines = [
@@ -76,7 +76,7 @@ def checks_of(kind: str) -> list[Check]:
 
 
 def run_check(check: Check, subject: Subject) -> Result:
-    """Run one check; whatever a component raises is its failure and nobody else's."""
+    """Run one check; whatever a component raises counts as its failure."""
     try:
         check.run(subject)
     except NotApplicable as reason:
@@ -101,8 +101,8 @@ def _raised(error: Exception, check: Check) -> str:
 def check_component(component: str | type | Subject, /, *, samples: Sequence[SampleSpec] = (), **settings: Any) -> Card:
     """Check a component, named as in a matrix or given as its class, under these settings.
 
-    `samples` are the shapes that it is tried on, where its own modality has others than the suite's. Raises
-    BenchbenchError for an unknown name and for bad settings.
+    `samples` are the shapes that it is tried on, if its modality needs others than the suite's. Raises BenchbenchError
+    for an unknown name and for bad settings.
     """
     subject = component if isinstance(component, Subject) else Subject.of(component, settings, samples)
     validate(subject.label, subject.cls, subject.settings)
@@ -110,8 +110,8 @@ def check_component(component: str | type | Subject, /, *, samples: Sequence[Sam
 
 
 def check_offer(offer: Offer, settings: Mapping[str, Any]) -> Card:
-    """Check what a distribution offers. A plugin that cannot be imported fails; a component that must be given settings
-    and got none is left out with that reason. Raises BenchbenchError for bad settings."""
+    """Check what a distribution offers. A plugin that cannot be imported fails; a component that needs settings and got
+    none is skipped with that reason. Raises BenchbenchError for bad settings."""
     try:
         subject = Subject.installed(offer, settings)
         required = [name for name, field in subject.fields.items() if field.is_required()]

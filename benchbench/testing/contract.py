@@ -1,4 +1,4 @@
-"""What every kind shares: signatures, declarations, settings, documentation."""
+"""What is required of every kind: signatures, declarations, settings, documentation."""
 
 import inspect
 import re
@@ -18,20 +18,20 @@ from benchbench.training.pretext import Pretext
 ALL = tuple(CONTRACTS)
 #: The positional arguments of a constructor.
 GIVEN = {"pretext": ("encoder", "sample"), "meta": ("encoder",), "backbone": ("sample",), "dataset": (), "protocol": ()}
-#: What must be a frozenset of names, and which names are known where they are few.
+#: What must be a frozenset of names, and the known names if they are few.
 SETS: dict[str, frozenset[str] | None] = {
     "modalities": None,
     "provides": frozenset({"feature_maps", "tokens", "linear"}),
     "requires": frozenset({"feature_maps", "tokens", "linear"}),
     "objectives": frozenset({"plain", "task", "episodes"}),
 }
-#: Methods that an objective of a pretext needs, one of them.
+#: The methods of which an objective of a pretext needs one.
 OBJECTIVES = {"plain": ("loss", "task_loss"), "task": ("task_loss",), "episodes": ("episodes",)}
 SOURCE = re.compile(r"arxiv|doi\b|https?://|\b(1[89]|20)\d\d\b|\bsource:", re.IGNORECASE)
 
 
 def own(subject: Subject, method: str) -> bool:
-    """Whether the component has its own version of a method of its contract."""
+    """Whether the component overrides a method of its contract."""
     return getattr(subject.cls, method) is not getattr(CONTRACTS[subject.kind], method)
 
 
@@ -58,7 +58,7 @@ def constructor(subject: Subject) -> None:
 
 
 def _passed_on(cls: type) -> bool:
-    """Whether a parent of the class that takes ``**settings`` has a constructor with settings of its own."""
+    """Whether ``**settings`` reach a parent's constructor that has settings of its own."""
     owners = [c for c in cls.__mro__ if "__init__" in c.__dict__]
     for owner, parent in pairwise(owners):
         kinds = [p.kind for p in inspect.signature(owner.__init__).parameters.values()]  # type: ignore[misc]
@@ -72,7 +72,7 @@ def _passed_on(cls: type) -> bool:
 
 @check(*ALL)
 def signatures(subject: Subject) -> None:
-    """Its methods take the arguments of their contract, by the same names."""
+    """Its methods take the arguments of their contract, under the same names."""
     for name, method in vars(CONTRACTS[subject.kind]).items():
         if name.startswith("_") or not inspect.isfunction(method):
             continue
@@ -94,7 +94,7 @@ def signatures(subject: Subject) -> None:
 
 @check(*ALL)
 def declarations(subject: Subject) -> None:
-    """Its class attributes are of the kinds that its contract says."""
+    """Its class attributes have the types and values that its contract asks for."""
     cls = subject.cls
     if not (isinstance(cls.revision, int) and cls.revision >= 1):
         raise Fault(f"revision is {cls.revision!r}: it is an int from 1 on, raised when results change")
@@ -117,7 +117,7 @@ def declarations(subject: Subject) -> None:
 
 
 def defines(subject: Subject, objective: str) -> bool:
-    """Whether a pretext has the method of an objective, which it may declare without."""
+    """Whether a pretext defines a method for an objective, which it may declare without one."""
     return any(own(subject, method) for method in OBJECTIVES[objective])
 
 
@@ -181,7 +181,7 @@ def _docstrings(cls: type) -> list[str]:
 
 @check(*ALL)
 def documented_with_source(subject: Subject) -> None:
-    """Its class has a docstring of its own that says where the method, or the data, come from."""
+    """Its class has a docstring of its own that says where the method or the data come from."""
     text = subject.cls.__dict__.get("__doc__") or ""
     if not text.strip():
         raise Fault("its class has no docstring: say in one sentence what it is, and the paper and equation it follows")
@@ -197,7 +197,7 @@ def documented_with_source(subject: Subject) -> None:
 
 @check("pretext", "meta")
 def encoder_is_borrowed(subject: Subject) -> None:
-    """The encoder is no submodule: it is trained, saved and counted apart."""
+    """The encoder is not a submodule: it is trained, saved and counted separately."""
     from benchbench.testing.standins import encoder_for
 
     sample = subject.shapes()[0]

@@ -1,4 +1,4 @@
-"""What a dataset must hold: files, samples, split. It is decoded whole, as preparing it does."""
+"""What is required of a dataset: files, samples, split. It is decoded in full, as in preparation."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,12 +18,12 @@ from benchbench.testing.guards import own_draws_only
 from benchbench.testing.standins import decoded
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
-#: Samples that are decoded twice.
+#: Number of samples that are decoded twice.
 AGAIN = 50
 
 
 def opened(subject: Subject) -> Dataset:
-    """The dataset, its files there. Raises NotApplicable where they are not, or where settings must be given."""
+    """The dataset, with its files present. Raises NotApplicable if its sources raise DataMissing."""
     dataset: Dataset = subject.build()
     try:
         dataset.sources(data_root())
@@ -45,7 +45,7 @@ def licence_stated(subject: Subject) -> None:
 
 @check("dataset")
 def files_there(subject: Subject) -> None:
-    """Its sources are existing files, in the same order each time; missing ones are DataMissing."""
+    """Its sources are existing files, in the same order each time; missing ones raise DataMissing."""
     dataset = opened(subject)
     found = dataset.sources(data_root())
     if found != dataset.sources(data_root()):
@@ -82,7 +82,7 @@ def samples_fit_together(subject: Subject) -> None:
 
 
 def _judged(dataset: Dataset, first: list[Sample]) -> Iterator[Sample]:
-    """Every sample, judged by itself; copies of some go to `first`."""
+    """Every sample, each judged on its own; copies of the first `AGAIN` go to `first`."""
     for sample in dataset.samples(data_root()):
         if not isinstance(sample, Sample):
             raise Fault(f"it yields a {type(sample).__name__}: yield benchbench.Sample(x, label)")
@@ -107,7 +107,7 @@ def _judge_split(split: ClassSplit, classes: int) -> None:
 
 @check("dataset")
 def items_travel(subject: Subject) -> None:
-    """Where it has items, they are small and can be sent to another process, and decoding them gives the samples."""
+    """If it has items, they are small and can be sent to another process, and decoding them gives the samples."""
     if subject.cls.items is Dataset.items:
         raise NotApplicable("it has no items")
     dataset = opened(subject)

@@ -1,4 +1,4 @@
-"""Whether a component computes where its samples are: on a GPU where there is one, else on a stand-in for one."""
+"""Whether a component computes where its samples are: on a GPU if there is one, else on a stand-in for one."""
 
 from collections.abc import Callable
 
@@ -19,8 +19,8 @@ ADVICE = "make tensors on the device of the samples: device=x.device, rng.on(x.d
 
 
 def computed(what: str, modules: list[nn.Module], compute: Callable[[Callable[[Tensor], Tensor], Rng], Tensor]) -> None:
-    """Compute on another device, where the modules are moved to; `compute` is handed what moves a tensor there, and a
-    stream. Raises Fault where the result is somewhere else, or devices are mixed."""
+    """Move the modules to another device and compute there; `compute` gets a function that moves a tensor there, and a
+    stream. Raises Fault if the result is not there, or if devices are mixed."""
     try:
         if torch.cuda.is_available():
             for module in modules:
@@ -38,7 +38,7 @@ def computed(what: str, modules: list[nn.Module], compute: Callable[[Callable[[T
             raise Fault(f"{what} fails on another device than the CPU ({error}): {ADVICE}") from None
         if torch.cuda.is_available():
             raise
-        # What the stand-in cannot do says nothing of the component.
+        # What the stand-in cannot do says nothing about the component.
         raise NotApplicable(f"it cannot be tried without a GPU: {type(error).__name__}: {error}") from None
     if not found:
         raise Fault(f"{what} of samples on another device lies on the CPU: {ADVICE}")
@@ -46,7 +46,7 @@ def computed(what: str, modules: list[nn.Module], compute: Callable[[Callable[[T
 
 @check("backbone")
 def any_device(subject: Subject) -> None:
-    """It encodes samples on another device than the CPU."""
+    """It encodes samples on a device other than the CPU."""
     encoder, sample = backbones.one(subject)
     x = backbones.batch(sample, 2)
     computed("its forward method", [encoder.eval()], lambda to, rng: encoder(to(x)))
@@ -54,7 +54,7 @@ def any_device(subject: Subject) -> None:
 
 @check("meta")
 def any_device_for_tasks(subject: Subject) -> None:
-    """It scores episodes on another device than the CPU."""
+    """It scores episodes on a device other than the CPU."""
     learner, tasks = metas.tested(metas.learner_of(subject)), metas.tasks_of(subject).withheld()
 
     def score(to: Callable[[Tensor], Tensor], rng: Rng) -> Tensor:
@@ -67,7 +67,7 @@ def any_device_for_tasks(subject: Subject) -> None:
 
 @check("pretext")
 def any_device_for_the_loss(subject: Subject) -> None:
-    """Its loss is computed on another device than the CPU."""
+    """Its loss is computed on a device other than the CPU."""
     made = pretexts.one(subject, "plain")
     batch = made.batch()
 
@@ -80,7 +80,7 @@ def any_device_for_the_loss(subject: Subject) -> None:
 
 @check("pretext")
 def any_device_for_episodes(subject: Subject) -> None:
-    """Its episodes are drawn from a pool on another device than the CPU."""
+    """Its episodes are drawn from a pool on a device other than the CPU."""
     made = pretexts.one(subject, "episodes")
     shape = EpisodeShape(episodes.ways_of(made, 2), 1, 2)
 
@@ -94,7 +94,7 @@ def any_device_for_episodes(subject: Subject) -> None:
 
 @check("protocol")
 def any_device_for_scores(subject: Subject) -> None:
-    """It scores an encoder and images that are on another device than the CPU."""
+    """It scores an encoder and images on a device other than the CPU."""
     sample = IMAGES[0]
     model = protocols.trained(subject, sample)
 
@@ -103,7 +103,7 @@ def any_device_for_scores(subject: Subject) -> None:
         moved = Trained(model.encoder, model.learner, sample, str(here.device))
         target = protocols.Watched(sample, device=str(here.device))
         protocols.scored(subject, subject.build(), moved, target, rng)
-        # Scores are plain numbers: all that can go wrong is a mixture of devices on the way.
+        # Scores are plain numbers: all that can go wrong is mixing devices on the way.
         return here
 
     computed("its evaluate method", [model.encoder, model.learner], score)

@@ -1,7 +1,7 @@
-"""A device that is not the CPU, for machines that have no other: it calls itself `meta`, and its tensors hold data.
+"""A device other than the CPU, for machines that have none: it calls itself `meta`, but its tensors hold data.
 
-On the CPU alone a tensor made on the wrong device goes unnoticed. Here mixing devices fails as it does on a GPU, values
-can be read, and random draws come from the stream's CPU generator.
+With only a CPU, a tensor made on the wrong device goes unnoticed. Here, mixing devices fails as it does on a GPU,
+values can be read, and random draws come from the stream's CPU generator.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class _There(Tensor):
 
 
 class _Factories(TorchDispatchMode):
-    """Tensors that are made on the other device are made here, with data."""
+    """Tensors to be made on the other device are made here, with data."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -60,7 +60,7 @@ class _Factories(TorchDispatchMode):
 
 
 class _Literals(TorchFunctionMode):
-    """Tensors of Python numbers and numbers of tensors, which torch makes and moves out of a dispatch mode's sight."""
+    """Conversions between Python numbers and tensors, which dispatch modes do not see."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -103,7 +103,7 @@ def _wrapped(leaf: Any, args: Any) -> Any:
     if not isinstance(leaf, Tensor):
         return leaf
     for given in tree_flatten(args)[0]:
-        # An operation in place returns what it was given.
+        # An in-place operation returns its argument.
         if isinstance(given, _There) and given.held is leaf:
             return given
     return _There(leaf)

@@ -1,4 +1,4 @@
-"""What the episodes of a pretext must hold."""
+"""What is required of a pretext's episodes."""
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ from benchbench.testing.subjects import Fault, Subject
 RNG = Rng("conformance", "episodes")
 #: Ways, shots, queries, tasks.
 SHAPES = ((2, 1, 1, 1), (5, 1, 3, 3), (50, 1, 1, 2))
-#: How far above chance labels may be told from images alone, before it is no chance.
+#: How far above chance labels may be told from images alone before it is a fault.
 MARGIN = 0.2
 
 
 def drawn(made: Set, shape: EpisodeShape, count: int, rng: Rng) -> Episodes | None:
-    """Episodes, None where it refuses them with a reason."""
+    """Episodes; None if it refuses them with a reason."""
     try:
         with seeded_globals(rng.child("globals")):
             return made.pretext.episodes(made.pool, shape, count, rng)
@@ -30,13 +30,13 @@ def drawn(made: Set, shape: EpisodeShape, count: int, rng: Rng) -> Episodes | No
 
 
 def ways_of(made: Set, asked: int) -> int:
-    """Training ways: the smaller of what is asked and the most it has."""
+    """Training ways: as many as asked for, at most `max_ways`."""
     return asked if made.pretext.max_ways is None else min(asked, made.pretext.max_ways)
 
 
 @check("pretext")
 def episode_shapes(subject: Subject) -> None:
-    """Episodes have the shape that is asked for, from 2 to 50 ways, one task or several, on samples of odd sizes."""
+    """Episodes have the requested shape, from 2 to 50 ways, for one task or several, on samples of odd sizes."""
     one(subject, "episodes")
     for made in sets(subject):
         sample, given = made.pretext.sample.shape, 0
@@ -74,7 +74,7 @@ def _judge(episodes: Episodes, shape: EpisodeShape, count: int, sample: tuple[in
 
 @check("pretext")
 def episodes_follow_the_stream(subject: Subject) -> None:
-    """The same `rng` gives the same episodes, another one others, and no global generator is touched."""
+    """The same `rng` gives the same episodes, another one gives others, and no global generator is touched."""
     made = one(subject, "episodes")
     shape = EpisodeShape(ways_of(made, 2), 1, 2)
     with own_draws_only("its episodes method", made.pretext, made.encoder):
@@ -90,7 +90,7 @@ def episodes_follow_the_stream(subject: Subject) -> None:
 
 @check("pretext")
 def labels_shuffled(subject: Subject) -> None:
-    """Which class has which label is drawn anew for every episode: else the support set can be ignored."""
+    """Which class has which label is drawn anew for every episode; otherwise the support set can be ignored."""
     made = one(subject, "episodes")
     ways = ways_of(made, 4)
     episodes = drawn(made, EpisodeShape(ways, 1, 1), 160, RNG.child("shuffled"))
@@ -108,8 +108,8 @@ def labels_shuffled(subject: Subject) -> None:
 
 
 def told_from_images(x: np.ndarray, y: np.ndarray, ways: int) -> float:
-    """How often ridge regression tells labels y (B, n) from images x (B, n, d) alone: fitted on half of the episodes,
-    the share of right ones in the other half."""
+    """How often ridge regression predicts labels y (B, n) correctly from images x (B, n, d) alone: fitted on half of
+    the episodes, tested on the other half."""
     half = len(x) // 2
     fit, test = (part.reshape(-1, x.shape[-1]) for part in (x[:half], x[half:]))
     mean = fit.mean(0)

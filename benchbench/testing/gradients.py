@@ -1,4 +1,4 @@
-"""What a meta-learner must hold in training: its gradients, and adaptation to any loss."""
+"""What is required of a meta-learner in training: its gradients, and adaptation to any loss."""
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ def gradients_reach_the_encoder(subject: Subject) -> None:
 
 @check("meta")
 def gradients_add_up(subject: Subject) -> None:
-    """A meta-batch in pieces, each with its weight, adds up to the gradient of the whole."""
+    """The weighted gradients of a meta-batch's pieces add up to the gradient of the whole."""
     with float64():
         learner, episodes = training(subject)
         whole = gradients(learner, [(episodes, 1.0)])
@@ -92,7 +92,8 @@ def gradients_add_up(subject: Subject) -> None:
 
 @check("meta")
 def adapts_to_any_loss(subject: Subject) -> None:
-    """`adapt_to` gives an encoder that does better at the loss, differentiable in training, and leaves itself alone."""
+    """`adapt_to` returns an encoder with a smaller loss, differentiable in training, and leaves the learner
+    unchanged."""
     if not subject.cls.adapts_to_any_loss:
         raise NotApplicable("it does not declare adapts_to_any_loss")
     learner = learner_of(subject)

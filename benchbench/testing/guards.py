@@ -21,8 +21,8 @@ def _numpy_state() -> tuple[bytes, int]:
 
 @contextmanager
 def own_draws_only(what: str, *modules: nn.Module) -> Iterator[None]:
-    """Raise Fault where the block moves a global generator. Torch's may move where one of `modules` has dropout, which
-    takes no generator: the core seeds it before every step."""
+    """Raise Fault if the block advances a global generator. Torch's may advance if one of `modules` has dropout, which
+    takes no generator: the core seeds torch's before every step."""
     dropout = any(isinstance(m, _DropoutNd) for module in modules for m in module.modules())
     states = random.getstate(), _numpy_state(), torch.random.get_rng_state()
     yield
@@ -44,7 +44,7 @@ def own_draws_only(what: str, *modules: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def unchanged(what: str, advice: str, **tensors: Tensor) -> Iterator[None]:
-    """Raise Fault where the block changes one of `tensors` in place."""
+    """Raise Fault if the block changes one of `tensors` in place."""
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     yield
     for name, tensor in tensors.items():
@@ -54,7 +54,7 @@ def unchanged(what: str, advice: str, **tensors: Tensor) -> Iterator[None]:
 
 @contextmanager
 def own_state_kept(what: str, **modules: nn.Module) -> Iterator[None]:
-    """Raise Fault where the block changes weights, buffers, gradients or the training mode of `modules`."""
+    """Raise Fault if the block changes weights, buffers, gradients or the training mode of `modules`."""
     before = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in modules.items()}
     modes = {n: [part.training for part in m.modules()] for n, m in modules.items()}
     yield
@@ -70,7 +70,7 @@ def own_state_kept(what: str, **modules: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def descend(groups: Iterable[dict[str, Any]]) -> None:
-    """A step of plain gradient descent, at 0.1 or at a group's own rate. Torch's optimisers import a compiler, which
+    """A step of plain gradient descent, at a rate of 0.1 or a group's own. Torch's optimisers import a compiler, which
     takes longer than all checks together."""
     for group in groups:
         for weight in group["params"]:
@@ -80,7 +80,7 @@ def descend(groups: Iterable[dict[str, Any]]) -> None:
 
 
 def through_safetensors(module: nn.Module) -> dict[str, Tensor]:
-    """A module's state as a checkpoint gives it back. Raises Fault for state that is no tensor."""
+    """A module's state as a checkpoint restores it. Raises Fault for state that is not a tensor."""
     state = module.state_dict()
     for key, value in state.items():
         if not isinstance(value, Tensor):

@@ -1,4 +1,4 @@
-"""What a meta-learner must hold at test: shapes, what it may read, what it leaves alone, and its state."""
+"""What is required of a meta-learner at test: shapes, what it may read, what it leaves alone, and its state."""
 
 from dataclasses import replace
 
@@ -17,15 +17,15 @@ from benchbench.training.learner import MetaLearner
 from benchbench.training.on_encoder import Progress
 
 RNG = Rng("conformance", "meta")
-#: Ways, shots, queries a class, tasks.
+#: Ways, shots, queries per class, tasks.
 SHAPES = ((2, 1, 1, 1), (5, 1, 3, 2), (3, 5, 2, 3), (50, 1, 1, 1))
-#: What float64 leaves of a difference that is none.
+#: Differences up to this are rounding in float64.
 CLOSE = 1e-5
 
 
 def learner_of(subject: Subject, number: int = 0, seed: int = 0, *, normless: bool = False) -> MetaLearner:
-    """The learner on a stand-in encoder, both in training mode, for samples of one of the shapes; `normless` where
-    batch statistics would be of a single sample."""
+    """The learner on a stand-in encoder, both in training mode, for samples of one of the shapes. `normless`: without
+    batch norm, for a single query."""
     sample = subject.shapes()[number]
     encoder = encoder_for(sample, subject.cls.requires | ({"linear"} if normless else frozenset()), seed)
     if encoder is None:
@@ -36,7 +36,7 @@ def learner_of(subject: Subject, number: int = 0, seed: int = 0, *, normless: bo
 
 
 def tasks_of(subject: Subject, number: int = 0, shape: EpisodeShape | None = None, count: int = 3) -> Episodes:
-    """Episodes whose classes differ: queries in random order, as at test."""
+    """Episodes whose classes differ, with queries in random order, as at test."""
     shape = shape or EpisodeShape(3, 2, 2)
     sample = subject.shapes()[number].shape
     g = torch.Generator().manual_seed(7)
@@ -55,7 +55,7 @@ def tested(learner: MetaLearner) -> MetaLearner:
 
 
 def logits_of(learner: MetaLearner, episodes: Episodes, seed: int = 0) -> Tensor:
-    """Scores as evaluation asks for them: without gradients, the global generator seeded."""
+    """Scores as evaluation computes them: without gradients, with the global generator seeded."""
     with torch.no_grad(), seeded_globals(RNG.child("globals", seed)):
         return learner.logits(episodes, RNG.child("learner", seed))
 
@@ -142,7 +142,7 @@ def query_labels_unread(subject: Subject) -> None:
 
 @check("meta")
 def support_labels_used(subject: Subject) -> None:
-    """Other support labels give other scores: it adapts."""
+    """Different support labels give different scores: it adapts."""
     learner, episodes = tested(learner_of(subject)), tasks_of(subject).withheld()
     other = replace(episodes, support_y=(episodes.support_y + 1) % episodes.ways)
     if torch.equal(logits_of(learner, episodes), logits_of(learner, other)):
@@ -151,7 +151,7 @@ def support_labels_used(subject: Subject) -> None:
 
 @check("meta")
 def tasks_are_independent(subject: Subject) -> None:
-    """A task's scores are the same alone and among others."""
+    """A task's scores are the same alone as among others."""
     with float64():
         learner, episodes = tested(learner_of(subject)), tasks_of(subject).withheld()
         whole = logits_of(learner, episodes)
@@ -170,7 +170,7 @@ def queries_are_independent(subject: Subject) -> None:
         learner, episodes = tested(learner_of(subject)), tasks_of(subject).withheld()
         if learner.transductive:
             raise NotApplicable("it declares itself transductive")
-        # Batch statistics of all queries are the other way to be so, and a setting's to state.
+        # Batch statistics over all queries are the other way to be transductive, and a setting declares that.
         learner.test_norm = "running"
         whole = logits_of(learner, episodes)[:, :2]
         alone = logits_of(learner, replace(episodes, query_x=episodes.query_x[:, :2]))
@@ -183,7 +183,7 @@ def queries_are_independent(subject: Subject) -> None:
 
 @check("meta")
 def leaves_itself_untouched(subject: Subject) -> None:
-    """Scoring leaves its own and the encoder's state and mode as they were, and the episodes too."""
+    """Scoring leaves the state and mode of learner and encoder unchanged, and the episodes too."""
     learner, episodes = tested(learner_of(subject)), tasks_of(subject)
     parts = {"support_samples": episodes.support_x, "queries": episodes.query_x, "support_labels": episodes.support_y}
     advice = "work on a copy (operations without a trailing _)"
@@ -241,7 +241,7 @@ def state_round_trip(subject: Subject) -> None:
 
 @check("meta")
 def precomputed_features(subject: Subject) -> None:
-    """With `frozen_features` it scores features that were computed before as it scores the samples."""
+    """With `frozen_features`, it gives precomputed features the same scores as the samples."""
     if not subject.cls.frozen_features:
         raise NotApplicable("it does not declare frozen_features")
     with float64():
@@ -264,7 +264,7 @@ def precomputed_features(subject: Subject) -> None:
 
 @check("meta")
 def steps_stated(subject: Subject) -> None:
-    """`adaptation_steps` is how many steps are taken at test, 0 where nothing is descended."""
+    """`adaptation_steps` is how many steps are taken at test, 0 if there is no gradient descent."""
     steps = learner_of(subject).adaptation_steps
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
         raise Fault(

@@ -1,4 +1,4 @@
-"""What a pretext must hold: its losses, its draws, what it reads, what it costs, and its state."""
+"""What is required of a pretext: its losses, its draws, what it reads, what it costs, and its state."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,14 +36,14 @@ class Set:
         return Batch(self.pool.images(index), index, self.pool.labels[index] if self.pretext.uses_labels else None)
 
     def loss(self, batch: Batch | None = None, seed: int = 0) -> Tensor:
-        """The plain objective, as a step runs it."""
+        """The plain objective, as a training step computes it."""
         with seeded_globals(RNG.child("globals", seed)):
             return self.pretext.loss(batch or self.batch(), RNG.child("loss", seed))
 
 
 def prepared(subject: Subject, sample: SampleSpec, *, normless: bool = False) -> Set | str:
-    """The pretext on a stand-in encoder, prepared on a pool; the reason where it refuses such samples. `normless` where
-    batch statistics would be of a single sample."""
+    """The pretext on a stand-in encoder, prepared on a pool; the reason if it refuses such samples. `normless`: without
+    batch norm, for a batch of one sample."""
     if reason := subject.cls.misfit(sample):
         return reason
     requires: frozenset[str] = subject.cls.requires or frozenset({"linear"} if normless else ())
@@ -63,7 +63,7 @@ def prepared(subject: Subject, sample: SampleSpec, *, normless: bool = False) ->
 
 
 def sets(subject: Subject) -> list[Set]:
-    """The pretext on every shape that it does not refuse. Raises Fault where it refuses all."""
+    """The pretext on every shape that it accepts. Raises Fault if it refuses all."""
     tried = {sample.shape: prepared(subject, sample) for sample in subject.shapes()}
     found = [made for made in tried.values() if isinstance(made, Set)]
     if not found:
@@ -73,14 +73,14 @@ def sets(subject: Subject) -> list[Set]:
 
 
 def one(subject: Subject, objective: str, *, normless: bool = False) -> Set:
-    """The pretext on the first shape that it takes. Raises NotApplicable where it lacks an objective."""
+    """The pretext on the first shape that it takes. Raises NotApplicable if it lacks the objective."""
     if "sample" not in subject.found:
         subject.found["sample"] = sets(subject)[0].pretext.sample
     made = prepared(subject, subject.found["sample"], normless=normless)
     assert isinstance(made, Set)
     if objective not in made.pretext.objectives:
         raise NotApplicable(f"it has no objective {objective!r}")
-    # One defect, one failure: its declarations are judged by a check of their own.
+    # One defect, one failure: declarations have a check of their own.
     if not defines(subject, objective):
         raise NotApplicable(f"it declares the objective {objective!r} without it")
     return made
@@ -158,13 +158,13 @@ def prepare_follows_the_stream(subject: Subject) -> None:
 
 
 def own_python_and_numpy(what: str) -> Any:
-    """`own_draws_only` where the core has seeded torch's generator: modules are made in `prepare`."""
+    """`own_draws_only` without torch's generator, which the core has seeded because `prepare` makes modules."""
     return own_draws_only(what, torch.nn.Dropout())
 
 
 @check("pretext")
 def inputs_untouched(subject: Subject) -> None:
-    """The batch is as it was after the loss."""
+    """Computing the loss leaves the batch unchanged."""
     made = one(subject, "plain")
     batch = made.batch()
     with unchanged("its loss", "work on a copy (x = x.clone(), or operations without a trailing _)", the_batch=batch.x):
@@ -177,7 +177,7 @@ def gradients_reach_the_encoder(subject: Subject) -> None:
     made = one(subject, "plain")
     made.loss().backward()
     weights = {f"encoder.{k}": w for k, w in made.encoder.named_parameters()} | dict(made.pretext.named_parameters())
-    # A bias in front of a batch norm is removed by it: a missing gradient is judged, not a vanishing one.
+    # A batch norm cancels a bias in front of it: a missing gradient is a fault, a zero one is not.
     reached = [k for k, w in weights.items() if w.grad is not None and w.grad.abs().max() > 0]
     if not any(k.startswith("encoder.") for k in reached):
         raise Fault("no gradient of its loss reaches the encoder: encode under autograd, without detach or no_grad")
@@ -193,7 +193,7 @@ def gradients_reach_the_encoder(subject: Subject) -> None:
 
 @check("pretext")
 def views_declared(subject: Subject) -> None:
-    """As many views of each sample pass the encoder as `views` says: the budget counts them."""
+    """`views` is how many views of each sample pass through the encoder: the budget counts them."""
     made = one(subject, "plain")
     if made.encoder.provides and subject.cls.requires:
         raise NotApplicable("it reaches the encoder through what it requires, where views cannot be counted")
@@ -217,7 +217,7 @@ def views_declared(subject: Subject) -> None:
 
 @check("pretext")
 def task_loss(subject: Subject) -> None:
-    """The task loss is a function of the encoder that it is handed, the same for the same `rng`."""
+    """The task loss is a function of the encoder that it is handed, and the same for the same `rng`."""
     made = one(subject, "task")
     x = made.batch().x
     first, again = (made.pretext.task_loss(made.encoder, x, RNG.child("task")) for _ in range(2))
@@ -244,7 +244,7 @@ def task_loss(subject: Subject) -> None:
 
 @check("pretext")
 def state_round_trip(subject: Subject) -> None:
-    """A pretext that goes on from a checkpoint has the loss that it would have had without the break."""
+    """A pretext that resumes from a checkpoint has the loss that it would have had without the interruption."""
     whole, resumed = one(subject, "plain"), one(subject, "plain")
     if whole.pretext.closed_form:
         raise NotApplicable("it is found in closed form, in no steps")

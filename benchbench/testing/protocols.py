@@ -1,4 +1,4 @@
-"""What a protocol must hold: its scores, what it may read, what it leaves alone."""
+"""What is required of a protocol: its scores, what it may read, what it leaves alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +20,12 @@ from benchbench.testing.standins import prepared_of, trained_of
 from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "protocol")
-#: What one value of a score is of. One of a `target` is a number of the whole of it, such as a rank.
+#: What one value of a score is about. A `target` value, such as a rank, is about the target as a whole.
 UNITS = ("episode", "image", "pair", "target")
 
 
 class Watched(Target):
-    """A target that keeps what is handed in for scoring. Poisoned, whatever holds test labels holds wrong ones."""
+    """A target that keeps what is handed in for scoring. If poisoned, all its test labels are wrong."""
 
     def __init__(self, sample: SampleSpec, *, poisoned: bool = False, device: str = "cpu"):
         data = prepared_of(sample)
@@ -33,7 +33,7 @@ class Watched(Target):
         super().__init__(own, sample, device=device)
         self.seen: list[np.ndarray] = []
         self.poisoned = poisoned
-        # Parts and episodes are drawn from the true labels, and stay.
+        # Parts and episodes are drawn from the true labels, before these are poisoned.
         _ = self._whole, self._sources
         if poisoned:
             labels = self.data.table.labels
@@ -65,7 +65,7 @@ def trained(subject: Subject, sample: SampleSpec = IMAGES[0]) -> Trained:
 
 
 def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target, rng: Rng = RNG) -> dict[str, Scores]:
-    """What it makes of a target, as a cell asks for it. Raises NotApplicable where it refuses the target."""
+    """Its scores for a target, as a cell computes them. Raises NotApplicable if it refuses the target."""
     try:
         protocol.check(target)
     except BenchbenchError as refusal:
@@ -111,7 +111,7 @@ def _judge(metric: str, scores: Scores) -> None:
 def draws_follow_the_stream(subject: Subject) -> None:
     """The same `rng` gives the same scores, and neither Python's nor NumPy's global generator is touched."""
     protocol, sample = subject.build(), IMAGES[0]
-    # Torch's is the core's to seed: fresh heads and dropout take no generator.
+    # The core seeds torch's: fresh heads and dropout take no generator.
     with own_draws_only("its evaluate method", torch.nn.Dropout()):
         first = scored(subject, protocol, trained(subject), Watched(sample))
     again = scored(subject, protocol, trained(subject), Watched(sample))
@@ -121,7 +121,7 @@ def draws_follow_the_stream(subject: Subject) -> None:
 
 @check("protocol")
 def encoder_untouched(subject: Subject) -> None:
-    """Encoder and learner are as they were after scoring: they are scored by other protocols too."""
+    """Scoring leaves encoder and learner unchanged: other protocols score them too."""
     model = trained(subject)
     with own_state_kept("its evaluate method", encoder=model.encoder, learner=model.learner):
         scored(subject, subject.build(), model, Watched(IMAGES[0]))
@@ -129,7 +129,7 @@ def encoder_untouched(subject: Subject) -> None:
 
 @check("protocol")
 def test_labels_unread(subject: Subject) -> None:
-    """What is handed in for scoring is the same where every label of a test sample is wrong."""
+    """What it hands in for scoring is the same if every test label is wrong."""
     clean, poisoned = Watched(IMAGES[0]), Watched(IMAGES[0], poisoned=True)
     for target in (clean, poisoned):
         scored(subject, subject.build(), trained(subject), target)
@@ -147,7 +147,7 @@ def test_labels_unread(subject: Subject) -> None:
 
 @check("protocol")
 def refuses_what_it_cannot_score(subject: Subject) -> None:
-    """`check` computes nothing, and refuses a target by BenchbenchError alone."""
+    """`check` computes nothing, and refuses a target only by raising BenchbenchError."""
     protocol: Protocol = subject.build()
     target = Watched(IMAGES[0])
     refuse: Callable[[Target], None] = protocol.check

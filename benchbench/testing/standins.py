@@ -31,7 +31,7 @@ CLASSES, PER_CLASS = 60, 4
 
 
 class Plain(Backbone):
-    """Two linear maps around a batch norm, of samples of any shape."""
+    """Two linear maps around a batch norm, for samples of any shape."""
 
     dim = 8
 
@@ -61,7 +61,7 @@ class Patches(Backbone):
         return {self.patch: self.convolution(F.pad(x, edge))}
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The same as (N, T, 8), or those of `keep` (N, K)."""
+        """The same as (N, T, 8), or only those at `keep` (N, K)."""
         tokens = self.feature_maps(x)[self.patch].flatten(2).mT
         return tokens if keep is None else tokens.gather(1, keep.unsqueeze(-1).expand(-1, -1, self.dim))
 
@@ -91,14 +91,14 @@ class Means(MetaLearner):
     frozen_features = True
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
-        """Minus squared distances (B, Q, ways)."""
+        """Negative squared distances (B, Q, ways)."""
         features = self.encode(episodes.all_x, support=episodes.shots)
         means = class_means(features[:, : episodes.shots], episodes.support_y, episodes.ways)
         return similarity(features[:, episodes.shots :], means)
 
 
 def encoder_for(sample: SampleSpec, requires: frozenset[str] = frozenset(), seed: int = 0) -> Backbone | None:
-    """A stand-in encoder that provides what is required, None where none does."""
+    """A stand-in encoder that provides what is required; None if there is none."""
     for kind in (Plain, Patches, Mapped):
         if requires <= kind.provides and (kind is not Patches or len(sample.shape) == 3):
             with seeded_globals(Rng("conformance", "encoder", seed)):
@@ -109,8 +109,8 @@ def encoder_for(sample: SampleSpec, requires: frozenset[str] = frozenset(), seed
 
 
 def uint8_samples(shape: tuple[int, ...], classes: int = CLASSES, per_class: int = PER_CLASS) -> np.ndarray:
-    """Samples uint8 (classes * per_class, *shape): a slope that tells every rotation and place apart, a pattern for
-    each class, and noise."""
+    """Samples uint8 (classes * per_class, *shape): a slope that tells all rotations and positions apart, a pattern per
+    class, and noise."""
     state = np.random.RandomState(0)
     slope = np.linspace(0, 120, prod(shape)).reshape(shape)
     pattern = state.uniform(0, 80, (classes, 1, *shape))
@@ -119,7 +119,7 @@ def uint8_samples(shape: tuple[int, ...], classes: int = CLASSES, per_class: int
 
 
 def pool_of(sample: SampleSpec, *, labelled: bool, device: torch.device | str = "cpu") -> Pool:
-    """A pool of 240 samples of 60 classes; its labels are there only where `labelled`."""
+    """A pool of 240 samples of 60 classes; with labels only if `labelled`."""
     x = uint8_samples(sample.shape)
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     held = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "")
@@ -141,13 +141,13 @@ def embedding(encoder: Backbone) -> Encode:
 
 
 class _Held(Dataset):
-    """A dataset that stands for the samples of a target."""
+    """A dataset that stands in for that of a target's samples."""
 
     licence = "none"
     object_names = ("thing",)
 
     def sources(self, root: Path | None) -> list[Path]:
-        """It is read from nowhere."""
+        """Empty: it is read from no files."""
         return []
 
     def split(self, table: SampleTable) -> ClassSplit:
@@ -181,8 +181,8 @@ def trained_of(sample: SampleSpec, requires: frozenset[str]) -> Trained | None:
 
 @contextmanager
 def decoded(samples: Iterable[Sample], name: str) -> Iterator[SampleTable]:
-    """A table of samples in a temporary folder, as preparing makes it: they may be more than memory holds. Raises
-    BenchbenchError where they do not fit together."""
+    """A table of samples in a temporary folder, as preparation makes it: they may exceed memory. Raises BenchbenchError
+    if they do not fit together."""
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
         about = table.write(folder, samples, name)

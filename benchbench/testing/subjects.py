@@ -26,7 +26,7 @@ CONTRACTS: dict[str, type[Component]] = {
 }
 #: Odd sizes on purpose: one channel, three channels, not square.
 IMAGES = tuple(SampleSpec("image", shape) for shape in ((1, 16, 16), (3, 16, 16), (3, 17, 22)))
-#: Shapes tried for a modality that the suite knows nothing of.
+#: Shapes tried for a modality unknown to the suite.
 OTHERS = ((12,), (3, 16))
 
 
@@ -35,25 +35,25 @@ class Fault(Exception):
 
 
 class NotApplicable(Exception):
-    """A check has no meaning for this component; the message says why."""
+    """A check does not apply to this component; the message says why."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A component under test. `samples` replaces the shapes that it is tried on, where its kind takes any."""
+    """A component under test. `samples` replaces the shapes that it is tried on, if its kind takes samples."""
 
     kind: str
     name: str
     cls: type[Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
     samples: Sequence[SampleSpec] = ()
-    #: What checks found out that others need too: the first shape that it takes.
+    #: What some checks found and others need too: the first shape that the component takes.
     found: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, component: str | type[Any], settings: Mapping[str, Any], samples: Sequence[SampleSpec]) -> "Subject":
-        """From a class, or the name that an installed distribution gives it. Raises BenchbenchError for what is no
-        component, for an unknown name, and for one that several kinds or distributions share."""
+        """From a class, or the name that an installed distribution gives it. Raises BenchbenchError if the class is not
+        a component, or if the name is unknown or shared by several kinds or distributions."""
         if isinstance(component, str):
             return cls.installed(one_offer(component), settings, samples)
         for kind, base in CONTRACTS.items():
@@ -64,28 +64,28 @@ class Subject:
 
     @classmethod
     def installed(cls, offer: Offer, settings: Mapping[str, Any], samples: Sequence[SampleSpec] = ()) -> "Subject":
-        """What a distribution offers. Raises BrokenPlugin where it cannot be imported."""
+        """What a distribution offers. Raises BrokenPlugin if it cannot be imported."""
         return cls(offer.kind, offer.name, offer.load(), settings, samples)
 
     @property
     def label(self) -> str:
-        """``kind name``, as messages begin."""
+        """``kind name``, with which messages begin."""
         return f"{self.kind} {self.name}"
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Name -> pydantic's field of each setting."""
+        """Name of each setting -> its pydantic field."""
         cls: Any = self.cls
         return schema(cls).model_fields
 
     def build(self, *arguments: Any, seed: int = 0) -> Any:
-        """Construct it as a training does: validated settings, torch's global generator seeded."""
+        """Construct it as a training does: with validated settings and torch's global generator seeded."""
         values = validate(self.label, self.cls, self.settings)
         with seeded_globals(Rng("conformance", "build", seed)):
             return construct(self.cls, *arguments, settings=values.model_dump(mode="json"))
 
     def shapes(self) -> list[SampleSpec]:
-        """The samples to try: images of odd sizes for what takes images, else shapes of its own modality."""
+        """The samples to try: images of odd sizes if it takes images, else shapes of its own modality."""
         if self.samples:
             return list(self.samples)
         modalities: frozenset[str] = getattr(self.cls, "modalities", frozenset({"image"}))

@@ -1,8 +1,8 @@
 """The leaderboard as one HTML file that opens from disk: no network, no server.
 
 The table is drawn by Tabulator 6.5.3 (MIT, ``assets/tabulator.LICENSE``), whose unchanged distribution files are in
-``assets``. Data travel as JSON that no markup can leave, names reach the document as text nodes alone, and the
-content-security policy admits the page's own scripts and style by their hashes and nothing from elsewhere.
+``assets``. Data are embedded as JSON that cannot break out into markup, names enter the document only as text nodes,
+and the content-security policy admits only the page's own scripts and style, by their hashes.
 """
 
 import base64
@@ -24,7 +24,7 @@ STYLES = ("assets/tabulator_simple.min.css", "style.css")
 def page(table: Table, plots: dict[str, str] | None = None) -> str:
     """The page of a table; `plots`: name -> SVG text. The same table gives the same bytes."""
     library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
-    # The licence travels with every copy, as it asks.
+    # The licence asks to be included in every copy.
     library = f"/*\n{_text(LICENCE)}*/\n{library}"
     records = sum(len(members) for cells in table.cells.values() for members in cells.values())
     return Template(_text("template.html")).substitute(
@@ -43,7 +43,7 @@ def _text(name: str) -> str:
 
 
 def _joined(names: tuple[str, ...]) -> str:
-    # A source map would be asked for by a browser's developer tools.
+    # A browser's developer tools would request the source map.
     return re.sub(r"\n(//|/\*)# sourceMappingURL=.*", "", "\n".join(_text(name) for name in names))
 
 
@@ -60,5 +60,5 @@ def _hash(text: str) -> str:
 
 
 def _embedded(data: object) -> str:
-    """JSON in ASCII without ``<``: neither an end of script nor a comment can begin in it."""
+    """JSON in ASCII without ``<``: neither a closing script tag nor a comment can begin in it."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,6 +1,6 @@
-"""What the page holds of a table and its records, as plain JSON: per-episode scores stay in the records.
+"""The page's data of a table and its records, as plain JSON, without per-episode scores.
 
-Everything that repeats (settings, environments, curves) is kept once and referred to by its place in ``parts``.
+Whatever repeats (settings, environments, curves) is kept once and referred to by its index in ``parts``.
 """
 
 import math
@@ -15,7 +15,7 @@ from benchbench.store.records import Record
 
 #: What the page filters by.
 AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "transductive")
-#: Points of a learning curve that are kept: more than a small drawing shows.
+#: Most points kept of a learning curve: more than a small plot can show.
 POINTS = 60
 
 
@@ -55,7 +55,7 @@ def payload(table: Table, plots: dict[str, str]) -> dict[str, Any]:
 
 
 def row_id(row: Row) -> str:
-    """A short name of a row that outlives other rows: permalinks hold it."""
+    """A short name of a row for permalinks, whatever other rows there are."""
     return content_key(list(vars(row).values()))[:10]
 
 
@@ -68,7 +68,7 @@ class _Parts:
         self._curves: dict[str, int] = {}
 
     def curve(self, record: Record) -> int:
-        """The place of a training's curve, which all its records repeat."""
+        """The index of a training's curve, which all its records repeat."""
         if record.training_key not in self._curves:
             self._curves[record.training_key] = self.add(_curve(record.curve))
         return self._curves[record.training_key]
@@ -86,7 +86,7 @@ class _Parts:
 
 
 def _plain(value: Any) -> Any:
-    """The same without NaN and infinities, which are no JSON: they become text."""
+    """The same with NaN and infinities as text, since JSON has neither."""
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 def _number(text: str) -> float | None:
-    """A cell as the number that it shows, without its marks."""
+    """The number that a cell shows, without its marks."""
     try:
         return float(text.replace(",", "").rstrip("*†"))
     except ValueError:
@@ -108,7 +108,7 @@ def _kind(column: list[str]) -> str:
 
 
 def _score(score: Score, members: list[Record]) -> dict[str, Any]:
-    """Mean and half-width of the interval in percent (None where nothing was scored), and what they are over."""
+    """Mean and half-width of the interval in percent (None if nothing was scored), and what they are over."""
     if not score.seeds:
         return {"mean": None, "interval": None, "over": [_failed(score)]}
     return {"mean": round(score.mean, 4), "interval": round(score.interval or 0, 4), "over": _over(score, members)}
@@ -136,7 +136,7 @@ def _failed(score: Score) -> str:
 def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
     units, content = {name: metric.unit for name, metric in record.scores.items()}, dict(record.content)
     if measures := {name: round(s.mean, 4) for name, s in record.summary.items() if units.get(name) == MEASURE}:
-        # No percentages: they stand with what else is told of a record.
+        # Not percentages: they are shown with the record's other details.
         content["diagnostics"] = measures
     scores = {name: s for name, s in record.summary.items() if units.get(name) not in (MEASURE, PAIRS)}
     return {
@@ -160,13 +160,14 @@ def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
 
 
 def _curve(points: list[dict[str, float]]) -> dict[str, list[list[float]]]:
-    """Metric -> [samples so far, value] of at most `POINTS` points, four digits each. Stages follow one another."""
+    """Metric -> [samples so far, value] of at most `POINTS` points, values to four digits. Stages are joined end to
+    end."""
     found: dict[str, list[tuple[float, float]]] = {}
     before = last = 0.0
     for point in (p for p in points if "samples" in p):
         samples = point["samples"]
         if samples <= last:
-            # The next stage counts from nought.
+            # The next stage counts from zero.
             before += last
         last = samples
         for name, value in point.items():

@@ -1,7 +1,7 @@
 """Methods compared across targets: Friedman and Nemenyi, Wilcoxon and Holm, as in Demšar (JMLR 2006).
 
-The unit is a target. A target counts only where every compared method has a score; the others are named in the result.
-Scores are higher-is-better.
+The unit is a target. A target counts only if every compared method has a score on it; the others are named in the
+result. Higher scores are better.
 """
 
 import math
@@ -17,16 +17,16 @@ from scipy import stats
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
 
-#: All 2^N patterns of signs are as likely: the exact two-sided p of five differences is never below 2 / 2^5 = .0625.
+#: All 2^N patterns of signs are equally likely: the exact two-sided p of five differences is at least 2 / 2^5 = .0625.
 FEWEST_TARGETS = 6
 
 
 @dataclass(frozen=True)
 class Across:
-    """methods: in the order given; targets: those that count; dropped: those that lack a score of some method.
+    """methods: in the order given; targets: those that count; dropped: those on which some method has no score.
 
     mean_ranks (methods,): 1 is best, ties shared. statistic, p: Friedman's chi-squared and the p of Iman and
-    Davenport's F (nan with two methods or fewer, and with one target). critical_difference: Nemenyi's, of mean ranks.
+    Davenport's F (nan with two methods or fewer, or with one target). critical_difference: Nemenyi's, of mean ranks.
     """
 
     methods: tuple[str, ...]
@@ -39,7 +39,7 @@ class Across:
 
     @property
     def reason(self) -> str | None:
-        """Why no claim can be made; None where one can."""
+        """Why no claim can be made; None if one can."""
         if too_few := _too_few(len(self.targets)):
             return too_few
         if len(self.methods) > 2 and not self.p < LEVEL:
@@ -48,13 +48,13 @@ class Across:
 
     @property
     def claim(self) -> bool:
-        """Whether mean ranks may be called different where they are further apart than the critical difference."""
+        """Whether mean ranks further apart than the critical difference may be called different."""
         return self.reason is None
 
     @property
     def cliques(self) -> tuple[tuple[str, ...], ...]:
         """Groups of methods, best first, that the critical difference does not tell apart: the bars of the diagram.
-        Without a claim one group holds them all."""
+        Without a claim, one group holds all methods."""
         reach = self.critical_difference if self.claim else math.inf
         return tuple(tuple(self.methods[i] for i in group) for group in cliques(self.mean_ranks, reach))
 
@@ -62,8 +62,8 @@ class Across:
 def friedman(scores: ArrayLike, methods: Sequence[str], targets: Sequence[str]) -> Across:
     """Mean ranks, Friedman's test and Nemenyi's critical difference of scores (methods, targets), nan where missing.
 
-    Iman and Davenport's F is used for p, as chi-squared is too conservative (Demšar 2006, §3.2.2). Raises
-    BenchbenchError where names and scores do not fit, or for fewer than two methods.
+    p is that of Iman and Davenport's F, since chi-squared is too conservative (Demšar 2006, §3.2.2). Raises
+    BenchbenchError if names and scores do not match, or for fewer than two methods.
     """
     table, used, dropped = _complete(scores, methods, targets)
     k, n = table.shape
@@ -81,18 +81,18 @@ def _friedman_test(table: np.ndarray) -> tuple[float, float]:
     found = stats.friedmanchisquare(*table)
     statistic = float(found.statistic)
     left = n * (k - 1) - statistic
-    # Where every target ranks the methods alike, F has no bound: chi-squared errs on the safe side.
+    # If every target ranks the methods alike, F is unbounded; chi-squared errs on the safe side.
     if left <= 1e-9:
         return statistic, float(found.pvalue)
     return statistic, float(stats.f.sf((n - 1) * statistic / left, k - 1, (k - 1) * (n - 1)))
 
 
 def critical_difference(methods: int, targets: int, *, alpha: float = LEVEL) -> float:
-    """Nemenyi's: mean ranks over `targets` that lie further apart differ, at a family-wise level `alpha`.
+    """Nemenyi's: mean ranks over `targets` targets that are further apart differ, at family-wise level `alpha`.
 
     q * sqrt(k (k + 1) / 6 N), with q the quantile of the studentised range of k means with infinitely many degrees of
-    freedom, over sqrt(2) (Demšar 2006, §3.2.2, table 5). Raises BenchbenchError for fewer than two methods
-    or no target.
+    freedom, divided by sqrt(2) (Demšar 2006, §3.2.2, table 5). Raises BenchbenchError for fewer than two methods or no
+    target.
     """
     if methods < 2 or targets < 1:
         raise BenchbenchError(f"a critical difference needs two methods and a target: got {methods} and {targets}")
@@ -105,8 +105,8 @@ def _studentised(means: int, alpha: float) -> float:
 
 
 def nemenyi(across: Across) -> np.ndarray:
-    """Nemenyi's p (methods, methods) of each pair's difference of mean ranks; 1 on the diagonal, and everywhere
-    without a target."""
+    """Nemenyi's p (methods, methods) for each pair's difference in mean rank; 1 on the diagonal, and everywhere if
+    there is no target."""
     k, n = len(across.methods), len(across.targets)
     if not n:
         return np.ones((k, k))
@@ -122,7 +122,7 @@ def cliques(mean_ranks: ArrayLike, critical: float) -> list[tuple[int, ...]]:
     groups: list[tuple[int, ...]] = []
     reached = 0
     for start, first in enumerate(order):
-        # A difference of exactly the critical one, but for rounding, does not tell apart.
+        # A difference that equals the critical one, up to rounding, does not tell methods apart.
         end = start + sum(ranks[i] - ranks[first] <= critical + 1e-9 for i in order[start:])
         if end - start > 1 and end > reached:
             groups.append(tuple(order[start:end]))
@@ -132,8 +132,8 @@ def cliques(mean_ranks: ArrayLike, critical: float) -> list[tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Wilcoxon:
-    """Signed-rank tests of every pair of methods over the `targets` that count; p: pair -> Holm-adjusted p. reason:
-    why no claim can be made whatever the scores, None where one could."""
+    """Signed-rank tests of every pair of methods over the `targets` that count; p: pair -> Holm-adjusted p. reason: why
+    no claim can be made whatever the scores; None if one could."""
 
     targets: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -176,7 +176,7 @@ def _too_many(pairs: int, targets: int) -> str | None:
 def _complete(
     scores: ArrayLike, methods: Sequence[str], targets: Sequence[str]
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """The columns without a gap, and the names of targets that count and that do not."""
+    """The columns without a gap, and the names of the targets that count and of those that do not."""
     table = np.asarray(scores, float)
     if table.shape != (len(methods), len(targets)):
         raise BenchbenchError(
@@ -184,7 +184,7 @@ def _complete(
         )
     if len(methods) < 2:
         raise BenchbenchError(f"a comparison across targets needs two methods, got {len(methods)}")
-    # Rounded: scores that are equal but for the order of a sum tie.
+    # Rounded: scores that differ only by the order of a sum tie.
     table = np.round(table, 9)
     whole = ~np.isnan(table).any(axis=0)
     names = np.array(targets, dtype=object)

@@ -4,9 +4,9 @@ Test episodes are fixed: every seed of a method, and every method, is scored on 
 
     score[s, e] = mean + seed[s] + episode[e] + rest[s, e]
 
-and the spread of the seeds' means holds ``seed`` and a share of ``rest``, but nothing of ``episode``, which moves all
-seeds alike. An interval over seeds is about other trainings scored on these very episodes; one over episodes is about
-other episodes given to these very trainings. Neither says what the other does.
+and the spread of the seeds' means contains ``seed`` and a share of ``rest``, but none of ``episode``, which moves all
+seeds alike. An interval over seeds is about other trainings scored on these same episodes; one over episodes is about
+other episodes given to these same trainings. Neither replaces the other.
 """
 
 import math
@@ -27,10 +27,10 @@ Over = Literal["episodes", "seeds"]
 class Interval:
     """A mean with its 95% interval, in the unit of the scores.
 
-    half: half-width of the interval; `over`: what it was taken over. episode_se: standard error of the mean from the
-    draw of test episodes. seed_se: standard error of the mean from differences between trained models, the part that
-    more episodes would not remove; None for one seed, which cannot show it. seeds, episodes: how many there are
-    (the fewest of any seed).
+    half: half-width of the interval; `over`: what it is over. episode_se: standard error of the mean from the draw of
+    test episodes. seed_se: standard error of the mean from differences between trained models, the part that more
+    episodes would not remove; None for one seed, which cannot show it. seeds, episodes: how many there are (for
+    episodes, the fewest of any seed).
     """
 
     mean: float
@@ -53,14 +53,14 @@ class Interval:
 
 
 def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
-    """The interval of some trainings of one method: one array (episodes,) of scores a seed.
+    """The interval of some trainings of one method: one array (episodes,) of scores per seed.
 
-    One seed: 1.96 * std(ddof 0) / sqrt(n) over its episodes (Meta-Dataset, Triantafillou et al. 2020). Several: the
-    mean is the mean of the seeds' means, and the interval is Student's over these. Seeds that have equally many
-    episodes have the same ones; where the numbers differ, each seed is taken to have episodes of its own.
+    One seed: 1.96 * std(ddof 0) / sqrt(n) over its episodes (Meta-Dataset, Triantafillou et al. 2020). Several seeds:
+    the mean is that of the seeds' means, and the interval is Student's over these. Seeds with equally many episodes are
+    taken to share them; if the numbers differ, each seed is taken to have its own.
 
     The components are the moment estimates of a random-effects analysis of variance, floored at zero (Searle, Casella
-    and McCulloch 1992, ch. 4). Raises BenchbenchError without scores, or with scores that are not finite.
+    and McCulloch 1992, ch. 4). Raises BenchbenchError without scores, or with non-finite ones.
     """
     seeds = [np.asarray(s, float) for s in scores]
     if not seeds or any(s.ndim != 1 or not len(s) or not np.isfinite(s).all() for s in seeds):
@@ -79,7 +79,7 @@ def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
 
 
 def _episode_parts(seeds: list[np.ndarray]) -> tuple[float, float]:
-    """Variance of the overall mean, and of one seed's mean about it, that the draw of episodes explains."""
+    """The variance explained by the draw of episodes: of the overall mean, and of one seed's mean about it."""
     if len({len(s) for s in seeds}) > 1:
         own = [float(s.var()) / len(s) for s in seeds]
         return sum(own) / len(own) ** 2, sum(own) / len(own)
@@ -88,8 +88,8 @@ def _episode_parts(seeds: list[np.ndarray]) -> tuple[float, float]:
 
 
 def residual_variance(table: np.ndarray) -> float:
-    """Variance of a (seeds, episodes) table that neither its rows nor its columns explain; 0 where it has but one row
-    or column."""
+    """Variance of a (seeds, episodes) table that neither its rows nor its columns explain; 0 if it has only one row or
+    column."""
     rows, columns = table.shape
     if min(rows, columns) < 2:
         return 0.0

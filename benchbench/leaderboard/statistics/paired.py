@@ -1,13 +1,13 @@
-"""Differences between methods that were scored on the same test episodes.
+"""Differences between methods scored on the same test episodes.
 
 Pairing removes what the episodes do to both methods alike. What remains varies with the trainings (seeds) and with the
-episodes, and both are drawn again in a two-level bootstrap. Episodes are many and are resampled with replacement. Seeds
-are few: three of them have but ten different resamples, and percentile intervals over these are far too narrow, so the
-seeds' part is drawn from Student's t with seeds - 1 degrees of freedom instead. That draw is carried out exactly: the
-bootstrap distribution is a mixture of t distributions, one for each resample of the episodes.
+episodes, and a two-level bootstrap redraws both. Episodes are many and are resampled with replacement. Seeds are few:
+three of them have only ten different resamples, and percentile intervals over these are far too narrow, so the seeds'
+part is drawn from Student's t with seeds - 1 degrees of freedom instead. That draw is computed exactly: the bootstrap
+distribution is a mixture of t distributions, one for each resample of the episodes.
 
-In simulations from three seeds on, these intervals cover the truth in 94 to 97.5% of benchmarks. They err on the wide
-side where seeds and episodes weigh alike (the Behrens-Fisher problem), and more so with two seeds: up to 99%.
+In simulations with three or more seeds, these intervals cover the truth in 94 to 97.5% of benchmarks. They err on the
+wide side if seeds and episodes matter equally (the Behrens-Fisher problem), and more so with two seeds: up to 99%.
 """
 
 import math
@@ -29,11 +29,11 @@ LEVEL = 0.05
 class Difference:
     """First method minus second, in the unit of the scores.
 
-    low, high: 95% interval. p: two-sided, of no difference. p_holm: p as adjusted for the other comparisons that it
-    was made with; p itself where there were none. episodes: shared test episodes. seeds: trainings behind either
-    method (the fewer of the two). pairing: ``seeds`` where the trainings are paired as well, else ``episodes``.
-    over: ``seeds`` where interval and p speak of further trainings and episodes, ``episodes`` where a method has but
-    one seed and they speak of these trainings alone.
+    low, high: 95% interval. p: two-sided, for no difference. p_holm: p adjusted for the comparisons made with it; p
+    itself if there were none. episodes: number of shared test episodes. seeds: number of trainings of a method (the
+    fewer of the two). pairing: ``seeds`` if the trainings are paired as well, else ``episodes``. over: ``seeds`` if
+    interval and p are about other trainings and episodes, ``episodes`` if a method has only one seed and they are about
+    these trainings alone.
     """
 
     mean: float
@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def reason(self) -> str | None:
-        """Why no claim can be made whatever the scores; None where one could."""
+        """Why no claim can be made whatever the scores; None if one could."""
         if self.over == "seeds":
             return None
         return "one training seed: the difference is between these trainings, not between the methods"
@@ -75,11 +75,11 @@ def paired_difference(
 ) -> Difference:
     """Mean of `a` minus mean of `b`: score tables (seeds, episodes) over the same episodes in the same order.
 
-    Rows are paired where both methods have the same training seeds (`seeds_a`, `seeds_b`: the seed of each row; left
-    out, tables of equally many rows are paired row by row). Otherwise the trainings are drawn apart and the episodes
-    together. With one seed on either side only episodes are drawn, and p is Student's paired t over episodes, since
-    counting resamples cannot reach the small p that Holm's correction needs. Raises BenchbenchError where the tables
-    do not have the same number of episodes, or scores that are not finite.
+    Rows are paired if both methods have the same training seeds (`seeds_a`, `seeds_b`: the seed of each row; without
+    these, tables with equally many rows are paired row by row). Otherwise the trainings are drawn separately and the
+    episodes jointly. With one seed on either side, only episodes are drawn, and p is Student's paired t over episodes,
+    since counting resamples cannot reach the small p that Holm's correction needs. Raises BenchbenchError if the tables
+    differ in their number of episodes or hold non-finite scores.
     """
     seeds = None if seeds_a is None or seeds_b is None else {"first": seeds_a, "second": seeds_b}
     return compare_all({"first": a, "second": b}, seeds=seeds, resamples=resamples, seed=seed)["first", "second"]
@@ -113,8 +113,9 @@ def compare_all(
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Holm's step-down adjustment (1979): p values (m,) that hold the family-wise error at the level they are read at.
-    Multiplied by m, m - 1, ... from the smallest on, never decreasing, at most 1. A nan is no test and stays."""
+    """Holm's step-down adjustment (1979): p values (m,) that control the family-wise error at the level they are read
+    at. They are multiplied by m, m - 1, ... from the smallest on, never decreasing, at most 1. A nan is not a test and
+    stays."""
     p = np.asarray(p_values, float)
     adjusted = np.full(p.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p))
@@ -124,7 +125,7 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
-    """`offsets` (resamples,): by how much the resampled episodes move the difference."""
+    """`offsets` (resamples,): how far the resampled episodes move the difference."""
     mean, episodes = float(pair.columns.mean()), len(pair.columns)
     of_episodes = math.sqrt(pair.spread / episodes)
     of_seeds, freedom = _seed_error(pair.tables) if pair.seeds > 1 else (0.0, 0.0)
@@ -133,7 +134,7 @@ def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
         low, high = (mean + offset for offset in expanded_interval(offsets, episodes))
         p = student_p(mean, of_episodes, episodes - 1)
     else:
-        # What is left unexplained is in the seeds' part already; the episodes' part must not bring it a second time.
+        # The unexplained rest is in the seeds' part already; the episodes' part must not add it a second time.
         kept = math.sqrt(max(0.0, 1 - pair.rest / pair.spread)) if pair.spread else 0.0
         mixture = Mixture.around(mean + kept * offsets, of_seeds, freedom)
         (low, high), p = mixture.interval(), mixture.p_of_zero()

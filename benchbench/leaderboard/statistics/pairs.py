@@ -1,4 +1,4 @@
-"""Score tables of two methods, put together so that what both share drops out."""
+"""Score tables of two methods, combined so that what they share cancels out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Seeds = Sequence[int]
 
 @dataclass(frozen=True)
 class Pair:
-    """What two methods are compared by.
+    """The scores that two methods are compared by.
 
-    columns (episodes,): differences of the methods' means over seeds. tables: one of differences (seeds, episodes)
-    where seeds are paired, else one for each method. seeds: the fewer of the two. pairing: ``seeds`` where the
-    trainings are paired as well, else ``episodes``.
+    columns (episodes,): differences of the methods' means over seeds. tables: one of differences (seeds, episodes) if
+    seeds are paired, else one per method. seeds: the fewer of the two. pairing: ``seeds`` if the trainings are paired
+    as well, else ``episodes``.
     """
 
     columns: np.ndarray
@@ -29,9 +29,9 @@ class Pair:
 
     @classmethod
     def of(cls, a: np.ndarray, b: np.ndarray, seeds_a: Seeds | None = None, seeds_b: Seeds | None = None) -> "Pair":
-        """Tables (seeds, episodes) over the same episodes. Rows are paired by their seeds where both methods have the
-        same ones, one by one where no seeds are given and there are equally many, and else not at all."""
-        # Rounded: what the order of a sum leaves is no difference.
+        """From tables (seeds, episodes) over the same episodes. Rows are paired by seed if both methods have the same
+        seeds, one by one if no seeds are given and there are equally many, and otherwise not at all."""
+        # Rounded: what the order of a sum leaves is not a difference.
         columns, seeds = np.round(a.mean(axis=0) - b.mean(axis=0), 12), min(len(a), len(b))
         if seeds_a is None or seeds_b is None:
             same = len(a) == len(b)
@@ -44,23 +44,24 @@ class Pair:
 
     @cached_property
     def rounding(self) -> float:
-        """A standard error of this size is none: the values it stems from are equal but for rounding."""
+        """A standard error of this size counts as zero: the values behind it are equal up to rounding."""
         return 1e-12 * max(float(np.abs(t).max()) for t in self.tables)
 
     @cached_property
     def spread(self) -> float:
-        """Variance of a column: of an episode, and of what is left unexplained."""
+        """Variance between columns: between episodes, plus what is left unexplained."""
         return float(self.columns.var(ddof=1)) if len(self.columns) > 1 else 0.0
 
     @cached_property
     def rest(self) -> float:
-        """The part of `spread` that neither episodes nor seeds explain; 0 with one seed, which cannot tell."""
+        """The part of `spread` that neither episodes nor seeds explain; 0 with one seed, which cannot show it."""
         return sum(residual_variance(t) / len(t) for t in self.tables) if self.seeds > 1 else 0.0
 
 
 def score_tables(scores: Mapping[str, ArrayLike], seeds: Mapping[str, Seeds] | None = None) -> dict[str, np.ndarray]:
-    """The scores as float tables (seeds, episodes), checked. Raises BenchbenchError where a table is none, holds what
-    is no finite number, lacks the seed of a row or has it twice, or has other episodes than the next."""
+    """The scores as checked float tables (seeds, episodes). Raises BenchbenchError if a table is empty or not
+    two-dimensional, holds a non-finite number, lacks the seed of a row or has one twice, or if their numbers of
+    episodes differ."""
     tables = {name: np.asarray(table, float) for name, table in scores.items()}
     for name, table in tables.items():
         if table.ndim != 2 or not table.size or not np.isfinite(table).all():

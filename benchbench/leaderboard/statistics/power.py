@@ -13,18 +13,18 @@ from benchbench.leaderboard.statistics.bootstrap import Mixture
 from benchbench.leaderboard.statistics.intervals import residual_variance
 from benchbench.leaderboard.statistics.pairs import Pair, Seeds, score_tables
 
-#: A difference that is there is found with this probability; an interval at 95% that excludes zero is a find.
+#: A true difference is found (its 95% interval excludes zero) with this probability.
 POWER = 0.80
-#: More of them than these are no plan.
+#: More seeds or episodes than these are not a practical plan.
 MOST_SEEDS = 1_000
 MOST_EPISODES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Components:
-    """Variances of a paired difference, in the squared unit of the scores: between trainings (None where one training
-    cannot show it), between episodes, and of one training on one episode beyond both. tables: 1 where seeds are paired,
-    else 2, whose trainings add to the degrees of freedom."""
+    """Variances of a paired difference, in the squared unit of the scores: between trainings (None with one training,
+    which cannot show it), between episodes, and of one training on one episode beyond both. tables: 1 if seeds are
+    paired, else 2, whose trainings both add to the degrees of freedom."""
 
     seeds: float | None
     episodes: float
@@ -45,8 +45,8 @@ class Components:
     def detectable(self, seeds: int, episodes: int) -> float:
         """The true difference whose 95% interval (`paired_difference`) excludes zero with 80% probability.
 
-        The sum of the 97.5% and 80% quantiles of what that interval is made from: Bloom's multiplier (1995, "Minimum
-        detectable effects"), which is 5% too low with three seeds. Infinite where there is nothing to test with.
+        The sum of the 97.5% and 80% quantiles of the distribution behind that interval: Bloom's multiplier (1995,
+        "Minimum detectable effects"), which is 5% too low with three seeds. Infinite if there is nothing to test with.
         """
         of_episodes = math.sqrt(self.episodes / episodes)
         if self.seeds is None:
@@ -67,8 +67,8 @@ class Components:
 class Power:
     """difference: observed, first minus second. detectable: the smallest true difference that would be found with 80%
     probability from the seeds and episodes at hand. seeds_needed, episodes_needed: how many seeds (with the same
-    episodes), or episodes (with the same seeds), would find a difference as large as the observed one; None where no
-    number would, or for seeds where one training cannot tell how much they vary."""
+    episodes), or episodes (with the same seeds), would find a difference as large as the observed one; None if no
+    number would or, for seeds, if one training cannot show how much they vary."""
 
     difference: float
     detectable: float
@@ -79,7 +79,7 @@ class Power:
 
 
 def power(a: ArrayLike, b: ArrayLike, *, seeds_a: Seeds | None = None, seeds_b: Seeds | None = None) -> Power:
-    """Power of comparing two methods by tables (seeds, episodes) over the same episodes, as `paired_difference` does.
+    """Power of comparing two methods with `paired_difference`, given tables (seeds, episodes) over the same episodes.
     Raises BenchbenchError as that does."""
     seeds = None if seeds_a is None or seeds_b is None else {"first": seeds_a, "second": seeds_b}
     first, second = score_tables({"first": a, "second": b}, seeds).values()

@@ -1,4 +1,4 @@
-"""Ranks as the leaderboard of Meta-Dataset gives them: methods whose intervals do not tell them apart share one."""
+"""Ranks as in Meta-Dataset's leaderboard: methods whose intervals do not tell them apart share one."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from benchbench.errors import BenchbenchError, suggest
 @dataclass(frozen=True)
 class TiedRanks:
     """by_column: for each column, the ranks (methods,); average: their mean (methods,) over the columns that count and
-    in which a method has a score, nan without any; columns: how many those are (methods,)."""
+    in which a method has a score, nan if there are none; columns: the number of these (methods,)."""
 
     by_column: dict[str, np.ndarray]
     average: np.ndarray
@@ -22,13 +22,13 @@ class TiedRanks:
 def tied_ranks(means: ArrayLike, half_widths: ArrayLike) -> np.ndarray:
     """Ranks (methods,) of means with the half-widths of their 95% intervals; 1 is the highest mean.
 
-    The best remaining method is taken; every remaining one whose mean differs by at most sqrt(half1² + half2²) ties
-    with it; they share the mean of the ranks that they occupy; repeat (Triantafillou et al. 2020, Meta-Dataset). Of
-    equal means the one with the narrower interval is taken first, so that the order of methods does not matter. A
-    method whose mean is nan has no score here: its rank is nan, and it moves nobody. Raises BenchbenchError where the
+    Take the best remaining method; every remaining one whose mean differs by at most sqrt(half1² + half2²) ties with
+    it; they share the mean of the ranks that they occupy; repeat (Triantafillou et al. 2020, Meta-Dataset). Of equal
+    means, the one with the narrower interval is taken first, so that the order of methods does not matter. A method
+    whose mean is nan has no score here: its rank is nan, and it affects no other rank. Raises BenchbenchError if the
     lengths differ or a mean has no half-width.
     """
-    # Rounded: means that are equal but for the order of a sum must tie whatever their intervals.
+    # Rounded: means that differ only by the order of a sum must tie whatever their intervals.
     mean, half = np.round(np.asarray(means, float), 9), np.asarray(half_widths, float)
     if mean.ndim != 1 or mean.shape != half.shape:
         raise BenchbenchError(f"ranks need as many half-widths as means: {half.shape} against {mean.shape}")
@@ -49,7 +49,7 @@ def tied_ranks(means: ArrayLike, half_widths: ArrayLike) -> np.ndarray:
 def average_tied_ranks(table: Mapping[str, tuple[ArrayLike, ArrayLike]], exclude: Collection[str] = ()) -> TiedRanks:
     """Tied ranks within each column and their average; `table`: column -> means and half-widths (methods,), nan where
     missing. Columns in `exclude` are ranked but not averaged (Meta-Dataset leaves out ILSVRC's validation classes).
-    Raises BenchbenchError for an excluded column that is not there."""
+    Raises BenchbenchError if an excluded column does not exist, or if no column is left."""
     for name in exclude:
         if name not in table:
             raise BenchbenchError(f"cannot exclude column {name!r}{suggest(name, table)}")

@@ -1,7 +1,7 @@
 """Aggregates over few runs and several targets as Agarwal et al. define them (NeurIPS 2021, "Deep Reinforcement
 Learning at the Edge of the Statistical Precipice", and their library rliable).
 
-Scores are (seeds, targets) tables on one scale. A target counts only where the table, or both tables, are complete.
+Scores are (seeds, targets) tables on one scale. A target counts only if it is complete in the table, or in both tables.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from benchbench.errors import BenchbenchError
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95% interval, a percentile interval of a stratified bootstrap. seeds, targets: how many count
-    (the fewer seeds of two methods); dropped: positions of targets that lack a score."""
+    """A value with its 95% percentile interval from a stratified bootstrap. seeds, targets: how many count (of two
+    methods, the fewer seeds); dropped: positions of targets that lack a score."""
 
     value: float
     low: float
@@ -27,7 +27,7 @@ class Estimate:
 
     @property
     def reason(self) -> str | None:
-        """Why the interval says nothing: it is over seeds, and one seed does not vary. None where it says something."""
+        """Why the interval says nothing: it is over seeds, and one seed does not vary. None if it says something."""
         return "one training seed: the interval is over seeds" if self.seeds == 1 else None
 
 
@@ -37,17 +37,17 @@ def iqm(scores: ArrayLike) -> float:
 
 
 def iqm_interval(scores: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Estimate:
-    """IQM of scores (seeds, targets), its interval from seeds redrawn within each target on its own."""
+    """IQM of scores (seeds, targets), with an interval from seeds redrawn separately within each target."""
     (table,), dropped = _complete(scores)
     draws = _stratified(table, resamples, np.random.RandomState(seed)).reshape(resamples, -1)
     return _estimate(iqm(table), stats.trim_mean(draws, 0.25, axis=1), (table,), dropped)
 
 
 def improvement(a: ArrayLike, b: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Estimate:
-    """Probability that a run of `a` beats one of `b` on a target drawn at random, equal scores counting one half.
+    """Probability that a run of `a` beats one of `b` on a target drawn at random, ties counting one half.
 
     a, b: (seeds, targets), the same targets; the numbers of seeds may differ. The mean over targets of Mann and
-    Whitney's U over the number of pairs. Raises BenchbenchError where the targets differ in number.
+    Whitney's U divided by the number of pairs. Raises BenchbenchError if the numbers of targets differ.
     """
     (first, second), dropped = _complete(a, b)
     rng = np.random.RandomState(seed)
@@ -73,7 +73,7 @@ def _estimate(value: float, draws: np.ndarray, tables: tuple[np.ndarray, ...], d
 
 
 def _complete(*scores: ArrayLike) -> tuple[list[np.ndarray], tuple[int, ...]]:
-    # Rounded: scores that are equal but for the order of a sum tie.
+    # Rounded: scores that differ only by the order of a sum tie.
     tables = [np.round(np.asarray(s, float), 9) for s in scores]
     if any(t.ndim != 2 or not len(t) for t in tables) or len({t.shape[1] for t in tables}) > 1:
         raise BenchbenchError(

@@ -1,4 +1,4 @@
-"""Ways to look at records: each a pure function of a grid, by name. Every one takes the same filters."""
+"""Views of records: pure functions of a grid, by name. All take the same filters."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -35,14 +35,14 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "robust": robust,
     "which": which,
 }
-#: Views that summaries suffice for; the others read the scores or curves of whole records.
+#: Views that need only summaries; the others read the scores or curves of whole records.
 OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which records to look at. `seconds`: most training seconds of a method, the mean of its trainings; `labels`:
-    ``none`` for methods that read no labels. Floors have no source, and pass every one."""
+    """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`:
+    ``none`` for methods that read no labels. Floors have no source and pass any `source`."""
 
     target: str | None = None
     protocol: str | None = None
@@ -54,15 +54,15 @@ class Filters:
 
 
 def view(name: str, records: Iterable[Record | Cell], filters: Filters | None = None) -> Table:
-    """The table of a view. Raises BenchbenchError for an unknown view, for a filter that names what no record has, and
-    where no record is left."""
+    """The table of a view. Raises BenchbenchError for an unknown view, for a filter value that no record has, and if no
+    record is left."""
     if name not in VIEWS:
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
     return VIEWS[name](filtered(records, filters or Filters()))
 
 
 def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
-    """The grid of the records that pass."""
+    """The grid of the records that pass the filters."""
     cells, conflicts = cells_of(records)
     for option in fields(filters):
         wanted = getattr(filters, option.name)

@@ -17,7 +17,7 @@ from benchbench.leaderboard.views.cost import paid
 from benchbench.leaderboard.views.tables import elsewhere
 from benchbench.leaderboard.views.text import bounds, compact, number, tabular
 
-#: Pairs grow with the square of the rows, and Holm's correction leaves little of so many.
+#: Pairs grow with the square of the rows, and little survives Holm's correction over so many.
 MOST_ROWS = 40
 
 
@@ -76,7 +76,7 @@ def over_targets(found: Grid, rows: list[Row]) -> Across | None:
 
 
 def target_scores(found: Grid, rows: list[Row]) -> tuple[np.ndarray, list[str], list[str]]:
-    """Scores (methods, targets), nan where missing, the methods and the targets; a target's score is the mean of its
+    """Scores (methods, targets), nan where missing, the methods and the targets; a target's score is the mean over its
     protocols."""
     targets: dict[str, list[str]] = {}
     for column, cell in places(found).items():
@@ -94,7 +94,7 @@ def target_scores(found: Grid, rows: list[Row]) -> tuple[np.ndarray, list[str], 
 def _from_first(
     across: Across, table: np.ndarray, methods: list[str], targets: list[str]
 ) -> dict[str, dict[str, float | None]]:
-    """Each method's p against the best mean rank; None where no claim can be made."""
+    """Each method's p against the best mean rank; None if no claim can be made."""
     best = int(np.argmin(across.mean_ranks))
     by_rank, signed = nemenyi(across)[best], wilcoxon_holm(table, methods, targets)
     found: dict[str, dict[str, float | None]] = {}
@@ -161,7 +161,7 @@ def robust(found: Grid) -> Table:
 
 
 def _runs(found: Grid, row: Row) -> np.ndarray:
-    """Mean scores in percent (seeds, columns), NaN where there is none."""
+    """Mean scores in percent (seeds, columns), NaN where missing."""
     cells = {(c.seed, found.titles[c.key]): 100 * c.mean for c in reversed(found.members[row]) if c.ok}
     seeds = sorted({seed for seed, _ in cells})
     return np.array([[cells.get((seed, column), math.nan) for column in found.columns] for seed in seeds])
@@ -180,7 +180,7 @@ def _between(row: dict[str, Any], name: str, digits: int) -> str:
 
 
 def which(found: Grid) -> Table:
-    """Which method for my case: those not significantly worse than the best of what was asked for, cheapest first."""
+    """Which method to choose: those not significantly worse than the best that passes the filters, cheapest first."""
     candidates = [row for row in ordered(found, average_ranks(found)) if found.columns and found.complete(row)]
     scored = {column: shared(found, column) for column in found.columns}
     candidates = [row for row in candidates if all(row in s for s in scored.values())]

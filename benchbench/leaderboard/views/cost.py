@@ -8,13 +8,13 @@ from benchbench.leaderboard.grid import Grid, Row, average_ranks, names, ordered
 from benchbench.leaderboard.notes import claims
 from benchbench.leaderboard.views.text import compact, number, tabular
 
-#: What is paid: numbers of a row, and how tables name them. Labels are none or all of the source's.
+#: The costs in a row's numbers, and their names in tables. Labels are none or all of the source's.
 COSTS = {"train_seconds": "seconds", "flops": "FLOPs", "parameters": "parameters", "labels_used": "labels"}
 
 
 def pareto(found: Grid) -> Table:
     """Accuracy, averaged over the columns, against training seconds, FLOPs, parameters and labels, with the front of
-    each: the methods that none of the others beats in one without losing in the other."""
+    each: the methods that no other beats in accuracy or cost without losing in the other."""
     rows = paid(found)
     for row in rows:
         row["front"] = [
@@ -63,7 +63,7 @@ def paid(found: Grid) -> list[dict[str, Any]]:
 
 
 def average(found: Grid, row: Row) -> float:
-    """The plain mean over all columns, of a row that has them all."""
+    """The plain mean over all columns, for a row that has them all."""
     scores = found.scores[row]
     return math.fsum(scores[column].mean for column in found.columns) / len(found.columns)
 

@@ -7,12 +7,12 @@ from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import Grid, Row, average_ranks, names, ordered, places
 from benchbench.leaderboard.views.text import compact, number, plus_minus, tabular
 
-#: Points that a training's curve is averaged into: enough to see it bend, few enough to draw.
+#: Points that a training's curve is averaged into: enough to show its shape, few enough to draw.
 POINTS = 24
 
 
 def shots(found: Grid) -> Table:
-    """How accuracy grows with shots, for each target and number of ways: protocols that state both."""
+    """How accuracy grows with shots, for each target and number of ways, under protocols that state both."""
     rows: list[dict[str, Any]] = []
     text = names(found)
     shapes = {column: (c.target, c.ways, c.shots) for column, c in places(found).items() if c.ways and c.shots}
@@ -42,8 +42,8 @@ def shots(found: Grid) -> Table:
 
 
 def adaptation(found: Grid) -> Table:
-    """Scores against the number of adaptation steps at test: metrics that are called ``name@steps``, as the protocol
-    ``adaptation`` has them, averaged over seeds."""
+    """Scores against the number of adaptation steps at test: metrics named ``name@steps``, as in the protocol
+    ``adaptation``, averaged over seeds."""
     rows: list[dict[str, Any]] = []
     text = names(found)
     for row in ordered(found, average_ranks(found)):
@@ -100,7 +100,8 @@ def learning(found: Grid) -> Table:
 
 
 def curve(found: Grid, row: Row) -> list[dict[str, Any]]:
-    """The learning curve of a row; empty where nothing was trained. Trainings of one seed and settings count once."""
+    """The learning curve of a row; empty if nothing was trained. Trainings with the same seed and settings count
+    once."""
     trainings = {c.training_key: c.record for c in found.members[row] if c.ok and c.record and c.record.curve}
     bins: list[list[dict[str, float]]] = [[] for _ in range(POINTS)]
     for record in trainings.values():

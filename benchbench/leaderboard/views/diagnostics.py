@@ -12,11 +12,11 @@ from benchbench.leaderboard.grid import Grid, names
 from benchbench.leaderboard.views.text import number, tabular
 from benchbench.store.records import Record
 
-#: The pretext that learns from true labels: what it makes of a target is what others are compared with.
+#: The pretext that learns from true labels: other representations are compared with its own.
 ORACLE = "labels"
-#: The measure that is of two records: centred kernel alignment with the oracle.
+#: The one measure of two records: centred kernel alignment with the oracle.
 CKA = "cka"
-#: Units of what explains a score (`benchbench.store.records.Metric`).
+#: Units of the metrics that explain a score (`benchbench.store.records.Metric`).
 MEASURE, PAIRS = "target", "pair"
 
 #: Seed -> record.
@@ -62,8 +62,8 @@ def _shown(row: dict[str, Any], name: str) -> str:
 
 
 def explained(found: Grid) -> list[dict[str, Any]]:
-    """The numbers of the view, the best score of a column first; `measures` by name, `CKA` among them where there is
-    an oracle that was measured on the same images."""
+    """The numbers of the view, the best score of a column first; `measures` by name, including `CKA` if an oracle was
+    measured on the same images."""
     text, rows = names(found), []
     for column in found.columns:
         held = {row: seeds for row, of_row in found.cells.items() if (seeds := measured(of_row.get(column, [])))}
@@ -85,7 +85,7 @@ def measures(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def measured(cells: Iterable[Cell]) -> Seeds:
-    """The records of some cells that hold measures, by seed; of several of one seed the first by key."""
+    """The records with measures among those of some cells, by seed; if a seed has several, the first by key."""
     seeds = {
         c.seed: c.record
         for c in reversed(list(cells))
@@ -110,8 +110,9 @@ def _alike(seeds: Seeds, oracle: Seeds) -> float | None:
 
 
 def cka(a: Record, b: Record) -> float | None:
-    """Linear CKA of two records' representations of the same images: the cosine of how alike each takes pairs of them.
-    None where one of them does not say, was asked about other images, or takes all images for the same."""
+    """Linear CKA of two records' representations of the same images: the cosine between their similarities of image
+    pairs. None if a record holds no similarities, if the images differ, or if one representation is the same for all
+    images."""
     x, y = _pairs(a), _pairs(b)
     if x is None or y is None or len(x) != len(y) or a.episodes_hash != b.episodes_hash:
         return None

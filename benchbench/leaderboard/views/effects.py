@@ -12,7 +12,7 @@ from benchbench.leaderboard.statistics.paired import Difference, holm
 from benchbench.leaderboard.views.tables import elsewhere
 from benchbench.leaderboard.views.text import bounds, tabular
 
-#: What a pretext is worth without meta-learning: this adapter on the encoder that plain training leaves.
+#: A pretext's worth without meta-learning is measured by this adapter on the encoder from plain training.
 ADAPTER, PLAIN, UNTRAINED = "nearest-centroid", "joint", "none"
 ALL = "all"
 
@@ -22,7 +22,7 @@ Effect = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Context:
-    """A place where an effect is seen: the rows that have the value, and those that they are measured against."""
+    """A place where an effect is seen: the row that has the value, and the rows that it is measured against."""
 
     effect: Effect
     treated: Row
@@ -33,7 +33,7 @@ def effects(found: Grid) -> Table:
     """Marginal effects: paired differences on the same target and episodes, averaged over all else.
 
     meta: against the same pretext with the plain adapter. pretext: with that adapter, against an untrained encoder.
-    backbone, source: against the other values, where rows that are alike in all else have every value.
+    backbone, source: against the other values, if rows that agree in all else cover every value.
     """
     measured: dict[Effect, list[Difference]] = defaultdict(list)
     places: dict[Effect, int] = defaultdict(int)
@@ -46,7 +46,7 @@ def effects(found: Grid) -> Table:
                 against = together([scored[row] for row in context.against])
                 pairs[context.effect] += [(scored[context.treated], against)] if against else []
         for effect, seen in ((e, s) for e, s in pairs.items() if s):
-            # One difference a column: its contexts share episodes, and averaging these first keeps that in.
+            # One difference per column: its contexts share episodes, and averaging them first respects that.
             a, b = (together(part) for part in zip(*seen, strict=True))
             if a and b:
                 measured[effect].append(difference(a, b))
@@ -88,7 +88,7 @@ def _row(effect: Effect, average: Average, p: float, contexts: int) -> dict[str,
 
 def _contexts(found: Grid) -> Iterator[Context]:
     floors = {row for row, members in found.members.items() if members[0].floor}
-    # A method with several settings has no one counterpart.
+    # A method with several settings has no single counterpart.
     rows = [row for row in found.cells if not row.variant]
     known = set(rows)
     for row in rows:

@@ -1,4 +1,4 @@
-"""How much of what training reached carries over to new classes of the same dataset."""
+"""How much of training's accuracy carries over to new classes of the same dataset."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
 from benchbench.leaderboard.views.text import number, plus_minus, tabular
 
-#: The part of a last stage's curve that stands for its end, and how much must carry over for it not to be memorised.
+#: The fraction of the last stage's curve that counts as its end; carrying over less than HALF is called memorised.
 END, HALF = 0.2, 0.5
 
 NOTES = [
@@ -27,7 +27,7 @@ NOTES = [
 
 
 def overfitting(found: Grid) -> Table:
-    """The gap of meta-train to meta-test accuracy of each training that is scored on its own source, by protocols of
+    """The gap between meta-train and meta-test accuracy of each training scored on its own source, under protocols with
     the training's ways and shots."""
     rows: list[dict[str, Any]] = []
     text = names(found)
@@ -50,8 +50,8 @@ def overfitting(found: Grid) -> Table:
 
 
 def _ends(c: Cell) -> tuple[float, float, float, float] | None:
-    """Accuracy at the end of training and at test, in percent, and their standard errors; None where a cell has no
-    episodes of one kind on both sides."""
+    """Accuracy at the end of training and at test, in percent, and their standard errors; None if a cell has no
+    episodes of the same kind on both sides."""
     if not (c.ok and c.record) or c.floor or c.target != c.source:
         return None
     content = c.record.content

@@ -1,4 +1,4 @@
-"""Views that are the leaderboard seen closer: per target, per protocol."""
+"""A closer look at the leaderboard: per target, per protocol."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ from benchbench.leaderboard.views.text import bounds, number, plus_minus, tabula
 
 
 def overall(found: Grid) -> Table:
-    """The leaderboard: a row a method, a column a target and protocol."""
+    """The leaderboard: one row per method, one column per target and protocol."""
     return tabulated(found)
 
 

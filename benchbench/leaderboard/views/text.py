@@ -15,14 +15,14 @@ Numbers = dict[str, Any]
 def tabular(
     title: str, rows: list[Numbers], columns: Mapping[str, Callable[[Numbers], str]], notes: list[str]
 ) -> Table:
-    """A table from rows of numbers: `columns` gives what is shown of a row, the numbers stay as they are, rounded."""
+    """A table from rows of numbers: `columns` gives the text shown for a row; the numbers are kept, rounded."""
     text = [{name: show(row) for name, show in columns.items()} for row in rows]
     numbers = [{name: round(v, 6) if isinstance(v, float) else v for name, v in row.items()} for row in rows]
     return Table(pd.DataFrame(text, columns=list(columns)), numeric(numbers), notes=notes, title=title)
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """With thousands separated; – where there is none."""
+    """With thousands separated; – if there is none."""
     return MISSING if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
@@ -39,7 +39,7 @@ def bounds(row: Numbers, name: str) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Three digits and a prefix: ``1.92T``, ``112k``."""
+    """Three digits and an SI prefix: ``1.92T``, ``112k``."""
     if value is None:
         return MISSING
     for size, sign in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -17,7 +17,7 @@ from benchbench.leaderboard.views.text import bounds, number, tabular
 
 #: The row of all methods together.
 ALL = "all"
-#: The place of all protocols of a target together.
+#: What stands for all protocols of a target together.
 ALL_PROTOCOLS = "all protocols"
 
 
@@ -27,8 +27,9 @@ def sources_of(found: Grid) -> list[str]:
 
 
 def transfer(found: Grid) -> Table:
-    """The transfer matrix, source x target: of every method that was trained on every source and has all of its columns
-    from each, after the mean over these methods. A column that no method has from some source is left out."""
+    """The transfer matrix, source x target: the mean over the methods that were trained on every source and have every
+    column from each, then each of these methods. A column is left out if, for some source, no method has a score
+    there."""
     text, gaps, sources, held = names(found), transfer_gaps(found), sources_of(found), trained(found)
     scored = [{c for row in _members(found, s) for c in found.columns if found.scored(row, c)} for s in sources]
     shown = [c for c in found.columns if all(c in of_source for of_source in scored)]
@@ -113,8 +114,8 @@ def best_transfer(found: Grid) -> Table:
 
 
 def best_by_target(found: Grid) -> list[dict[str, Any]]:
-    """The numbers of the view over all protocols of a target that has several, for every source: over those that any of
-    its methods was scored under."""
+    """The numbers of the view for every source and every target with several protocols, over those protocols that any
+    of the source's methods was scored under."""
     by_target: dict[str, list[str]] = {}
     for column, cell in places(found).items():
         by_target.setdefault(cell.target, []).append(column)
@@ -147,8 +148,8 @@ def _members(found: Grid, source: str) -> set[Row]:
 
 
 def _sets(found: Grid, columns: tuple[str, ...]) -> list[tuple[dict[Row, Scored], int]]:
-    """The scores of some columns, those on the same test images or episodes averaged one by one: a table a set, and how
-    many columns it stands for."""
+    """The scores of some columns, averaged image by image or episode by episode over columns that share them: one table
+    per set of these, and how many columns it stands for."""
     sets: dict[str, list[dict[Row, Scored]]] = {}
     for column in columns:
         sets.setdefault(episode_set(found, column) or column, []).append(shared(found, column))
@@ -163,8 +164,8 @@ def _sets(found: Grid, columns: tuple[str, ...]) -> list[tuple[dict[Row, Scored]
 def _best(
     found: Grid, source: str, target: str, column: str, scored: dict[Row, list[Scored]], sizes: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """The row of numbers of a place, if any method has scores there; `scored`: those of its sets of episodes, which
-    stand for so many columns each as `sizes` says."""
+    """The row of numbers of a place, if any method has scores there; `scored`: one entry per set of episodes; `sizes`:
+    how many columns each set stands for."""
     means = {row: float(np.average([s.table.mean() for s in sets], weights=sizes)) for row, sets in scored.items()}
     order = sorted(scored, key=lambda row: (-round(means[row], 9), row))
     if not order:
