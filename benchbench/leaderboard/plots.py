@@ -1,7 +1,7 @@
 """The leaderboard's plots. Each is drawn only if the records have something to show."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.ticker import EngFormatter, LogLocator
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, LINES, MARKERS, MOST_PANELS, panels, png, styled, svg
-from benchbench.leaderboard.grid import Grid, average_ranks, grid, names, ordered
+from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
 from benchbench.leaderboard.heatmaps import best_transfer, transfer
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.views.comparison import over_targets
@@ -25,16 +25,10 @@ from benchbench.leaderboard.views.diagnostics import explained, measures
 from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.overfitting import overfitting as gaps
-from benchbench.store.records import Record
 
 #: More rows than this are unreadable in one figure; only the best are shown, and the title says so.
 MOST_ROWS = 30
 MOST_LINES = 10
-
-
-def svgs(records: Iterable[Record | Cell]) -> dict[str, str]:
-    """The plots of some records as SVG text, by name (``scores``, ``cost`` ...)."""
-    return {name: text for name, (text, _) in drawn(grid(records)).items()}
 
 
 def drawn(found: Grid) -> dict[str, tuple[str, bytes]]:
