@@ -7,10 +7,12 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
+from itertools import pairwise
 from typing import Any
 
 import click
 
+from benchbench.cli.values import check_arguments
 from benchbench.components.installed import entry_points
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 
@@ -61,9 +63,32 @@ class Commands(click.Group):
                 return _load(entry)
         raise click.UsageError(f"no command {cmd_name!r}{suggest(cmd_name, self.list_commands(ctx))}", ctx)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        leaf = command
+        for word in rest:
+            if isinstance(leaf, click.Group):
+                leaf = leaf.commands.get(word, leaf)
+        _refuse_swallowed(leaf, rest)
+        return name, command, rest
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(n, COMMANDS.get(n, "from a plugin")) for n in self.list_commands(ctx)])
+
+
+def _refuse_swallowed(command: click.Command | None, arguments: list[str]) -> None:
+    """Raise UsageError for an option without its value before another option, which click would take for the value:
+    ``--results --dry-run`` would train into a folder called ``--dry-run``."""
+    options = {name: o for o in (command.params if command else ()) if isinstance(o, click.Option) for name in o.opts}
+    for before, argument in pairwise(arguments):
+        option = options.get(before)
+        # A flag takes no value, and an option with one for its name alone never another option.
+        alone = option is None or option.is_flag or isinstance(option.flag_value, str)
+        if not alone and argument.partition("=")[0] in options:
+            raise click.UsageError(f"Option {before!r} requires an argument, but {argument!r} follows.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,6 +122,7 @@ def main(arguments: list[str] | None = None) -> Any:
             stream.reconfigure(encoding="utf-8", errors="replace")
     _warn_of_namesake()
     try:
+        check_arguments(given)
         code = group.main(given, "benchbench", standalone_mode=False)
         if isinstance(code, int):
             # The code that a command passed to `ctx.exit`, which click returns here.

@@ -7,9 +7,11 @@ from typing import Any
 import click
 from tabulate import tabulate
 
+from benchbench.cli.values import Finite
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.render import escaped
-from benchbench.results.compare import Comparison, Comparisons, compare_methods, compare_results, load
+from benchbench.results.compare import Comparison, Comparisons, compare_methods, compare_results
+from benchbench.results.git import load
 
 HEADERS = ["", "target", "protocol", "A", "B", "B - A", "95% interval", "p (Holm)", "B is"]
 
@@ -22,7 +24,7 @@ HEADERS = ["", "target", "protocol", "A", "B", "B - A", "95% interval", "p (Holm
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 1 where B is significantly worse.")
 @click.option(
     "--margin",
-    type=click.FloatRange(0),
+    type=Finite(0, 100),
     default=0.0,
     metavar="POINTS",
     help="Percentage points that B may be worse by all the same (default: 0).",

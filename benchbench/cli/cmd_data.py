@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from benchbench.cli.values import parse_settings
+from benchbench.cli.values import Whole, parse_settings
+from benchbench.components.limits import MOST
 from benchbench.errors import BenchbenchError, DataMissing
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _state(name: str) -> str:
 @setting
 @click.option("--download", is_flag=True, help="Fetch the files into BENCHBENCH_DATA where they are not there.")
 @click.option("--mirror", "mirrors", multiple=True, metavar="URL", help="A folder that holds the files; tried first.")
-@click.option("--jobs", type=click.IntRange(1), help="Decoding processes; one for each core without it.")
+@click.option("--jobs", type=Whole(1, 1_024), help="Decoding processes; one for each core without it.")
 def prepare_command(
     name: str, settings: tuple[str, ...], download: bool, mirrors: tuple[str, ...], jobs: int | None
 ) -> None:
@@ -121,10 +122,12 @@ def _tell_duplicates(name: str, found: "Verified") -> None:
 @command.command("show")
 @click.argument("name")
 @setting
-@click.option("--episode", type=click.IntRange(0), metavar="N", help="Draw test episode N, not the classes.")
-@click.option("--ways", type=click.IntRange(2), default=5, show_default=True, help="Classes of the episode.")
-@click.option("--shots", type=click.IntRange(1), default=1, show_default=True, help="Support images a class.")
-@click.option("--queries", type=click.IntRange(1), default=10, show_default=True, help="Query images a class.")
+@click.option(
+    "--episode", type=Whole(0, MOST["episodes"] - 1), metavar="N", help="Draw test episode N, not the classes."
+)
+@click.option("--ways", type=Whole(2, MOST["ways"]), default=5, show_default=True, help="Classes of the episode.")
+@click.option("--shots", type=Whole(1, MOST["shots"]), default=1, show_default=True, help="Support images a class.")
+@click.option("--queries", type=Whole(1, MOST["queries"]), default=10, show_default=True, help="Query images a class.")
 @click.option("--part", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The PNG file to write.")
 def show_command(

@@ -20,6 +20,9 @@ def command(key: str, folder: Path, results: Path, output: Path | None) -> None:
     path = output or Path("features.npz")
     if path.suffix not in (".npz", ".csv"):
         raise BenchbenchError(f"--output {path}: expected a name that ends in .npz or .csv")
-    encoder = load_encoder(key) if Path(key).exists() else encoder_of(results, records_of(results, key)[0])[0]
+    exported = Path(key)
+    if exported.exists() and not (exported.is_dir() or exported.is_file()):
+        raise BenchbenchError(f"{key}: expected a training, a record or an exported folder, not a pipe or device")
+    encoder = load_encoder(key) if exported.exists() else encoder_of(results, records_of(results, key)[0])[0]
     count = embed_folder(encoder, folder, path)
     click.echo(f"wrote {path}: {count} images, {encoder.dim} features each")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from benchbench.cli.values import Finite, Whole
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.execution.hooks import Hooks
 from benchbench.leaderboard.aggregate import Columns, tabulated
@@ -38,9 +39,21 @@ def hook_columns() -> Columns | None:
 @click.option("--protocol", help="Only this protocol.")
 @click.option("--backbone", help="Only this backbone.")
 @click.option("--source", help="Only trainings on this source, and floors.")
-@click.option("--shots", type=int, help="Only protocols of so many shots.")
-@click.option("--seconds", type=float, help="Only methods that train in so many seconds.")
-@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods that read no labels, or some.")
+@click.option("--shots", type=Whole(1, 1_000), help="Only protocols of so many shots.")
+@click.option("--seconds", type=Finite(0, 1e12), help="Only methods that train in so many seconds.")
+@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods trained without labels, or with.")
+@click.option(
+    "--selection-labels",
+    type=click.Choice(["none", "source"]),
+    help="Only methods chosen without labels, or with some.",
+)
+@click.option(
+    "--external",
+    type=click.Choice(["apart", "ranked"]),
+    default="apart",
+    show_default=True,
+    help="Whether third parties' rows take part in ranks, best marks, floors and effects.",
+)
 @click.option("--format", "style", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Write every file of the leaderboard into this folder.")
 @click.option("--tables", is_flag=True, help="With --output: LEADERBOARD.md and leaderboard.csv alone.")
@@ -52,6 +65,7 @@ def command(
     name: str,
     style: str,
     output: Path | None,
+    external: str,
     tables: bool,
     checking: bool,
     **options: Any,
@@ -66,6 +80,8 @@ def command(
         raise BenchbenchError("--check and --output are about the whole leaderboard: neither takes a view or a filter")
     if tables and (checking or not output):
         raise BenchbenchError("--tables says which files --output writes: it needs --output, and no --check")
+    if checking and external == "ranked":
+        raise BenchbenchError("--check compares tables that rank no external row: it takes no --external ranked")
     if checking:
         _check(folders, output)
         return
@@ -78,11 +94,15 @@ def command(
         click.echo(f"warning: {problem}", err=True)
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
-    table = tabulated(filtered(records, filters), columns) if name == "overall" else view(name, records, filters)
+    ranked = external == "ranked"
+    if name == "overall":
+        table = tabulated(filtered(records, filters), columns, external=ranked)
+    else:
+        table = view(name, records, filters, external=ranked)
     click.echo(FORMATS[style](table).rstrip("\n"))
     if output:
         write = write_tables if tables else write_leaderboard
-        for path in write([r for r in records if isinstance(r, Record)], output, columns):
+        for path in write([r for r in records if isinstance(r, Record)], output, columns, external=ranked):
             click.echo(f"wrote {path}", err=True)
 
 

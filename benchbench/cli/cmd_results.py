@@ -1,13 +1,16 @@
 import sys
 from dataclasses import astuple, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 from tabulate import tabulate
 
+from benchbench.cli.values import Finite, Whole
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import read_records
-from benchbench.store.records import Method, Record
+from benchbench.store.records import Method, Provenance, Record
 
 RESULTS = click.argument("results", default="runs", type=click.Path(path_type=Path))
 
@@ -33,7 +36,7 @@ def list_command(results: Path) -> None:
     rows = [
         [
             *(r.key[:12], *astuple(r.method), r.source, r.target, r.protocol, r.seed),
-            *(_mean(r), "external" if r.external else ""),
+            *(_mean(r), "" if r.origin == "own" else r.origin),
         ]
         for r in _read(results)
     ]
@@ -65,7 +68,9 @@ def show_command(key: str, results: Path) -> None:
 @command.command("add")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--results", required=True, type=click.Path(path_type=Path), help="The folder to add to.")
-def add_command(paths: tuple[Path, ...], results: Path) -> None:
+@click.option("--who", help="Who submits the records that do not say so themselves.")
+@click.option("--contact", help="How to reach them: an address or a page.")
+def add_command(paths: tuple[Path, ...], results: Path, who: str | None, contact: str | None) -> None:
     """Check third-party record files, and add them to a results folder, marked external.
 
     PATHS are .jsonl files, or folders of them. Keys are recomputed from the settings, and test episodes if the data are
@@ -73,7 +78,7 @@ def add_command(paths: tuple[Path, ...], results: Path) -> None:
     """
     from benchbench.results.submissions import submit
 
-    found = submit(paths, results)
+    found = submit(paths, results, _provenance(who, contact))
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     for reason in found.refused:
@@ -82,6 +87,18 @@ def add_command(paths: tuple[Path, ...], results: Path) -> None:
         click.echo(f"nothing was added to {results}", err=True)
         sys.exit(1)
     click.echo(f"added {len(found.accepted)} records to {results}")
+
+
+def _provenance(who: str | None, contact: str | None) -> Provenance | None:
+    if who is None and contact is None:
+        return None
+    if who is None or contact is None:
+        raise BenchbenchError("results add: --who and --contact belong together")
+    try:
+        return Provenance(who=who, contact=contact, when=datetime.now(UTC).date().isoformat())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BenchbenchError(f"--{first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
 @command.command("merge")
@@ -134,31 +151,45 @@ def prune_command(results: Path, installed: bool, dry_run: bool) -> None:
 
 @command.command("audit")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--sample", "count", required=True, type=click.IntRange(1), help="How many records.")
-@click.option("--seed", type=int, default=0, help="Chooses which (default: 0).")
+@click.option("--sample", "count", type=Whole(1, 1_000_000), help="How many records, chosen at random.")
+@click.option("--since", metavar="REV", help="Instead: all that are not in this git revision.")
+@click.option("--mark", is_flag=True, help="Mark external records that come out again as verified.")
+@click.option("--seed", type=Whole(), default=0, help="Chooses which (default: 0).")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=Finite(0, 100),
     metavar="POINTS",
     help="Percentage points that means may differ by; default: 0 on the same torch, machine and device, else 2.",
 )
-def audit_command(folders: tuple[Path, ...], count: int, seed: int, tolerance: float | None) -> None:
-    """Retrain random records of results folders from scratch, and compare their scores.
+def audit_command(
+    folders: tuple[Path, ...], count: int | None, since: str | None, mark: bool, seed: int, tolerance: float | None
+) -> None:
+    """Retrain records of results folders from scratch, and compare their scores: a random sample, or what was added
+    since a git revision.
 
     Records whose plugins or data are not here are skipped and named.
     """
-    from benchbench.results.audit import Verdict, audit
+    from benchbench.results.audit import Verdict, added, audit, verify
     from benchbench.results.merge import label, whole_records
 
-    records = {r.key: r for folder in folders for r in whole_records(folder)}
+    if (count is None) == (since is None):
+        raise BenchbenchError("results audit: expected --sample COUNT or --since REV")
+    found = [(f, r) for f in folders for r in whole_records(f)] if since is None else added(folders, since)
+    records = {r.key: r for _, r in found}
+    if since is not None and not records:
+        click.echo(f"no scored record was added since {since}")
+        return
 
     def report(verdict: Verdict) -> None:
         click.echo(f"{verdict.state:>11}  {label(verdict.record)}: {verdict.detail}")
 
-    verdicts = audit(records.values(), count, seed=seed, tolerance=tolerance, report=report)
+    verdicts = audit(records.values(), count or len(records), seed=seed, tolerance=tolerance, report=report)
     done = [v for v in verdicts if v.state != "unavailable"]
     wrong = sum(v.state == "different" for v in done)
     click.echo(f"repeated {len(done)} of {len(records)} records, {wrong} differ")
+    for folder in folders if mark else ():
+        keys = {r.key for place, r in found if place == folder}
+        click.echo(f"{folder}: {verify(folder, [v for v in done if v.record.key in keys])} records are verified now")
     if not done:
         click.echo("no record could be repeated here", err=True)
     if wrong or not done:

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchbench.cli.values import parse_only, parse_settings
-from benchbench.errors import BenchbenchError
+from benchbench.cli.values import Finite, Whole, parse_device, parse_only, parse_seeds, parse_settings, parse_shard
 
 if TYPE_CHECKING:
     from benchbench.planning.plan import Plan
@@ -23,12 +22,12 @@ LARGE = 5_000
 @click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
 @click.option("--seeds", help="Training seeds, such as 0,1,2.")
-@click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: cores).")
+@click.option("--jobs", type=Whole(1, 10_000), help="Trainings at a time (default: cores).")
 @click.option("--executor", default="local", help="How trainings run: local, inline, ray or a plugin's.")
 @click.option("--executor-option", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the executor.")
 @click.option("--ray-address", help="With --executor ray: the cluster to join.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Kill longer trainings.")
-@click.option("--memory", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Kill larger trainings.")
+@click.option("--timeout", type=Finite(0, 1e9, min_open=True), metavar="SECONDS", help="Kill longer trainings.")
+@click.option("--memory", type=Finite(0, 1e6, min_open=True), metavar="GIB", help="Kill larger trainings.")
 @click.option("--shard", metavar="I/N", help="Run the I-th of N parts of the matrix, for job arrays.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
@@ -57,7 +56,7 @@ def command(
     """Train and score everything in a matrix that the store does not hold yet, then print its leaderboard."""
     from benchbench.cli.reporter import Reporter
     from benchbench.components.reference import bare
-    from benchbench.execution.run import default_device, make_executor, missing_cells, run_plan, sharded
+    from benchbench.execution.run import make_executor, missing_cells, run_plan, sharded
     from benchbench.planning.matrix import load_matrix
     from benchbench.planning.plan import plan
     from benchbench.store.files import Store
@@ -67,17 +66,13 @@ def command(
     executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
     make_executor(executor, jobs, executor_settings)  # bad ones are refused before data are prepared
     if seeds is not None:
-        try:
-            overrides["seeds"] = [int(s) for s in seeds.split(",")]
-        except ValueError:
-            raise BenchbenchError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
+        overrides["seeds"] = parse_seeds(seeds)
+    part = None if shard is None else parse_shard(shard)
+    device, kept = parse_device(device), parse_only(only)
     content = load_matrix(matrix, overrides)
-    part = _parse_shard(shard)
-    if device not in ("auto", "cpu") and not (device.startswith("cuda") and default_device() == "cuda"):
-        raise BenchbenchError(f"--device {device}: expected auto, cpu or, where there is one, cuda")
     if not dry_run:
         Store(results).open()
-    todo = plan(content, only=parse_only(only), prepare_data=not dry_run)
+    todo = plan(content, only=kept, prepare_data=not dry_run)
     for label, reason in todo.broken:
         click.echo(f"warning: {label} is left out: {reason}", err=True)
     for name, reason in todo.missing:
@@ -97,7 +92,7 @@ def command(
             executor=executor,
             executor_settings=executor_settings,
             shard=part,
-            device=default_device() if device == "auto" else device,
+            device=device,
             retry_failed=retry_failed,
             rerun_changed=rerun_changed,
             report=report,
@@ -141,15 +136,6 @@ def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:
     click.echo("some trainings failed; --retry-failed trains them again", err=True)
 
 
-def _parse_shard(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise BenchbenchError(f"--shard {text}: expected I/N with I from 1 to N, such as 1/8")
-    return int(index), int(count)
-
-
 def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_failed: bool) -> None:
     from benchbench.execution.run import missing_cells
 
@@ -163,5 +149,5 @@ def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_f
     for label, reason in todo.dropped:
         click.echo(f"    left out  {label}: {reason}")
     for name in todo.unprepared:
-        click.echo(f"not prepared  dataset {name}")
+        click.echo(f"not prepared  dataset {name}: whether it has enough classes and images shows when it is")
     click.echo(f"{len(trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")

@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 import click
 
-from benchbench.cli.values import parse_only, parse_settings
-from benchbench.errors import BenchbenchError
+from benchbench.cli.values import Whole, parse_device, parse_only, parse_settings
 
 
 @click.command("tune")
@@ -13,7 +12,7 @@ from benchbench.errors import BenchbenchError
 @click.option("--matrix", default="quick", help="A packaged matrix or a .toml file.")
 @click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis: one method.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
-@click.option("--trials", default=20, type=click.IntRange(1), help="Trials in all (default: 20).")
+@click.option("--trials", default=20, type=Whole(1, 100_000), help="Trials in all (default: 20).")
 @click.option(
     "--criterion",
     type=click.Choice(["labelled-valid", "pretext-valid"]),
@@ -21,7 +20,7 @@ from benchbench.errors import BenchbenchError
     help="What a trial is judged by, on the source's validation classes (default: labelled-valid).",
 )
 @click.option("--sampler", type=click.Choice(["tpe", "random"]), default="tpe", help="Who proposes (default: tpe).")
-@click.option("--seed", default=0, help="The sampler's (default: 0).")
+@click.option("--seed", default=0, type=Whole(), help="The sampler's (default: 0).")
 @click.option("--results", default="runs", type=click.Path(path_type=Path), help="Where trials are kept.")
 @click.option("--output", default="tuned.toml", type=click.Path(dir_okay=False, path_type=Path), help="The result.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
@@ -43,15 +42,13 @@ def command(
     Writes a fragment of a matrix: the settings, and a declaration of the search, which is kept in every record that
     uses them. Repeating a search continues where it stopped, also with more trials.
     """
-    from benchbench.execution.run import default_device
     from benchbench.planning.matrix import load_matrix
     from benchbench.store.files import Store, atomic_write
     from benchbench.tuning.fragment import fragment
     from benchbench.tuning.search import Search, search
     from benchbench.tuning.space import load_space
 
-    if device not in ("auto", "cpu") and not (device.startswith("cuda") and default_device() == "cuda"):
-        raise BenchbenchError(f"--device {device}: expected auto, cpu or, where there is one, cuda")
+    device = parse_device(device)
     content = load_matrix(matrix, parse_settings(settings))
     what = Search(content, load_space(space), criterion, sampler, seed, parse_only(only))
 
@@ -64,7 +61,7 @@ def command(
         what,
         Store(results / "tuning").open(),
         trials=trials,
-        device=default_device() if device == "auto" else device,
+        device=device,
         report=say,
     )
     text = fragment(found, declared)

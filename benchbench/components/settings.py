@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from benchbench.components.limits import check_values, quoted
 from benchbench.errors import BenchbenchError, suggest
 
 
@@ -47,12 +48,13 @@ def _explain(where: str, error: ValidationError, names: list[str]) -> str:
         return f"{where}: unknown setting {name!r}{suggest(name, names) or '; it has no settings'}"
     if first["type"] == "missing":
         return f"{where}: setting {name!r} must be given"
-    got = first["input"]
-    return f"{where}: setting {name!r}: {first['msg'][0].lower()}{first['msg'][1:]}, got {got!r}"
+    return f"{where}: setting {name!r}: {first['msg'][0].lower()}{first['msg'][1:]}, got {quoted(first['input'])}"
 
 
 def validate(where: str, cls: type, given: Mapping[str, Any]) -> BaseModel:
-    """The validated settings of `cls`, defaults filled in. Raises a BenchbenchError that begins with `where`."""
+    """The validated settings of `cls`, defaults filled in. Raises a BenchbenchError that begins with `where`, also for
+    a value outside the limits of all settings (`benchbench.components.limits`)."""
+    check_values(where, given)
     model = schema(cls)
     try:
         return model.model_validate(dict(given))

@@ -1,5 +1,6 @@
 """Turns a scored cell into its record."""
 
+import math
 import platform
 import resource
 import time
@@ -11,6 +12,7 @@ from benchbench.components.code import component_hash
 from benchbench.components.registry import find
 from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
+from benchbench.errors import TrainingFailed
 from benchbench.evaluation.target import Target
 from benchbench.evaluation.trained import Trained
 from benchbench.rng import Rng
@@ -44,6 +46,9 @@ def scored(
     target = Target(target_data, trained.sample, device=device)
     adapted = trained.adaptations
     scores = cell.component.build().evaluate(trained, target, Rng(training.seed, "evaluate", cell.protocol))
+    for name, s in scores.items():
+        if not all(map(math.isfinite, s.values)):
+            raise TrainingFailed(f"protocol {cell.protocol}: a score of {name} on {cell.target.bare} is not finite")
     metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
@@ -57,7 +62,8 @@ def scored(
     if trained.encoder.pretrained_on is not None:
         identity["content"]["pretrained_on"] = trained.encoder.pretrained_on
     labels = any(uses_labels(s.pretext) for s in training.stages)
-    chosen_by = {training.recipe["selection"], *(t["criterion"] for t in training.content.get("tuned", ()))}
+    chosen_by = {t["criterion"] for t in training.content.get("tuned", ())}
+    chosen_by |= set() if training.floor else {training.recipe["selection"]}
     return Record(
         **identity,
         status="ok",
@@ -72,7 +78,8 @@ def scored(
         ),
         flags=Flags(
             transductive=trained.transductive and trained.adaptations > adapted,
-            labels="source" if labels or "labelled-valid" in chosen_by else "none",
+            labels="source" if labels else "none",
+            selection_labels="source" if "labelled-valid" in chosen_by else "none",
             selection=training.recipe["selection"],
             floor=training.floor,
         ),

@@ -23,7 +23,7 @@ from benchbench.export.onnx import ONNX, latency, onnx_run, write_onnx
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store, atomic_write, read_records
 from benchbench.store.records import Record
-from benchbench.training.checkpoints import load_checkpoint
+from benchbench.training.checkpoints import Damaged, load_checkpoint
 
 
 def records_of(results: Path, key: str) -> list[Record]:
@@ -47,7 +47,7 @@ def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
     """The encoder behind a record, and its backbone. If its learner is tested without running statistics, training
     never updated these, so they are taken from images of the source's training classes.
 
-    Raises BenchbenchError if the checkpoint is gone, or a component is not installed.
+    Raises BenchbenchError if the checkpoint is gone or damaged, or a component is not installed.
     """
     content = record.content
     ref = _component("backbone", content["backbone"])
@@ -64,7 +64,10 @@ def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
                 f"the checkpoint {file} of {record.method.label} is not there: run its matrix again into a folder that "
                 "keeps checkpoints"
             )
-        load_checkpoint(file, {"encoder": backbone})
+        try:
+            load_checkpoint(file, {"encoder": backbone}, key=content["stages"][-1])
+        except Damaged as error:
+            raise BenchbenchError(f"{error}: run its matrix again into another folder") from None
     if source and content["norm"]["test"] != "running" and has_norm(backbone):
         pool = Pool.of(source.table, source.split, "train", name=source.name, labelled=False)
         places = torch.linspace(0, len(pool) - 1, min(len(pool), STATISTICS_IMAGES)).long()

@@ -24,6 +24,8 @@ from benchbench.store.records import Record
 
 #: Most characters shown of what weights were pretrained on: a whole checksum would be wider than the table.
 WIDEST = 24
+#: What a row's marks are called in tables.
+SIGNS = {"labels": "labels", "selection_labels": "selection labels", "transductive": "transductive"}
 NOTHING = Score(math.nan, None, 0)
 Columns = Callable[[list[Record]], dict[str, str]]
 
@@ -42,6 +44,8 @@ class Table:
     cells: dict[Row, dict[str, list[Record]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     title: str = "Leaderboard"
+    #: Whether external rows take part in ranks and best marks.
+    ranks_external: bool = False
 
 
 def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) -> Table:
@@ -54,11 +58,12 @@ def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) 
 
 
 @uncollected()
-def tabulated(found: Grid, columns: Columns | None = None) -> Table:
-    """The leaderboard of a grid."""
-    ranks, tied = average_ranks(found), tied_average_ranks(found)
-    order = ordered(found, ranks)
-    gaps = transfer_gaps(found)
+def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = False) -> Table:
+    """The leaderboard of a grid. External rows stand below the others, without a rank, unless `external` ranks them."""
+    counted = found if external else found.vouched
+    ranks, tied = average_ranks(counted), tied_average_ranks(counted)
+    order = [*ordered(counted, ranks), *(row for row in found.cells if row not in counted.cells)]
+    gaps = transfer_gaps(counted)
     begun = weighted(found)
     text, numbers = [], []
     for row in order:
@@ -68,10 +73,13 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
         gap = {"transfer gap": f"{gaps[row]:.2f}" if row in gaps else MISSING} if gaps else {}
         began = {"weights": begun.get(row, MISSING)} if begun else {}
         short = {name: value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for name, value in began.items()}
-        text.append(_as_text(row, members, found, (ranks[row], tied[row]), paid) | gap | signs | short | extra)
+        placed = ranks.get(row, math.nan), tied.get(row, math.nan)
+        star = "" if row not in counted.cells or counted.complete(row) else "*"
+        said = {SIGNS[name]: sign for name, sign in signs.items()}
+        text.append(_as_text(row, members, found, placed, star, paid) | gap | said | short | extra)
         gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
         signs |= began
-        numbers.append(_as_numbers(row, members, found, (ranks[row], tied[row])) | gap_number | paid | signs | extra)
+        numbers.append(_as_numbers(row, members, found, placed) | gap_number | paid | signs | extra)
     frame = pd.DataFrame(text)
     if len(frame):
         frame = frame.fillna(MISSING)
@@ -81,7 +89,7 @@ def tabulated(found: Grid, columns: Columns | None = None) -> Table:
         row: {name: [c.record for c in cells if c.record] for name, cells in found.cells[row].items()} for row in order
     }
     scores = {(row, name): score for row in order for name, score in found.scores[row].items()}
-    return Table(frame, numeric(numbers), scores, records, notes(found))
+    return Table(frame, numeric(numbers), scores, records, notes(found, counted), ranks_external=external)
 
 
 def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -111,9 +119,10 @@ def marks(members: list[Cell]) -> dict[str, str]:
     # A failed record cannot know them.
     good = [c for c in members if c.ok]
     if not good:
-        return {"labels": MISSING, "transductive": MISSING}
+        return dict.fromkeys(SIGNS, MISSING)
     return {
         "labels": "source" if any(c.labels == "source" for c in good) else "none",
+        "selection_labels": "source" if any(c.selection_labels == "source" for c in good) else "none",
         "transductive": "yes" if any(c.transductive for c in good) else "no",
     }
 
@@ -126,14 +135,14 @@ def weighted(found: Grid) -> dict[Row, str]:
 
 def marked(row: Row, members: list[Cell]) -> str:
     """A method's name, marked if it is a floor or a third party submitted its scores."""
-    marks = [name for name in ("floor", "external") if any(getattr(c, name) for c in members)]
+    marks = ["floor"] if any(c.floor for c in members) else []
+    marks += [row.origin] if row.origin != "own" else []
     return row.label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _as_text(
-    row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float], paid: dict[str, Any]
+    row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float], star: str, paid: dict[str, Any]
 ) -> dict[str, Any]:
-    star = "" if found.complete(row) else "*"
     rank, tied = (MISSING if math.isnan(r) else f"{r:.2f}{star}" for r in ranks)
     seeds = sorted({s.seeds for name in found.columns if (s := found.scored(row, name))})
     return {
@@ -154,7 +163,7 @@ def _as_text(
 
 def _as_numbers(row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float]) -> dict[str, Any]:
     numbers: dict[str, Any] = {**vars(row), "floor": any(c.floor for c in members)}
-    numbers["external"] = any(c.external for c in members)
+    numbers["external"] = row.origin == "external"
     for name in found.columns:
         score = found.scores[row].get(name)
         status = "missing" if score is None else "ok" if score.seeds else "failed"

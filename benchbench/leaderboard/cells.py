@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from benchbench.keys import content_key
 from benchbench.store.content import NOT_OF_METHOD
 from benchbench.store.files import preferred, read_lines
-from benchbench.store.records import SCHEMA, Method, Record, Summary, parse_record, shown
+from benchbench.store.records import Record, Summary, shown
+from benchbench.store.scan import Line, scan
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -65,10 +66,11 @@ class Cell(NamedTuple):
     floor: bool
     transductive: bool
     labels: str
+    selection_labels: str
     selection: str
     torch: str
     device: str
-    external: bool
+    origin: str
     overlap: tuple[tuple[str, ...], int]
     weights: str | None
     searches: tuple[Search, ...]
@@ -126,71 +128,25 @@ def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
     return read_lines(path, _decoded)
 
 
-class _Summary(msgspec.Struct):
-    mean: float
-    ci95: float
-    n: int
-
-
-class _Cost(msgspec.Struct):
-    parameters: int
-    samples: int
-    flops: int
-
-
-class _Flags(msgspec.Struct):
-    transductive: bool
-    labels: str
-    selection: str
-    floor: bool
-
-
 class _Overlap(msgspec.Struct):
     classes: tuple[str, ...] = ()
     images: int = 0
 
 
-class _Environment(msgspec.Struct):
-    torch: str = "unknown"
-    device: str = "unknown"
-
-
-class _Line(msgspec.Struct):
-    """The fields of `Record` that a cell needs; the parser skips the others."""
-
-    schema_version: int
-    key: str
-    training_key: str
-    status: Literal["ok", "failed"]
-    method: Method
-    source: str
-    target: str
-    protocol: str
-    seed: int
-    content: dict[str, msgspec.Raw]
-    flags: _Flags
-    reason: str | None = None
-    summary: dict[str, _Summary] = {}
-    episodes_hash: str | None = None
-    cost: _Cost | None = None
-    timing: dict[str, float] = {}
-    environment: _Environment = msgspec.field(default_factory=_Environment)
-    external: bool = False
-
-
-_decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def _decoded(line: bytes) -> Cell:
-    try:
-        found = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # The record's own parser says what is wrong with the line, or reads it if its version is older.
-        return _of(parse_record(line), keep=False)
-    if found.schema_version != SCHEMA:
-        return _of(parse_record(line), keep=False)
-    return _cell(found, found.content, found.environment.torch, found.environment.device, None)
+    found = scan(line)
+    if isinstance(found, Record):
+        return _of(found, keep=False)
+    torch, device = (_text(bytes(found.environment.get(name, b'"unknown"'))) for name in ("torch", "device"))
+    return _cell(found, found.content, torch, device, None)
+
+
+@lru_cache(maxsize=4096)
+def _text(value: bytes) -> str:
+    return str(msgspec.json.decode(value))
 
 
 def _of(record: Record, *, keep: bool = True) -> Cell:
@@ -200,7 +156,7 @@ def _of(record: Record, *, keep: bool = True) -> Cell:
 
 
 def _cell(
-    r: Record | _Line, content: Mapping[str, bytes | msgspec.Raw], torch: str, device: str, record: Record | None
+    r: Record | Line, content: Mapping[str, bytes | msgspec.Raw], torch: str, device: str, record: Record | None
 ) -> Cell:
     ok = r.status == "ok"
     if ok and not r.summary:
@@ -237,10 +193,11 @@ def _cell(
         flags.floor,
         flags.transductive,
         flags.labels,
+        flags.selection_labels,
         flags.selection,
         torch,
         device,
-        r.external,
+        r.origin,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
         _searches(bytes(content["tuned"])) if "tuned" in content else (),

@@ -19,7 +19,8 @@ MISSING = "–"
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """What is compared. `variant` is empty unless the store holds this method with several settings."""
+    """What is compared. `variant` is empty unless the store holds this method with several settings. Records of each
+    `origin` have rows of their own, so that nobody's records move anybody else's."""
 
     pretext: str
     meta: str
@@ -27,6 +28,7 @@ class Row:
     regime: str
     source: str
     variant: str = ""
+    origin: str = "own"
 
     @property
     def label(self) -> str:
@@ -74,6 +76,19 @@ class Grid:
     scores: dict[Row, dict[str, Score]]
     conflicts: list[str]
 
+    @property
+    def vouched(self) -> "Grid":
+        """The grid without external rows, and without columns that only these have: what is ranked and tested."""
+        kept = {row for row in self.members if row.origin != "external"}
+        if len(kept) == len(self.members):
+            return self
+        everything = [c for c in self.everything if c.origin != "external"]
+        members = {row: held for row, held in self.members.items() if row in kept}
+        cells = {row: held for row, held in self.cells.items() if row in kept}
+        scores = {row: held for row, held in self.scores.items() if row in kept}
+        columns = sorted({name for found in cells.values() for name in found})
+        return Grid(everything, self.titles, columns, members, cells, scores, self.conflicts)
+
     def scored(self, row: Row, column: str) -> Score | None:
         """The score there, if at least one seed has one."""
         score = self.scores[row].get(column)
@@ -105,25 +120,30 @@ def grid(records: Iterable[Record | Cell]) -> Grid:
 
 
 def _titles(cells: list[Cell]) -> dict[str, str]:
-    """The column of each record. Targets or protocols with one name but different settings get separate columns."""
-    meant = {(c.target, c.protocol, c.place) for c in cells}
-    namesakes = Counter((target, protocol) for target, protocol, _ in meant)
-    titles = {
-        (target, protocol, place): f"{target} {protocol}" + (f" [{place}]" if namesakes[target, protocol] > 1 else "")
-        for target, protocol, place in meant
-    }
+    """The column of each record. Targets or protocols with one name but different settings get separate columns; what
+    others submit renames none of ours."""
+    vouched = {(c.target, c.protocol, c.place) for c in cells if c.origin != "external"}
+    meant = vouched | {(c.target, c.protocol, c.place) for c in cells}
+    ours, every = (Counter((target, protocol) for target, protocol, _ in held) for held in (vouched, meant))
+    titles = {}
+    for target, protocol, place in meant:
+        namesakes = ours if (target, protocol, place) in vouched else every
+        suffix = f" [{place}]" if namesakes[target, protocol] > 1 else ""
+        titles[target, protocol, place] = f"{target} {protocol}{suffix}"
     return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
 
 
 def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
     """Cells by row. If two claim one place (one method with different settings), the row is split by settings: picking
     one, or averaging, would hide the conflict."""
-    several = len({c.source for c in cells if not c.floor}) > 1
-    groups: dict[tuple[str, str, str, str, str], list[Cell]] = defaultdict(list)
+    trained = [c for c in cells if not c.floor]
+    vouched = {c.source for c in trained if c.origin != "external"}
+    sources = {"external": len(vouched | {c.source for c in trained})}
+    groups: dict[tuple[str, str, str, str, str, str], list[Cell]] = defaultdict(list)
     for c in cells:
         # An untrained encoder has no source: a row for each would only repeat it.
-        source = c.source if several and not c.floor else ""
-        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source].append(c)
+        source = c.source if sources.get(c.origin, len(vouched)) > 1 and not c.floor else ""
+        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source, c.origin].append(c)
     rows: dict[Row, list[Cell]] = {}
     for axes, members in groups.items():
         if members[0].floor:
@@ -132,10 +152,10 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
         places = [(titles[c.key], c.seed if c.floor else None) for c in members]
         settings = {place: c.settings for place, c in zip(places, members, strict=True)}
         if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
-            rows[Row(*axes)] = members
+            rows[Row(*axes[:5], origin=axes[5])] = members
         else:
             for c in members:
-                rows.setdefault(Row(*axes, variant=c.settings), []).append(c)
+                rows.setdefault(Row(*axes[:5], variant=c.settings, origin=axes[5]), []).append(c)
     return rows
 
 
@@ -204,7 +224,8 @@ def names(found: Grid) -> dict[Row, str]:
         namesakes[row.label].append(row)
     texts = {}
     for label, rows in namesakes.items():
-        differ = [a for a in ("backbone", "regime", "source", "variant") if len({getattr(r, a) for r in rows}) > 1]
+        axes = ("backbone", "regime", "source", "variant", "origin")
+        differ = [axis for axis in axes if len({getattr(r, axis) for r in rows}) > 1]
         for row in rows:
             texts[row] = ", ".join([label, *(getattr(row, axis) or MISSING for axis in differ)])
     return texts

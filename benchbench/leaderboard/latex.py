@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.statistics.ranks import tied_ranks
 
 _SPECIAL = {
@@ -69,7 +70,7 @@ def latex(table: Table) -> str:
 
 def escaped(value: object) -> str:
     """Text that LaTeX does not read as markup, on one line."""
-    return " ".join(str(value).split()).translate(_ESCAPES)
+    return one_line(value).translate(_ESCAPES)
 
 
 def _marked(text: str, place: int) -> str:
@@ -79,6 +80,8 @@ def _marked(text: str, place: int) -> str:
 def _marks(table: Table, name: str) -> list[int]:
     """1 for each row of a column that ties with its best, 2 for the next group, 0 for the others."""
     means, halves = (np.array(table.numbers[n], dtype=float) for n in (name, f"{name} ci95"))
+    if not table.ranks_external:
+        means[np.array(table.numbers["external"], dtype=bool)] = np.nan
     ranks = tied_ranks(means, halves)
     groups = np.unique(ranks[~np.isnan(ranks)])
     places = np.zeros(len(ranks), dtype=int)

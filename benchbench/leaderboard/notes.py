@@ -8,8 +8,8 @@ from benchbench.leaderboard.transfer_gaps import transfer_gaps
 EPISODES = "over test episodes of one training (1.96 standard errors), which says nothing of other training seeds"
 
 
-def notes(found: Grid) -> list[str]:
-    """One text per note."""
+def notes(found: Grid, counted: Grid) -> list[str]:
+    """One text per note; `counted` is the part of the grid that is ranked."""
     cells = found.everything
     good = [c for c in cells if c.ok]
     scores = [s for of_row in found.scores.values() for s in of_row.values()]
@@ -18,17 +18,18 @@ def notes(found: Grid) -> list[str]:
         counts = ", ".join(f"{n:,}" for n in sorted({c.episodes for c in good}))
         over = _over({s.seeds for s in scores if s.seeds})
         texts.append(f"Scores in percent, mean ± 95% interval {over}. Test episodes a cell: {counts}.")
-        texts += claims(found)
+        texts += claims(counted)
     texts += [
         "rank: average over the columns, ties shared; a missing cell (–) is not imputed: * marks rows that lack some, "
         "ranked over those that are there and listed after the complete ones.",
         "tied rank: the same with Meta-Dataset's ties: methods that the intervals do not separate from the best share "
         "its rank.",
-        "labels: whose true labels training read. transductive: a query's score may depend on the other queries. "
+        "labels: whose true labels training read. selection labels: whose true labels chose the checkpoint or, in a "
+        "declared search, the settings. transductive: a query's score may depend on the other queries. "
         "(floor): a baseline that was not trained.",
         "samples: views that entered a loss. train s: wall seconds of training, which depend on the machine.",
     ]
-    if transfer_gaps(found):
+    if transfer_gaps(counted):
         texts.append(
             "transfer gap: in-domain minus cross-domain, percentage points: on each target that is another source, the "
             "score of the same method trained there minus this one's, averaged over columns."
@@ -52,8 +53,12 @@ def notes(found: Grid) -> list[str]:
         why = "several records of one seed with the same settings (of another engine?); the first by key counts"
         texts += [f"{text[row]}: {why}." for row in repeated]
         texts += [f"{text[row]}: its columns come from trainings with different settings." for row in mixed]
-    if any(c.external for c in cells):
-        texts.append("(external): a third party's records; their scores were checked for plausibility, not repeated.")
+    origins = {c.origin for c in cells}
+    if "external" in origins:
+        part = "ranked like ours, as was asked" if counted is found else "in no rank, best mark, floor or effect"
+        texts.append(f"(external): a third party's records, checked for plausibility and not trained again; {part}.")
+    if "verified" in origins:
+        texts.append("(verified): a third party's records that an audit trained again here, with the same scores.")
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 

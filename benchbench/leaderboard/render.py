@@ -10,6 +10,7 @@ from benchbench.leaderboard.document import document
 from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.latex import latex
 from benchbench.leaderboard.page import page
+from benchbench.leaderboard.safe import as_csv, one_line
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Record
 
@@ -32,25 +33,20 @@ def markdown(table: Table) -> str:
 
 def escaped(value: object) -> str:
     """Text that neither Markdown nor HTML reads as markup, on one line."""
-    return " ".join(str(value).split()).translate(_ESCAPES)
+    return one_line(value).translate(_ESCAPES)
 
 
 def csv(table: Table) -> str:
     """Plain numbers, for programs."""
-    return table.numbers.to_csv(index=False, lineterminator="\n")
+    return as_csv(table.numbers)
 
 
 def terminal(table: Table) -> str:
     """For a person at a terminal."""
-    columns = [_printable(c) for c in table.rows.columns]
-    rows = [[_printable(v) for v in row] for row in table.rows.values.tolist()]
+    columns = [one_line(c) for c in table.rows.columns]
+    rows = [[one_line(v) for v in row] for row in table.rows.values.tolist()]
     body = tabulate(rows, columns, tablefmt="simple", disable_numparse=True)
-    return body + "\n\n" + "\n".join(map(_printable, table.notes))
-
-
-def _printable(value: object) -> str:
-    """Text on one line that cannot control a terminal."""
-    return "".join(c if c.isprintable() else " " for c in str(value))
+    return body + "\n\n" + "\n".join(map(one_line, table.notes))
 
 
 #: What ``--format`` offers.
@@ -67,10 +63,12 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 TABLES = ("LEADERBOARD.md", "leaderboard.csv")
 
 
-def rendered(found: Grid, columns: Columns | None = None, plots: Mapping[str, str] | None = None) -> dict[str, str]:
+def rendered(
+    found: Grid, columns: Columns | None = None, plots: Mapping[str, str] | None = None, *, external: bool = False
+) -> dict[str, str]:
     """The files of a leaderboard except its plots, by name. The page embeds `plots`, name -> SVG, and LEADERBOARD.md
     links to them."""
-    table, drawn = tabulated(found, columns), plots or {}
+    table, drawn = tabulated(found, columns, external=external), plots or {}
     return {
         "LEADERBOARD.md": _readme(table, list(drawn)),
         "leaderboard.csv": csv(table),
@@ -80,15 +78,19 @@ def rendered(found: Grid, columns: Columns | None = None, plots: Mapping[str, st
     }
 
 
-def write_tables(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
+def write_tables(
+    records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
+) -> list[Path]:
     """Write only `TABLES`, without links to plots; returns their paths."""
-    files = rendered(grid(records), columns)
+    files = rendered(grid(records), columns, external=external)
     for name in TABLES:
         atomic_write(folder / name, files[name].encode())
     return [folder / name for name in TABLES]
 
 
-def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns | None = None) -> list[Path]:
+def write_leaderboard(
+    records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
+) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG and PNG; returns their paths.
 
     Plots of an earlier leaderboard that these records do not give are removed.
@@ -97,8 +99,9 @@ def write_leaderboard(records: Iterable[Record], folder: Path, columns: Columns 
     from benchbench.leaderboard.plots import PLOTS, drawn
 
     found = grid(records)
-    plots = drawn(found)
-    files: dict[str, str | bytes] = {**rendered(found, columns, {name: svg for name, (svg, _) in plots.items()})}
+    plots = drawn(found if external else found.vouched)
+    svgs = {name: svg for name, (svg, _) in plots.items()}
+    files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external)}
     for name, (svg, png) in plots.items():
         files |= {f"{PLOT_FOLDER}/{name}.svg": svg, f"{PLOT_FOLDER}/{name}.png": png}
     for name, content in files.items():

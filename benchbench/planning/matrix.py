@@ -1,22 +1,44 @@
 """The matrix file: what is compared, on what, under which budget. Validation reports the first fault in one message."""
 
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchbench.components.limits import MOST, check_values, quoted
 from benchbench.components.reference import ComponentRef
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
-from benchbench.training.chain import Regime
+from benchbench.planning.toml import read_toml as read_toml
+from benchbench.training.chain import REGIMES, Regime
 
 AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
-Names = Annotated[list[str], Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
+#: The most points that axes, ``[[include]]`` rules and seeds may make together.
+POINTS = 10_000_000
+
+
+def _once(values: list[Any]) -> list[Any]:
+    (often, times), *_ = Counter(values).most_common(1)
+    if times > 1:
+        raise ValueError(f"each must be given once, and {often!r} is given {times} times")
+    return values
+
+
+def _plain(name: str) -> str:
+    if name.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in name):
+        raise ValueError("a name begins with no dot and has no slash or control character")
+    return name
+
+
+Names = Annotated[list[str], Field(min_length=1, max_length=10_000), AfterValidator(_once)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Amount = Annotated[int, Field(ge=1, le=10**12)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -33,14 +55,14 @@ class Axes(_Section):
     source: Names
     target: Names
     protocol: Names
-    regime: Annotated[list[Regime], Field(min_length=1)] = ["joint", "pseudo"]
+    regime: Annotated[list[Regime], Field(min_length=1), AfterValidator(_once)] = ["joint", "pseudo"]
 
 
 class Budget(_Section):
     """How much each training may use: `samples` (views that enter a loss, over all stages) or optimiser `steps`."""
 
-    samples: Count | None = None
-    steps: Count | None = None
+    samples: Amount | None = None
+    steps: Amount | None = None
 
 
 class EpisodeSettings(_Section):
@@ -51,10 +73,10 @@ class EpisodeSettings(_Section):
     """
 
     sampler: Literal["fixed", "meta-dataset"] = "fixed"
-    ways: Annotated[int, Field(ge=2)] = 5
-    shots: Count = 1
-    queries: Count = 5
-    meta_batch: Count = 8
+    ways: Annotated[int, Field(ge=2, le=MOST["ways"])] = 5
+    shots: Annotated[int, Field(ge=1, le=MOST["shots"])] = 1
+    queries: Annotated[int, Field(ge=1, le=MOST["queries"])] = 5
+    meta_batch: Annotated[int, Field(ge=1, le=MOST["meta_batch"])] = 8
 
 
 class TrainingSettings(_Section):
@@ -64,13 +86,13 @@ class TrainingSettings(_Section):
     stage is validated, if selection needs it.
     """
 
-    batch_size: Count = 64
+    batch_size: Annotated[int, Field(ge=1, le=MOST["batch_size"])] = 64
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Rate = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Weight = 0.0
     schedule: Literal["constant", "cosine", "halving"] = "cosine"
-    halve_every: Count = 2000
-    auxiliary_weight: Annotated[float, Field(ge=0)] = 1.0
+    halve_every: Amount = 2000
+    auxiliary_weight: Weight = 1.0
     validate_times: Count = 10
 
 
@@ -131,17 +153,25 @@ class Tuned(_Section):
         ]
 
 
+#: Axis -> a name or a list of names; ``[[when]]`` also has tables of ``episodes`` and ``training``.
+Rules = Annotated[list[dict[str, Any]], Field(max_length=10_000)]
+
+
 class Matrix(_Section):
     """A whole matrix file; see ``tasks/matrices`` for examples.
 
     Files are named after `name`, so it must not contain a slash or begin with a dot. `missing` says what to do if a
     dataset's files are missing: raise an ``error``, or ``skip`` the dataset and list what to put where.
+
+    Axes, ``[[include]]`` rules and seeds make at most ten million points. Every number is finite. In settings of
+    components, `episodes` is at most 10,000, `size` (of images) 1,024, `ways`, `shots` and `queries` 1,000 each; see
+    `benchbench.components.limits`.
     """
 
-    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")] = "matrix"
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain)] = "matrix"
+    seeds: Annotated[list[int], Field(min_length=1, max_length=1_000_000), AfterValidator(_once)] = [0]
     selection: Literal["last", "pretext-valid", "labelled-valid"] = "last"
-    threads: Count = 1
+    threads: Annotated[int, Field(ge=1, le=1_024)] = 1
     floors: bool = True
     missing: Literal["error", "skip"] = "error"
     axes: Axes
@@ -149,9 +179,9 @@ class Matrix(_Section):
     episodes: EpisodeSettings = EpisodeSettings()
     training: TrainingSettings = TrainingSettings()
     settings: dict[str, dict[str, dict[str, Any]]] = {}
-    exclude: list[dict[str, Any]] = []
-    include: list[dict[str, Any]] = []
-    when: list[dict[str, Any]] = []
+    exclude: Rules = []
+    include: Rules = []
+    when: Rules = []
     tuned: list[Tuned] = []
 
     def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
@@ -178,17 +208,12 @@ def _neutral(episodes: dict[str, Any]) -> dict[str, Any]:
 
 def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
     """Whether a point satisfies all axes of a rule, each given as a name or a list of names."""
-    return all(point.get(axis) in (names if isinstance(names, list) else [names]) for axis, names in rule.items())
+    return all(point.get(axis) in as_list(names) for axis, names in rule.items())
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises BenchbenchError naming the file and, for a syntax error, the line."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchbenchError(f"{path}: cannot be read: {error}") from None
+def as_list(names: str | list[str]) -> list[str]:
+    """The names that a rule gives for an axis."""
+    return names if isinstance(names, list) else [names]
 
 
 def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Matrix:
@@ -206,40 +231,53 @@ def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, An
     """A matrix from plain values; every error message begins with `where`."""
     for key, value in (overrides or {}).items():
         _put(content, key, value)
-    try:
-        matrix = Matrix.model_validate(content)
-        for rule in matrix.when:
-            _check_rule(rule, "when", where, (*AXES, "episodes", "training"))
-            EpisodeSettings.model_validate(rule.get("episodes", {}))
-            TrainingSettings.model_validate(rule.get("training", {}))
-    except ValidationError as error:
-        raise BenchbenchError(f"{where}: {explain(error)}") from None
-    for section in ("exclude", "include"):
-        for rule in getattr(matrix, section):
-            _check_rule(rule, section, where, AXES)
+    check_values(where, content)
+    matrix: Matrix = _valid(Matrix, content, where)
+    for section in ("exclude", "include", "when"):
+        for number, rule in enumerate(getattr(matrix, section)):
+            _check_rule(rule, f"{where}: {section}.{number}", section)
     for kind in matrix.settings:
         if kind not in KINDS:
             raise BenchbenchError(f"{where}: [settings.{kind}]: unknown kind {kind!r}{suggest(kind, KINDS)}")
     if (matrix.budget.samples is None) == (matrix.budget.steps is None):
         raise BenchbenchError(f"{where}: [budget] needs exactly one of 'samples' and 'steps'")
+    if (points := _points(matrix)) > POINTS:
+        raise BenchbenchError(f"{where}: its axes, includes and seeds make {points:,} points, more than {POINTS:,}")
     return matrix
 
 
+def _valid(section: type[BaseModel], content: Any, where: str) -> Any:
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        raise BenchbenchError(f"{where}: {explain(error)}") from None
+
+
+def _points(matrix: Matrix) -> int:
+    axes = {axis: getattr(matrix.axes, axis) for axis in AXES}
+    each = [prod(len(as_list(rule.get(axis, names))) for axis, names in axes.items()) for rule in [{}, *matrix.include]]
+    return sum(each) * len(matrix.seeds)
+
+
 def _find(name: str) -> Path:
-    folder = tasks_folder() / "matrices"
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        if not path.is_file():
-            raise BenchbenchError(f"no matrix file {name}")
+    packaged = {p.stem: p for p in (tasks_folder() / "matrices").glob("*.toml")}
+    if path.is_file():
         return path
-    packaged = {p.stem: p for p in folder.glob("*.toml")}
-    if name not in packaged:
-        raise BenchbenchError(f"unknown matrix {name!r}{suggest(name, packaged)} (or a path to a .toml file)")
-    return packaged[name]
+    if name in packaged:
+        return packaged[name]
+    if path.exists():
+        raise BenchbenchError(f"matrix {name}: expected a .toml file or the name of a packaged matrix")
+    if path.suffix == ".toml":
+        beside = {p.name for p in path.parent.glob("*.toml")}
+        raise BenchbenchError(f"no matrix file {name}{suggest(path.name, beside or packaged)}")
+    raise BenchbenchError(f"unknown matrix {quoted(name)}{suggest(name, packaged)} (or a path to a .toml file)")
 
 
 def _put(content: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
+    if not all([*path, last]):
+        raise BenchbenchError(f"--set {key}: expected names with single dots between them, such as budget.samples")
     for part in path:
         content = content.setdefault(part, {})
         if not isinstance(content, dict):
@@ -247,10 +285,31 @@ def _put(content: dict[str, Any], key: str, value: Any) -> None:
     content[last] = value
 
 
-def _check_rule(rule: Mapping[str, Any], section: str, where: str, allowed: tuple[str, ...]) -> None:
-    for axis in rule:
+#: What a ``[[when]]`` rule replaces, where its axes hold.
+REPLACED: dict[str, type[BaseModel]] = {"episodes": EpisodeSettings, "training": TrainingSettings}
+
+
+def _check_rule(rule: Mapping[str, Any], where: str, section: str) -> None:
+    allowed = (*AXES, *(REPLACED if section == "when" else ()))
+    for axis, value in rule.items():
         if axis not in allowed:
-            raise BenchbenchError(f"{where}: [[{section}]]: unknown axis {axis!r}{suggest(axis, allowed)}")
+            raise BenchbenchError(f"{where}: unknown axis {axis!r}{suggest(axis, allowed)}")
+        if axis in REPLACED:
+            _valid(REPLACED[axis], value, f"{where}.{axis}")
+        elif not as_list(value) or not all(isinstance(name, str) for name in as_list(value)):
+            raise BenchbenchError(f"{where}.{axis}: expected a name or a list of names, got {quoted(value)}")
+        elif axis == "regime" and (unknown := set(as_list(value)) - set(REGIMES)):
+            raise BenchbenchError(f"{where}: unknown regime {min(unknown)!r}{suggest(min(unknown), REGIMES)}")
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "axes": Axes,
+    "budget": Budget,
+    "episodes": EpisodeSettings,
+    "training": TrainingSettings,
+    "tuned": Tuned,
+    "Range": Range,
+}
 
 
 def explain(error: ValidationError) -> str:
@@ -259,15 +318,10 @@ def explain(error: ValidationError) -> str:
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        section: dict[str, type[BaseModel]] = {
-            "axes": Axes,
-            "budget": Budget,
-            "episodes": EpisodeSettings,
-            "training": TrainingSettings,
-        }
-        model: type[BaseModel] = section.get(place[0], Matrix) if len(place) > 1 else Matrix
+        model = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), Matrix)
         what = "axis" if place[0] == "axes" else "key"
         return f"unknown {what} {key!r}{suggest(place[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{key!r} is missing"
-    return f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key + ': ' if key else ''}{message[0].lower()}{message[1:]}, got {quoted(first['input'])}"

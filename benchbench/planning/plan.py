@@ -17,7 +17,7 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation.target import Target
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
-from benchbench.planning.matrix import AXES, Matrix, matches
+from benchbench.planning.matrix import AXES, Matrix, as_list, matches
 from benchbench.planning.presets import load_protocol
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Method
@@ -109,8 +109,11 @@ class _Planner:
                     self._ref(kind, name)
         for axis, names in self.only.items():
             if axis not in AXES:
-                raise BenchbenchError(f"--only: unknown axis {axis!r}{suggest(axis, AXES)}")
-            known = {n for p in self._all_points() for n in [p[axis]]}
+                raise BenchbenchError(f"--only {axis}: unknown axis{suggest(axis, AXES)}")
+            known = {
+                *getattr(self.matrix.axes, axis),
+                *(n for rule in self._extra() for n in as_list(rule.get(axis, []))),
+            }
             for name in names:
                 if name not in known:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
@@ -165,11 +168,14 @@ class _Planner:
         axes = {axis: getattr(self.matrix.axes, axis) for axis in AXES}
         for values in product(*axes.values()):
             yield dict(zip(AXES, values, strict=True))
-        extra = [*self.matrix.include, *(FLOORS if self.matrix.floors else ())]
-        for rule in extra:
-            free = {axis: _as_list(rule.get(axis, axes[axis])) for axis in AXES}
+        for rule in self._extra():
+            free = {axis: as_list(rule.get(axis, axes[axis])) for axis in AXES}
             for values in product(*free.values()):
                 yield dict(zip(AXES, values, strict=True))
+
+    def _extra(self) -> list[Mapping[str, Any]]:
+        """The rules that add points to those of the axes."""
+        return [*self.matrix.include, *(FLOORS if self.matrix.floors else ())]
 
     def _points(self) -> Iterator[Point]:
         seen: set[tuple[str, ...]] = set()
@@ -364,10 +370,6 @@ class _Planner:
                 self.checked.add((point["target"], point["protocol"], sample))
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
         return FamilyCell(target_ref, point["protocol"], protocol, fingerprint, key_content(protocol))
-
-
-def _as_list(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
 
 
 def _label(point: Point) -> str:

@@ -2,6 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from benchbench.components.reference import ComponentRef, resolve_component
@@ -27,14 +29,36 @@ def load_protocol(name: str, settings: Mapping[str, Mapping[str, Any]]) -> Compo
     return ref
 
 
+def name_fault(name: str, component: str, settings: Mapping[str, Any]) -> str:
+    """Why a protocol of these settings may not go by a name: the name is another component's, or that of a preset with
+    other settings. Empty if it may."""
+    presets = _presets()
+    if name in presets:
+        preset = _read(presets[name])
+        if component.rpartition(":")[2] != preset["component"]:
+            return f"protocol {name!r} is a preset of {preset['component']}, not of {component}"
+        differ = [f"{key} = {value!r}" for key, value in preset["settings"].items() if settings.get(key) != value]
+        return f"protocol {name!r} has {', '.join(differ)}, and its content does not" if differ else ""
+    return "" if name in (component, component.rpartition(":")[2]) else f"protocol {name!r} is no name of {component}"
+
+
+def _presets() -> dict[str, Path]:
+    return {path.stem: path for path in (tasks_folder() / "protocols").glob("*.toml")}
+
+
+@cache
+def _read(preset: Path) -> dict[str, Any]:
+    return tomllib.loads(preset.read_text("utf-8"))
+
+
 def _named(name: str, settings: Mapping[str, Mapping[str, Any]]) -> ComponentRef:
-    presets = {p.stem: p for p in (tasks_folder() / "protocols").glob("*.toml")}
+    presets = _presets()
     if name not in presets:
         known = {o.name for o in offers("protocol")} | {o.qualified for o in offers("protocol")}
         if name not in known:
             raise BenchbenchError(f"unknown protocol {name!r}{suggest(name, [*known, *presets])}")
         return resolve_component("protocol", name, settings.get(name, {}))
-    preset = tomllib.loads(presets[name].read_text("utf-8"))
+    preset = _read(presets[name])
     component = preset["component"]
     merged = {**settings.get(component, {}), **preset["settings"], **settings.get(name, {})}
     return resolve_component("protocol", component, merged)

@@ -20,8 +20,10 @@ from benchbench.execution.run import default_device, run_plan
 from benchbench.packaged import tasks_folder
 from benchbench.planning.matrix import Matrix, parse_matrix
 from benchbench.planning.plan import plan
+from benchbench.results.git import at_revision
+from benchbench.results.merge import whole_records, write_records
 from benchbench.store.content import COMPONENTS
-from benchbench.store.records import Record
+from benchbench.store.records import Record, differences
 from benchbench.training.chain import Training
 
 #: Percentage points by which a mean may differ if torch, machine or device differs from the record's. Summing in
@@ -46,6 +48,24 @@ def sample(records: Iterable[Record], seed: int) -> list[Record]:
     other."""
     scored = [r for r in records if r.status == "ok"]
     return sorted(scored, key=lambda r: hashlib.sha256(f"{seed}/{r.key}".encode()).hexdigest())
+
+
+def added(folders: Iterable[Path], revision: str) -> list[tuple[Path, Record]]:
+    """The scored records of results folders that are not in a git revision, each with its folder: what a request adds,
+    or changes."""
+    found = []
+    for folder in folders:
+        known = {r.key: r for r in at_revision(folder, revision)}
+        new = [r for r in whole_records(folder) if r.key not in known or differences(known[r.key], r)]
+        found += [(folder, r) for r in new if r.status == "ok"]
+    return found
+
+
+def verify(folder: Path, verdicts: Iterable[Verdict]) -> int:
+    """Mark the external records of a folder that an audit repeated as verified; returns how many."""
+    repeated = [v.record for v in verdicts if v.state in ("same", "near") and v.record.origin == "external"]
+    write_records((r.model_copy(update={"origin": "verified"}) for r in repeated), folder)
+    return len(repeated)
 
 
 def audit(

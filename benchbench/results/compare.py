@@ -3,22 +3,16 @@
 Only scores on the same test episodes are compared, in pairs; Holm's correction covers all rows of a table.
 """
 
-import io
 import math
-import subprocess
-import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
 from benchbench.results.consistency import settings_digits
-from benchbench.results.merge import whole_records
 from benchbench.store.records import Method, Record, shown
 
 #: (what is compared, target, protocol)
@@ -59,33 +53,6 @@ class Comparisons:
     refused: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     alone: tuple[int, int] = (0, 0)
-
-
-def load(source: str) -> list[Record]:
-    """The records of a results folder, or of ``REV:path`` in the git repository around the working folder.
-
-    Raises BenchbenchError if there is neither, or a record is unreadable.
-    """
-    if Path(source).exists():
-        return whole_records(Path(source))
-    revision, colon, path = source.partition(":")
-    if not (revision and colon and path) or source.startswith("-"):
-        raise BenchbenchError(f"no results at {source}: expected a results folder, or REV:path in a git repository")
-    archive = _git("-C", _git("rev-parse", "--show-toplevel").decode().strip(), "archive", "--format=tar", source)
-    with TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(folder, filter="data")
-        return whole_records(Path(folder))
-
-
-def _git(*arguments: str) -> bytes:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
-    except FileNotFoundError:
-        raise BenchbenchError("git is not installed: give two results folders") from None
-    except subprocess.CalledProcessError as error:
-        message = error.stderr.decode(errors="replace").strip().splitlines()
-        raise BenchbenchError(f"git {arguments[-1]}: {message[0] if message else 'failed'}") from None
 
 
 def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:

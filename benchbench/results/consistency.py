@@ -9,12 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
+from benchbench.components.limits import check_values
 from benchbench.components.reference import ComponentRef, bare, key_content, resolve_component
+from benchbench.components.registry import offers
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.planning.matrix import TrainingSettings, Tuned
-from benchbench.store.content import DERIVED, FIELDS
+from benchbench.planning.presets import name_fault
+from benchbench.store.content import COMPONENTS, DERIVED, FIELDS
 from benchbench.store.records import Record
 from benchbench.training.chain import LABELLED_REGIMES, REGIMES, chain
 
@@ -81,6 +84,10 @@ def content_faults(record: Record) -> list[str]:
     """What a record's content lacks, or where it contradicts the record's own fields. Empty if all is well."""
     content = record.content
     try:
+        check_values("content", content)
+    except BenchbenchError as error:
+        return [str(error)]
+    try:
         _model(record.flags.floor).model_validate(content)
         if record.status == "ok":
             _Data.model_validate(content["target"])
@@ -97,14 +104,33 @@ def content_faults(record: Record) -> list[str]:
     faults = [
         f"{field} is {value!r}, but its content says {name!r}"
         for field, (value, name) in written.items()
-        if bare(value) != bare(name)
+        if value not in (name, bare(name))
     ]
+    faults += _origin_faults(record)
+    protocol = content["protocol"]
+    if fault := name_fault(record.protocol, protocol["name"], protocol["settings"]):
+        faults.append(fault)
     if record.seed != content["seed"]:
         faults.append(f"seed is {record.seed}, but its content says {content['seed']}")
     if record.flags.selection != content["recipe"]["selection"]:
         faults.append(f"flags.selection is {record.flags.selection!r}, but its recipe says otherwise")
     if record.flags.floor != (not content["stages"]):
         faults.append("flags.floor says whether nothing was trained, and content.stages says otherwise")
+    return faults
+
+
+def _origin_faults(record: Record) -> list[str]:
+    """Components of a distribution that the record was not made with, or that go by the name of another's."""
+    faults, content = [], record.content
+    distributions = record.environment.get("distributions")
+    trained_with = {"method.pretext": "pretext", "method.meta": "learner", "method.backbone": "backbone"}
+    for field, part in trained_with.items():
+        name, kind = content[part]["name"], COMPONENTS[part]
+        if isinstance(distributions, dict) and name.partition(":")[0] not in distributions and record.status == "ok":
+            faults.append(f"content.{part} is {name}, of a distribution that environment.distributions does not have")
+        others = [o.qualified for o in offers(kind) if o.name == bare(name) and o.qualified != name]
+        if others and getattr(record.method, field.partition(".")[2]) != name:
+            faults.append(f"{field} is a name of {others[0]} too: it must be written in full, {name!r}")
     return faults
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
+from benchbench.leaderboard.safe import as_csv
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Record
 
@@ -25,7 +26,7 @@ def _rows(record: Record) -> list[dict[str, Any]]:
         "training_key": record.training_key,
         "status": record.status,
         "reason": record.reason,
-        "external": record.external,
+        "origin": record.origin,
         "matrix": record.matrix,
         **asdict(record.method),
         "source": record.source,
@@ -58,7 +59,7 @@ def _rows(record: Record) -> list[dict[str, Any]]:
 def write_csv(records: Iterable[Record], path: Path) -> None:
     """Write the table without the individual values, which a CSV cell cannot hold."""
     table = frame(records).drop(columns="values", errors="ignore")
-    atomic_write(path, table.to_csv(index=False, lineterminator="\n").encode())
+    atomic_write(path, as_csv(table).encode())
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:

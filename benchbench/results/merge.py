@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import Store, read_records
-from benchbench.store.records import Record, differences
+from benchbench.store.records import ORIGINS, Record, differences
 
 
 def whole_records(results: Path) -> list[Record]:
@@ -47,7 +47,7 @@ def merge(folders: Iterable[Path], into: Path) -> tuple[list[Record], list[str]]
             other, first = merged[record.key]
             if first.status == record.status == "ok" and (differ := differences(first, record)):
                 conflicts.append(f"{label(record)}: {other} and {folder} differ in {', '.join(differ)}")
-            elif (record.status, record.external) != (first.status, first.external):
+            elif (record.status, record.origin) != (first.status, first.origin):
                 merged[record.key] = min(merged[record.key], (folder, record), key=_trust)
     records = [record for _, record in merged.values()]
     if not conflicts:
@@ -61,5 +61,5 @@ def label(record: Record) -> str:
     return f"{record.key[:12]} {method} on {record.target} {record.protocol}, seed {record.seed}"
 
 
-def _trust(candidate: tuple[Path, Record]) -> tuple[bool, bool]:
-    return candidate[1].status != "ok", candidate[1].external
+def _trust(candidate: tuple[Path, Record]) -> tuple[bool, int]:
+    return candidate[1].status != "ok", ORIGINS.index(candidate[1].origin)

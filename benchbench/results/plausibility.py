@@ -1,9 +1,7 @@
 """Whether a record's numbers can be true, as far as any reader can check without training anything."""
 
-import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 from benchbench.store.records import Metric, Record, Summary
 
@@ -11,13 +9,14 @@ from benchbench.store.records import Metric, Record, Summary
 FRACTIONS = {"accuracy"}
 #: Summaries are sums of floats: a different order of summation may change the last digits.
 ROUNDING = 1e-9
+#: More of anything than any training can use.
+MOST = 10**18
+#: Points of a stage's curve: twice `benchbench.training.stage.POINTS`, which divides its steps, and the last.
+POINTS = 101
 
 
 def number_faults(record: Record) -> list[str]:
     """The numbers in a record that cannot be true. Empty if all are plausible."""
-    faults = [f"{where} is not finite" for where, v in _numbers(record.model_dump()) if not math.isfinite(v)]
-    if faults:
-        return faults
     return _failed(record) if record.status == "failed" else _scored(record)
 
 
@@ -40,11 +39,30 @@ def _scored(record: Record) -> list[str]:
     if record.cost is None:
         return [*faults, "cost is missing"]
     faults += [f"cost.{name} is negative" for name, value in record.cost if value < 0]
+    faults += [f"cost.{name} is {value}: expected at most {MOST:.0e}" for name, value in record.cost if value > MOST]
+    faults += _curve(record)
     budget = record.content.get("recipe", {}).get("budget", {}).get("samples")
     if isinstance(budget, int) and record.cost.samples > budget and not _took_one_step(record.curve):
         faults.append(f"cost.samples {record.cost.samples} exceed the budget of {budget}")
     if record.flags.floor and record.cost.samples:
         faults.append("a floor is not trained, but cost.samples is not 0")
+    return faults
+
+
+def _curve(record: Record) -> list[str]:
+    """A training's curve ends each stage with the samples it used, and has at most so many points a stage."""
+    assert record.cost is not None
+    ends = [a for a, b in pairwise([*record.curve, {}]) if b.get("step", 0.0) <= a.get("step", 0.0)]
+    faults = []
+    if any({"step", "samples"} - point.keys() for point in record.curve):
+        return ["curve has points without step and samples"]
+    if (used := sum(end["samples"] for end in ends)) != record.cost.samples:
+        faults.append(f"cost.samples is {record.cost.samples}, but the curve ends at {used:g}")
+    stages = record.content.get("stages")
+    if isinstance(stages, list) and not len(ends) <= len(stages):
+        faults.append(f"curve has {len(ends)} stages, but its training has {len(stages)}")
+    if len(record.curve) > POINTS * max(1, len(ends)):
+        faults.append(f"curve has {len(record.curve)} points: expected at most {POINTS} a stage")
     return faults
 
 
@@ -76,12 +94,3 @@ def _summary(name: str, metric: Metric, given: Summary) -> Iterator[str]:
         expected = getattr(right, field)
         if abs(value - expected) > ROUNDING:
             yield f"summary.{name}.{field} is {value}, but its scores give {expected}"
-
-
-def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
-    """Every float inside a value, with its place."""
-    if isinstance(value, float):
-        yield where, value
-    elif isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _numbers(item, f"{where}.{key}" if where else str(key))

@@ -1,8 +1,9 @@
-"""What installed components can recompute about a record: its test episodes and whether it read labels.
+"""What installed components can recompute about a record: its test episodes, metrics, learner and labels.
 
 Imports torch. Nothing is trained.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,34 +12,50 @@ from torch import Tensor
 from benchbench.components.reference import ComponentRef
 from benchbench.components.registry import find
 from benchbench.data.prepare import prepare
-from benchbench.encoding.backbone import SampleSpec
+from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.task_norm import convert_norm, has_norm
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation.protocol import Scores
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
-from benchbench.rng import Rng
+from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Record
 from benchbench.training.chain import LABELLED_REGIMES, uses_labels
+from benchbench.training.learner import MetaLearner
 
 
 class _Blank:
     """Stands in for a trained encoder when only the episodes matter: it answers every query with the first class."""
 
+    def __init__(self) -> None:
+        self.adaptations = 0
+
     def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
         """Zeros (B, Q, ways)."""
+        self.adaptations += 1
         return torch.zeros(len(batch), batch.query.shape[1], batch.ways)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a protocol gives on a target, whoever is scored: its episodes, the shape of its scores, whether it lets the
+    learner adapt."""
+
+    episodes_hash: str | None
+    scores: dict[str, Scores]
+    adapts: bool
 
 
 class Recomputed:
     """Checks records against the installed components and the data at hand."""
 
     def __init__(self) -> None:
-        self._episodes: dict[str, tuple[str | None, dict[str, Scores]]] = {}
+        self._shapes: dict[str, _Shape] = {}
 
     def faults(self, record: Record) -> tuple[list[str], list[str]]:
         """Where a record differs from what is recomputed, and what could not be recomputed and why: (faults, notes)."""
         faults, notes = [], []
-        for check in (self._check_labels, self._check_episodes):
+        for check in (self._check_labels, self._check_metrics, self._check_learner, self._check_episodes):
             try:
                 faults += check(record)
             except BenchbenchError as error:
@@ -49,45 +66,91 @@ class Recomputed:
         """flags.labels"""
         if record.flags.floor or record.status == "failed":
             return []
-        pretext = _installed("pretext", record.content["pretext"])
         chosen_by = {record.flags.selection, *(t["criterion"] for t in record.content.get("tuned", ()))}
-        labelled = record.method.regime in LABELLED_REGIMES or "labelled-valid" in chosen_by
-        expected = "source" if labelled or uses_labels(pretext) else "none"
-        return [] if record.flags.labels == expected else [f"flags.labels is not {expected!r}, what its method reads"]
+        pretext = _installed("pretext", record.content["pretext"])
+        read = {
+            "labels": record.method.regime in LABELLED_REGIMES or uses_labels(pretext),
+            "selection_labels": "labelled-valid" in chosen_by,
+        }
+        expected = {name: "source" if labelled else "none" for name, labelled in read.items()}
+        return [
+            f"flags.{name} is not {value!r}, what its method reads"
+            for name, value in expected.items()
+            if getattr(record.flags, name) != value
+        ]
+
+    def _check_metrics(self, record: Record) -> list[str]:
+        """metrics"""
+        if record.status == "failed":
+            return []
+        declared = set(_installed("protocol", record.content["protocol"]).build().metrics)
+        # A protocol may score a metric at several steps: ``loss@1``.
+        given = {name.partition("@")[0] for name in record.scores}
+        faults = [f"scores.{name} is no metric of protocol {record.protocol}" for name in sorted(given - declared)]
+        return faults + [f"scores.{name} is missing: its protocol measures it" for name in sorted(declared - given)]
+
+    def _check_learner(self, record: Record) -> list[str]:
+        """norms, adaptation steps, parameters and flags.transductive"""
+        content = record.content
+        if record.status == "failed":
+            return []
+        if record.flags.floor:
+            sample = SampleSpec("image", tuple(content["sample"]))
+        else:
+            source = prepare(_installed("dataset", content["source"]))
+            sample = SampleSpec(source.dataset.modality, source.table.shape)
+        with seeded_globals(Rng("recomputed")):
+            backbone: Backbone = _installed("backbone", content["backbone"]).build(sample)
+            learner: MetaLearner = _installed("meta", content["learner"]).build(convert_norm(backbone))
+        norm = {"train": learner.train_norm, "test": learner.test_norm}
+        right = {"norm": norm, "adaptation_steps": learner.adaptation_steps}
+        faults = [f"content.{name} is not {value!r}, what its learner has" for name, value in right.items()
+                  if content.get(name) != value]  # fmt: skip
+        parameters = sum(p.numel() for p in backbone.parameters())
+        if record.cost and record.cost.parameters != parameters:
+            faults.append(f"cost.parameters is {record.cost.parameters}, but its backbone has {parameters}")
+        sees = learner.transductive or (has_norm(backbone) and learner.test_norm in ("call", "episode"))
+        expected = sees and self._shape(record).adapts
+        if record.flags.transductive != expected:
+            faults.append(f"flags.transductive is not {expected}, as its learner and protocol are")
+        return faults
 
     def _check_episodes(self, record: Record) -> list[str]:
         """test episodes"""
         if record.status == "failed":
             return []
-        target, protocol = record.content["target"], record.content["protocol"]
-        place = canonical([target, protocol])
-        if place not in self._episodes:
-            self._episodes[place] = _episodes(target, protocol)
-        found, scores = self._episodes[place]
+        found = self._shape(record)
         faults = []
-        if record.episodes_hash != found:
+        if record.episodes_hash != found.episodes_hash:
             faults.append("episodes_hash is not that of its target's fixed episodes")
-        for name in scores.keys() & record.scores.keys():
-            given, right = record.scores[name], scores[name]
+        for name in found.scores.keys() & record.scores.keys():
+            given, right = record.scores[name], found.scores[name]
             if len(given.values) != len(right.values):
                 faults.append(f"scores.{name} has {len(given.values)} values, its protocol gives {len(right.values)}")
             if given.denominator != right.denominator:
                 faults.append(f"scores.{name} counts of {given.denominator}, its protocol of {right.denominator}")
         return sorted(faults)
 
+    def _shape(self, record: Record) -> _Shape:
+        target, protocol = record.content["target"], record.content["protocol"]
+        place = canonical([target, protocol])
+        if place not in self._shapes:
+            self._shapes[place] = _shape(target, protocol)
+        return self._shapes[place]
 
-def _episodes(target: dict[str, Any], protocol: dict[str, Any]) -> tuple[str | None, dict[str, Scores]]:
-    """The hash of the fixed episodes, and a blank learner's scores, which have the same shape as every learner's."""
+
+def _shape(target: dict[str, Any], protocol: dict[str, Any]) -> _Shape:
+    """Raises BenchbenchError if data or protocol are not here, or the protocol needs a trained encoder."""
     data = prepare(_installed("dataset", target))
     if data.fingerprint != target["fingerprint"]:
         raise BenchbenchError(f"it was scored on another version of the data than {data.name} is here")
-    held = Target(data, SampleSpec(data.dataset.modality, data.table.shape))
+    held, blank = Target(data, SampleSpec(data.dataset.modality, data.table.shape)), _Blank()
     component = _installed("protocol", protocol).build()
     try:
-        scores = component.evaluate(_Blank(), held, Rng(0, "blank"))
+        scores = component.evaluate(blank, held, Rng(0, "blank"))
     except AttributeError as error:
         raise BenchbenchError(f"protocol {protocol['name']} needs a trained encoder ({error})") from None
-    return held.episodes_hash, scores
+    return _Shape(held.episodes_hash, scores, blank.adaptations > 0)
 
 
 def _installed(kind: str, content: dict[str, Any]) -> ComponentRef:

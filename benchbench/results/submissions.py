@@ -9,7 +9,8 @@ from benchbench.errors import BenchbenchError
 from benchbench.results.consistency import content_faults, key_faults
 from benchbench.results.merge import whole_records, write_records
 from benchbench.results.plausibility import number_faults
-from benchbench.store.records import Record, differences, parse_record
+from benchbench.store.lines import lines_of
+from benchbench.store.records import Provenance, Record, differences, parse_record
 
 
 @dataclass
@@ -22,18 +23,19 @@ class Submission:
     notes: list[str] = field(default_factory=list)
 
 
-def submit(paths: Iterable[Path], results: Path) -> Submission:
-    """Check the records in `paths` (files, or folders of .jsonl files) and add them to `results` if all pass.
+def submit(paths: Iterable[Path], results: Path, provenance: Provenance | None = None) -> Submission:
+    """Check the records in `paths` (files, or folders of .jsonl files) and, if all pass, add them to `results`.
 
-    If any is refused, nothing is written. Raises BenchbenchError for a path that holds no records.
+    If one is refused, nothing is written. `provenance` is of the records that have none of their own. Raises
+    BenchbenchError for a path that holds no records.
     """
-    submission = examine(paths, results)
+    submission = examine(paths, results, provenance)
     if not submission.refused:
         write_records(submission.accepted, results)
     return submission
 
 
-def examine(paths: Iterable[Path], results: Path) -> Submission:
+def examine(paths: Iterable[Path], results: Path, provenance: Provenance | None = None) -> Submission:
     """Check the records in `paths`, also against those in `results`, and write nothing. Imports torch."""
     from benchbench.results.recompute import Recomputed
 
@@ -42,10 +44,13 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
     recomputed, versions = Recomputed(), set()
     for place, line in _lines(paths):
         try:
-            record = parse_record(line).model_copy(update={"external": True})
+            given = parse_record(line)
         except ValueError as error:
             found.refused.append(f"{place}: {error}")
             continue
+        # Whatever a record says of itself: nobody here has vouched for it.
+        about = given.provenance or provenance
+        record = given.model_copy(update={"origin": "external", "provenance": about})
         faults, notes = content_faults(record), []
         if not faults:
             for check in (key_faults, recomputed.faults):
@@ -53,6 +58,8 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
                 faults += wrong
                 notes += unknown
         faults += number_faults(record)
+        if about is None:
+            faults.append("it does not say who submits it: --who and --contact say so")
         where, other = seen.setdefault(record.key, (place, record))
         if other is not record and (differ := differences(other, record)):
             faults.append(f"{where} holds a record of the same key and another {', '.join(differ)}")
@@ -67,21 +74,17 @@ def examine(paths: Iterable[Path], results: Path) -> Submission:
     return found
 
 
-def _lines(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
+def _lines(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     """Each line of each file, with its location."""
     for path in paths:
-        files = [path] if path.is_file() else sorted(path.rglob("*.jsonl"))
+        files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
         if not files:
             raise BenchbenchError(f"no records at {path}: expected a .jsonl file, or a folder of such files")
         for file in files:
             try:
-                text = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise BenchbenchError(f"{file}: cannot be read: {error}") from None
-            # Split only at line feeds: names may contain Unicode line separators.
-            for number, line in enumerate(text.split("\n"), 1):
-                if line.strip():
-                    yield f"{file}:{number}", line
+                yield from ((f"{file}:{number}", line) for number, line in lines_of(file))
+            except ValueError as error:
+                raise BenchbenchError(f"{file}: {error}") from None
 
 
 def _versions(record: Record) -> Iterator[str]:

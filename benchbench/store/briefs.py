@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from benchbench.errors import StorageError
-from benchbench.store.files import atomic_write, decoded_lines, gather, record_files
-from benchbench.store.records import Method
+from benchbench.store.files import atomic_write, gather, record_files
+from benchbench.store.lines import decoded_lines
+from benchbench.store.records import SCHEMA, Method
 
 #: Incremented when `Brief` changes: an index of another version is ignored.
 VERSION = 1
@@ -34,6 +36,7 @@ class _Line(msgspec.Struct):
     status: str
     method: Method
     source: str
+    schema_version: Annotated[int, msgspec.Meta(le=SCHEMA)] = SCHEMA
     timing: _Timing = msgspec.field(default_factory=_Timing)
     reason: str | None = None
 
@@ -122,7 +125,7 @@ class _Indexed:
                 self.new += 1
 
     def __call__(self, file: str) -> tuple[Lines, list[str]]:
-        """The result of `benchbench.store.files.decoded_lines` for a file."""
+        """The result of `benchbench.store.lines.decoded_lines` for a file."""
         state = _state(file)
         problems: list[str] = []
         if (lines := self.known.get(state)) is None:

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
@@ -16,7 +16,8 @@ from filelock import SoftFileLease
 
 from benchbench.errors import BenchbenchError, StorageError
 from benchbench.keys import canonical
-from benchbench.store.records import CIRCUMSTANCES, Record, differences, parse_record, sorted_json
+from benchbench.store.lines import decoded_lines, lines_of
+from benchbench.store.records import CIRCUMSTANCES, Record, differences, is_later, parse_record, sorted_json
 
 #: Seconds without a heartbeat after which a lease held on another machine has expired. One held on this machine expires
 #: as soon as its process is gone.
@@ -118,14 +119,17 @@ class Store:
     def records(self, training_key: str) -> dict[str, Record]:
         """The readable records of a training by cell key."""
         path = self.record_file(training_key)
-        found, _ = _read_file(path) if path.exists() else ([], [])
-        return {r.key: r for r in found}
+        found, _ = decoded_lines(str(path), parse_record) if path.exists() else ([], [])
+        return {r.key: r for _, r in found}
 
     def add(self, training_key: str, records: Iterable[Record]) -> None:
-        """Add `records` to those that a training already has; for each key the newest is kept."""
+        """Add `records` to those that a training already has; for each key the newest is kept. So are the lines of a
+        later version, which this one cannot read."""
         merged = {**self.records(training_key), **{r.key: r for r in records}}
-        lines = [canonical(merged[key].model_dump(mode="json")) for key in sorted(merged)]
-        atomic_write(self.record_file(training_key), ("\n".join(lines) + "\n").encode())
+        lines = [canonical(merged[key].model_dump(mode="json")).encode() for key in sorted(merged)]
+        path = self.record_file(training_key)
+        later = [line for _, line in lines_of(path) if is_later(line)] if path.exists() else []
+        atomic_write(path, b"".join(line + b"\n" for line in [*lines, *later]))
 
 
 class Keyed(Protocol):
@@ -136,28 +140,6 @@ class Keyed(Protocol):
 
 
 T = TypeVar("T", bound=Keyed)
-
-
-def _read_file(path: Path) -> tuple[list[Record], list[str]]:
-    records, problems = [], []
-    for number, line in _lines(path):
-        try:
-            records.append(parse_record(line))
-        except ValueError as error:
-            problems.append(_unreadable(path, number, error))
-    return records, problems
-
-
-def _lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
-    # No `Path`: making one takes as long as reading the file. Split only at line feeds: names and reasons may contain
-    # Unicode line separators.
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
-    return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
-
-
-def _unreadable(path: Path | str, number: int, error: ValueError) -> str:
-    return f"{path}:{number}: not a whole record, left out ({str(error).splitlines()[0]})"
 
 
 def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
@@ -175,17 +157,6 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     BenchbenchError if there is no such folder or file.
     """
     return gather(path, lambda file: decoded_lines(file, decode))
-
-
-def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[int, T]], list[str]]:
-    """(line number, what `decode` returns) for each line of one file, and one message per unreadable line."""
-    found, problems = [], []
-    for number, line in _lines(file):
-        try:
-            found.append((number, decode(line)))
-        except ValueError as error:
-            problems.append(_unreadable(file, number, error))
-    return found, problems
 
 
 def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], list[str]]]) -> tuple[list[T], list[str]]:
@@ -215,7 +186,7 @@ def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], li
 
 
 def _line(file: str, number: int) -> bytes:
-    return next(text for n, text in _lines(file) if n == number)
+    return next(text for n, text in lines_of(file) if n == number)
 
 
 def record_files(folder: Path) -> list[str]:

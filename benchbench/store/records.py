@@ -2,15 +2,17 @@
 
 import json
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchbench.store.lines import parsed
+
 #: Incremented when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old
 #: version.
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 
 #: A SHA-256 in hexadecimal. Files are named after it and records come from strangers, so nothing else is accepted.
@@ -18,15 +20,12 @@ Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     """What is compared: one row of the leaderboard. Names are bare; the qualified ones are in `Record.content`."""
-
-    # For pydantic; msgspec, which reads the store's other files, ignores what it does not know.
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     pretext: str
     meta: str
@@ -87,24 +86,43 @@ class Cost(_Model):
     flops: int
 
 
+#: Whose true labels were read: nobody's, or those of the source's classes.
+Labels = Literal["none", "source"]
+
+
 class Flags(_Model):
     """`transductive`: under the cell's protocol, a query's score may depend on the other queries. `labels`: whose true
-    labels training read (``none`` or ``source``). `selection`: which checkpoint was scored. `floor`: an untrained
-    baseline."""
+    labels training read. `selection_labels`: whose true labels chose the checkpoint or, in a declared search, the
+    settings. `selection`: which checkpoint was scored. `floor`: an untrained baseline."""
 
     transductive: bool
-    labels: Literal["none", "source"]
+    labels: Labels
+    selection_labels: Labels = "none"
     selection: str
     floor: bool
+
+
+#: Who vouches for a record: this repository (``own``), a third party (``external``: checked as far as possible without
+#: training), or a third party and an audit that trained it again here (``verified``).
+Origin = Literal["own", "verified", "external"]
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
+
+
+class Provenance(_Model):
+    """Who submitted a record, how to reach them (an address or a page), and when (ISO 8601 date)."""
+
+    who: Annotated[str, Field(min_length=1, max_length=200)]
+    contact: Annotated[str, Field(min_length=1, max_length=200)]
+    when: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
 class Record(_Model):
     """One cell: a training scored on one target under one protocol. Only `timing` and `environment` are volatile.
 
-    `external` marks a record submitted by a third party: its scores were checked for plausibility, not reproduced.
+    `origin` says who vouches for it; one that is not ``own`` has a `provenance`.
     """
 
-    schema_version: Literal[2] = SCHEMA
+    schema_version: Literal[3] = SCHEMA
     key: str
     training_key: Key
     status: Literal["ok", "failed"]
@@ -124,19 +142,47 @@ class Record(_Model):
     curve: list[dict[str, float]] = []
     timing: dict[str, float] = {}
     environment: dict[str, Any] = {}
-    external: bool = False
+    origin: Origin = "own"
+    provenance: Provenance | None = None
+
+
+def labels_before_3(labels: str, selection: str, regime: str, content: Mapping[str, Any]) -> tuple[Labels, Labels]:
+    """What training and selection read, of a record of schema 2, whose one flag did not tell them apart.
+
+    If validation labels chose something, training read labels too if it has a labelled regime or a pretext of true
+    labels; a pretext of another distribution is taken to have read them.
+    """
+    searches = content.get("tuned") or ()
+    chosen: Labels = "source" if "labelled-valid" in (selection, *(s.get("criterion") for s in searches)) else "none"
+    if labels == "none" or chosen == "none":
+        return ("source" if labels == "source" else "none"), chosen
+    pretext = content.get("pretext", {})
+    unlabelled = regime in ("joint", "pseudo", "meta-pretext") and str(pretext.get("name")).startswith(_SUITE)
+    return ("none" if unlabelled and f'"{_SUITE}labels"' not in sorted_json(pretext) else "source"), chosen
+
+
+_SUITE = "benchbench-suite:"
+
+
+def _from_2(content: dict[str, Any]) -> dict[str, Any]:
+    flags, method = dict(content.get("flags", {})), content.get("method", {})
+    about = flags.get("labels", ""), flags.get("selection", ""), method.get("regime", ""), content.get("content", {})
+    flags["labels"], flags["selection_labels"] = labels_before_3(*about)
+    rest = {name: value for name, value in content.items() if name != "external"}
+    return {**rest, "flags": flags, "origin": "external" if content.get("external") else "own"}
 
 
 #: From each older schema version to the next: plain values in, plain values out.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda content: {**content, "external": False},
+    2: _from_2,
 }
 
 
 def migrate(content: dict[str, Any]) -> dict[str, Any]:
     """A record's plain values under the current schema. Raises ValueError for an unknown version."""
     version = content.get("schema_version", SCHEMA)
-    if not isinstance(version, int) or (version != SCHEMA and version not in MIGRATIONS):
+    if type(version) is not int or (version != SCHEMA and version not in MIGRATIONS):
         raise ValueError(f"schema version {version!r} is unknown: this benchbench-suite reads 1 to {SCHEMA}")
     while version != SCHEMA:
         content = MIGRATIONS[version](content)
@@ -144,24 +190,37 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "schema_version": SCHEMA}
 
 
+def is_later(line: bytes) -> bool:
+    """Whether a line is a record of a later schema version than this one reads."""
+    try:
+        content = parsed(line)
+    except ValueError:
+        return False
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    return type(version) is int and version > SCHEMA
+
+
 def parse_record(line: str | bytes) -> Record:
     """The record in a line of JSON, of any schema version. Raises ValueError naming the fields at fault."""
-    try:
-        # Fast path for the common case: no value becomes a Python object twice.
-        return Record.model_validate_json(line)
-    except ValidationError:
-        content = json.loads(line)
+    content = parsed(line)
     if not isinstance(content, dict):
         raise ValueError("expected a JSON object")
+    if content.get("schema_version", SCHEMA) != SCHEMA:
+        try:
+            content = migrate(content)
+        except (AttributeError, KeyError, TypeError):
+            raise ValueError(f"its fields are not those of schema version {content['schema_version']}") from None
+        line = json.dumps(content)
     try:
-        return Record.model_validate(migrate(content))
+        # As JSON, where strict means no number from text; of Python values it would mean no `Method` from a dict.
+        return Record.model_validate_json(line, strict=True)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()]
         raise ValueError("; ".join(faults)) from None
 
 
 #: Fields that may differ between two records with the same key: where and for whom it was computed, not the result.
-CIRCUMSTANCES = {"timing", "environment", "external", "matrix"}
+CIRCUMSTANCES = {"timing", "environment", "origin", "provenance", "matrix"}
 
 
 def differences(a: Record, b: Record) -> list[str]:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from filelock import Timeout
@@ -9,6 +10,7 @@ from filelock import Timeout
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import Store, half_written, read_lines
 from benchbench.store.plans import PlanFile
+from benchbench.store.records import SCHEMA
 
 #: The folders of a store, besides those of stages, whose files are replaced during a run.
 WRITTEN = ("index", "plans", "progress", "records")
@@ -23,6 +25,7 @@ class _Stages(msgspec.Struct):
 
     key: str
     content: _Content
+    schema_version: Annotated[int, msgspec.Meta(le=SCHEMA)] = SCHEMA
 
 
 def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_run: bool) -> list[tuple[Path, int]]:
@@ -42,7 +45,7 @@ def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_ru
     store, removed = Store(results), []
     for folder in sorted((results / "checkpoints").glob("*")):
         files = sorted(folder.iterdir())
-        gone = [f for f in files if folder.name not in needed or f.name.startswith(".")]
+        gone = [f for f in files if folder.name not in needed or f.name.startswith(".") or ".damaged-" in f.name]
         if not gone:
             continue
         lease = store.lease(folder.name)

@@ -21,7 +21,7 @@ from benchbench.errors import Stopped, TrainingFailed
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store
 from benchbench.training.chain import Stage
-from benchbench.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from benchbench.training.checkpoints import Modules, StageCheckpoints, named, restore
 from benchbench.training.draws import CHUNK, TrainingEpisodes
 from benchbench.training.learner import MetaLearner
 from benchbench.training.on_encoder import Progress
@@ -69,16 +69,15 @@ def run_stage(
     """
     if store is None:
         return run.train(None, report)
-    final, resume = (store.checkpoint(run.stage.key, name) for name in ("final", "resume"))
-    if final.exists() and not (rerun and read_state(final)["sources"] != run.sources):
-        return StageResult(**load_checkpoint(final, run.trained))
-    if resume.exists() and read_state(resume)["result"]["sources"] != run.sources:
-        # It was begun by different code.
-        resume.unlink()
-    result = run.train(store, report, stop)
-    save_checkpoint(final, run.trained, None, vars(result))
-    resume.unlink(missing_ok=True)
-    store.checkpoint(run.stage.key, "best").unlink(missing_ok=True)
+    kept = StageCheckpoints(store, run.stage.key)
+    if held := kept.read("final", run.trained, lambda state: StageResult(**state)):
+        result, tensors = held
+        if not rerun or result.sources == run.sources:
+            restore(tensors, run.trained)
+            return result
+    result = run.train(kept, report, stop)
+    kept.save("final", run.trained, None, vars(result))
+    kept.remove("resume", "best")
     return result
 
 
@@ -105,7 +104,7 @@ class StageRun:
         #: Tasks at once.
         self.chunk: int = CHUNK
         #: The modules that the stage leaves behind, by name in checkpoints.
-        self.trained: dict[str, nn.Module] = {"encoder": encoder}
+        self.trained: Modules = {"encoder": encoder}
         if learner is not None:
             self.trained["learner"] = learner
 
@@ -230,7 +229,7 @@ class StageRun:
                 metrics["auxiliary_loss"] = extra["loss"]
             return metrics
 
-    def _fitting_step(self, step: int, result: StageResult, modules: dict[str, nn.Module]) -> dict[str, float]:
+    def _fitting_step(self, step: int, result: StageResult, modules: Modules) -> dict[str, float]:
         """One step, retried with fewer tasks at once while the device lacks the memory for it. Only the task axis is
         split: a self-supervised batch is one loss."""
         while True:
@@ -245,19 +244,15 @@ class StageRun:
                 module.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
 
-    def train(self, store: Store | None, report: Report, stop: Stop = never) -> StageResult:
+    def train(self, kept: StageCheckpoints | None, report: Report, stop: Stop = never) -> StageResult:
         """Run the stage, from its last checkpoint if there is one."""
         self._start()
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
         # Plain stages and a pretext's own tasks have no classes.
         ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
-        result = StageResult(steps=self.steps, ways=ways, sources=self.sources)
-        first = 0
-        resume = store.checkpoint(self.stage.key, "resume") if store else None
-        if resume is not None and resume.exists():
-            state = load_checkpoint(resume, modules, optimiser)
-            first, result = state["step"], StageResult(**state["result"])
+        fresh = StageResult(steps=self.steps, ways=ways, sources=self.sources)
+        first, result = (kept and self._resumed(kept, modules, optimiser)) or (0, fresh)
         self.chunk = result.chunk
         started = time.monotonic()
         every, log_every = max(1, self.steps // CHECKPOINTS), max(1, self.steps // POINTS)
@@ -283,16 +278,16 @@ class StageRun:
                 left = (time.monotonic() - started) / (done - first) * (self.steps - done)
                 report({"step": done, "steps": self.steps, **metrics, "seconds_left": left})
             if self.selection != "last" and (done % validate_every == 0 or done == self.steps):
-                self._select(done, result, modules, store)
-            asked = resume is not None and done < self.steps and stop()
-            if resume is not None and done < self.steps and (done % every == 0 or asked):
+                self._select(done, result, modules, kept)
+            asked = kept is not None and done < self.steps and stop()
+            if kept is not None and done < self.steps and (done % every == 0 or asked):
                 spent = result.seconds + time.monotonic() - started
                 state = {"step": done, "result": {**vars(result), "seconds": spent}}
-                save_checkpoint(resume, modules, optimiser, state)
+                kept.save("resume", modules, optimiser, state)
             if asked:
                 raise Stopped
         if self.selection != "last" and self.steps:
-            self._restore_best(modules, store)
+            restore(self._best, modules)
         if not all(p.isfinite().all() for m in self.trained.values() for p in m.parameters()):
             raise TrainingFailed(f"a weight is not finite after step {self.steps} of {self.steps}")
         # One step was measured; cost is proportional to samples.
@@ -302,24 +297,29 @@ class StageRun:
         result.seconds += time.monotonic() - started
         return result
 
+    def _resumed(
+        self, kept: StageCheckpoints, modules: Modules, optimiser: torch.optim.Optimizer
+    ) -> tuple[int, StageResult] | None:
+        """Go on from the last checkpoint: the steps done and the result so far. None, with nothing changed, if there is
+        none, if it was begun by different code, or if the best weights so far are gone."""
+        best = kept.read("best", modules, lambda state: state["step"])
+        held = kept.read("resume", modules, lambda state: (state["step"], StageResult(**state["result"])))
+        if not held or (result := held[0][1]).sources != self.sources or (result.best is not None and not best):
+            return None
+        self._best = best[1] if best else {}
+        restore(held[1], modules, optimiser)
+        return held[0]
+
     # Selection
 
-    def _select(self, step: int, result: StageResult, modules: dict[str, Any], store: Store | None) -> None:
+    def _select(self, step: int, result: StageResult, modules: Modules, kept: StageCheckpoints | None) -> None:
         score = self._validate()
         result.curve[-1][self.selection] = score
         if result.best is None or score > result.best:
             result.best = score
-            if store is not None:
-                save_checkpoint(store.checkpoint(self.stage.key, "best"), modules, None, {"step": step})
-            else:
-                self._best = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in modules.items()}
-
-    def _restore_best(self, modules: dict[str, Any], store: Store | None) -> None:
-        if store is not None:
-            load_checkpoint(store.checkpoint(self.stage.key, "best"), modules)
-        else:
-            for name, module in modules.items():
-                module.load_state_dict(self._best[name])
+            self._best = {name: t.clone() for name, t in named(modules).items()}
+            if kept:
+                kept.save("best", modules, None, {"step": step})
 
     @torch.no_grad()
     def _validate(self) -> float:

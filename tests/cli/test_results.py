@@ -1,8 +1,9 @@
 import json
+from collections import Counter
 
 
 def test_lists_and_shows(command, make, save, tmp_path):
-    ok, failed = make(external=True), make(None, pretext="jigsaw")
+    ok, failed = make(origin="external"), make(None, pretext="jigsaw")
     results = save(tmp_path / "results", ok, failed)
     out = command("results", "list", results)[1]
     rows = [line.split() for line in out.splitlines()[2:]]
@@ -15,10 +16,14 @@ def test_lists_and_shows(command, make, save, tmp_path):
 
 
 def test_bad_input(command, make, save, tmp_path):
-    results = save(tmp_path / "results", make(), make(pretext="jigsaw"))
+    # More records than digits: some keys begin alike.
+    records = [make(pretext=f"pretext-{number}") for number in range(17)]
+    results = save(tmp_path / "results", *records)
     assert command("results", "list", tmp_path / "nowhere")[0] == 2
     assert "no record 'x' in" in command("results", "show", "x", "--results", results)[2]
-    code, _, err = command("results", "show", "", "--results", results)
+    ((digit, times),) = Counter(r.key[0] for r in records).most_common(1)
+    code, _, err = command("results", "show", digit, "--results", results)
     assert code == 2
-    assert err.startswith("error: '' begins 2 keys: ")
+    assert err.startswith(f"error: {digit!r} begins {times} keys: ")
+    assert "argument '': expected a value" in command("results", "show", "", "--results", results)[2]
     assert command("results", "lst")[0] == 2

@@ -46,7 +46,7 @@ def test_the_command_refuses_them_before_anything_is_prepared(command, tmp_path,
     code, _, err = command(*base, "retries")
     assert (code, err) == (2, "error: --executor-option retries: expected KEY=VALUE\n")
     code, _, err = command("run", "--matrix", "ci", "--seeds", "")
-    assert (code, err) == (2, "error: --seeds : expected whole numbers such as 0,1,2\n")
+    assert (code, err) == (2, "error: --seeds '': expected a value, got an empty text\n")
     code, _, err = command("run", "--matrix", "ci", "--ray-address", "10.0.0.1:6379")
     assert (code, err[:55]) == (2, "error: executor local: unknown setting 'address'; expec"[:55])
     assert not list(tmp_path.iterdir())

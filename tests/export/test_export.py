@@ -1,6 +1,8 @@
 """An encoder leaves the benchmark: exported, loaded, run elsewhere, and used on a user's images."""
 
 import csv
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from benchbench.data.prepare import prepare
 from benchbench.export.encoder import load_encoder
 from benchbench.export.onnx import write_onnx
 from benchbench.planning.matrix import parse_matrix
+from benchbench.store.files import Store
 from benchbench.store.records import Record
 
 
@@ -156,7 +159,7 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
     assert command("export", other, "--results", trained, "--output", tmp_path / "other")[0] == 0
     for arguments, message in (
         (("export", "zzzz", "--results", trained), "no training 'zzzz' in"),
-        (("export", "", "--results", trained), "begins several keys"),
+        (("export", "", "--results", trained), "expected a value, got an empty text"),
         (("embed", key, tmp_path / "none", "--results", trained), "no folder"),
         (("embed", key, tmp_path / "empty", "--results", trained), "holds no image"),
         (("embed", key, tmp_path, "--results", trained, "--output", "x.txt"), "ends in .npz or .csv"),
@@ -192,14 +195,33 @@ def test_images_are_read_as_they_are_seen(trained: Path, tmp_path: Path) -> None
 
 
 def test_a_checkpoint_that_is_gone_is_named(command, trained: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(trained, tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs" / "checkpoints")
     code, _, err = command("export", record(trained, "rotation", "maml").key, "--results", tmp_path / "runs")
     assert code == 2
     assert "the checkpoint" in err
     assert "is not there" in err
+
+
+@pytest.mark.parametrize("damage", ["swapped", "half", "pipe"])
+def test_a_checkpoint_that_is_damaged_is_named(command, trained: Path, tmp_path: Path, damage: str) -> None:
+    store = shutil.copytree(trained, tmp_path / "runs")
+    held, other = record(store, "rotation", "maml"), record(store, "rotation", "nearest-centroid")
+    file, foreign = (Store(store).checkpoint(r.content["stages"][-1], "final") for r in (held, other))
+    if damage == "swapped":
+        shutil.copy(foreign, file)
+    elif damage == "half":
+        os.truncate(file, file.stat().st_size // 2)
+    else:
+        file.unlink()
+        os.mkfifo(file)
+    code, _, err = command("export", held.key, "--results", store, "--output", tmp_path / "mine")
+    assert code == 2
+    why = {"swapped": "it belongs to stage", "half": "", "pipe": "it is not a file"}[damage]
+    assert f"error: checkpoint {file} is damaged: {why}" in err
+    assert "run its matrix again into another folder" in err
+    assert not (tmp_path / "mine").exists()
+    assert file.exists(), "it is left where it is"
 
 
 @pytest.mark.parametrize("name", ["export", "embed"])

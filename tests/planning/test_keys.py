@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchbench import BenchbenchError
 from benchbench.planning.matrix import load_matrix
 from benchbench.planning.plan import Plan, plan
 
@@ -43,9 +44,7 @@ def test_seeds_are_the_outer_order_and_change_every_key(unprepared):
     assert len({c.key for t in trainings for c in t.cells}) == len(trainings)
 
 
-def test_a_seed_that_is_named_twice_is_one(unprepared):
-    again = plan(load_matrix("ci", {"seeds": [1, 0, 1]}), prepare_data=False)
-    half = len(unprepared.trainings) // 2
-    assert [t.key for t in again.trainings] == [
-        t.key for t in unprepared.trainings[half:] + unprepared.trainings[:half]
-    ]
+def test_what_is_named_twice_is_refused():
+    for key, twice, name in (("seeds", [1, 0, 1], "1"), ("axes.meta", ["maml", "maml"], "'maml'")):
+        with pytest.raises(BenchbenchError, match=f"{key}: each must be given once, and {name} is given 2 times"):
+            load_matrix("ci", {key: twice})

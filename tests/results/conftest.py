@@ -79,6 +79,7 @@ def _make(
         "episodes_hash": episodes if counts else None,
         "cost": Cost(parameters=1, samples=60, encoder_passes=0, flops=0) if counts else None,
         "flags": Flags(transductive=False, labels="none", selection="last", floor=False),
+        "curve": [{"step": 1.0, "samples": 60.0, "loss": 1.0}] if counts else [],
         "environment": {"torch": "2.9.0", "device": "cpu"},
     }
     return Record(**given | fields)

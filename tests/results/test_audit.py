@@ -1,9 +1,12 @@
 """`benchbench results audit`: a record is repeated from what it holds."""
 
+import subprocess
+
 import pytest
 
 from benchbench.results.audit import Verdict, audit, matrix_of, sample
-from benchbench.store.records import Metric, Summary
+from benchbench.store.files import read_records
+from benchbench.store.records import Metric, Provenance, Summary
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +130,35 @@ def test_the_sample_depends_on_the_seed_and_the_keys_alone(make):
 @pytest.mark.parametrize("arguments", [["nowhere", "--sample", "1"], ["."], [".", "--sample", "0"]])
 def test_bad_input(command, arguments):
     assert command("results", "audit", *arguments)[0] == 2
+
+
+def test_what_a_request_adds_is_audited_and_marked(command, genuine, other_scores, save, tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    provenance = Provenance(who="A. Nother", contact="https://example.org", when="2026-11-28")
+    submitted = genuine.model_copy(update={"origin": "external", "provenance": provenance})
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "before")
+    theirs = save(tmp_path / "results", submitted)
+    code, out, _ = command("results", "audit", theirs, "--since", "HEAD", "--mark")
+    assert code == 0
+    assert out.splitlines()[-2:] == ["repeated 1 of 1 records, 0 differ", f"{theirs}: 1 records are verified now"]
+    (held,) = read_records(theirs)[0]
+    assert (held.origin, held.provenance) == ("verified", provenance)
+    git("add", ".")
+    git("commit", "-q", "-m", "with it")
+    assert command("results", "audit", theirs, "--since", "HEAD")[:2] == (0, "no scored record was added since HEAD\n")
+    save(theirs, other_scores(submitted))
+    code, out, _ = command("results", "audit", theirs, "--since", "HEAD", "--mark")
+    assert code == 1
+    assert read_records(theirs)[0][0].origin == "external", "what does not come out again is not verified"
+
+
+def test_a_sample_or_a_revision(command, trained, tmp_path, monkeypatch):
+    assert "expected --sample COUNT or --since REV" in command("results", "audit", trained)[2]
+    assert command("results", "audit", trained, "--sample", 1, "--since", "HEAD")[0] == 2
+    monkeypatch.chdir(tmp_path)
+    assert command("results", "audit", trained, "--since", "HEAD")[0] == 2

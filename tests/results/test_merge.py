@@ -3,7 +3,7 @@ from benchbench.store.records import Flags
 
 
 def outcome(folder):
-    return {(r.method.pretext, r.target): (r.status, r.external) for r in read_records(folder)[0]}
+    return {(r.method.pretext, r.target): (r.status, r.origin) for r in read_records(folder)[0]}
 
 
 def test_records_of_all_folders(command, make, save, tmp_path):
@@ -59,15 +59,15 @@ def test_a_floor_is_the_same_whatever_its_matrix_would_train(command, make, save
 
 
 def test_a_score_counts_before_a_failure_and_ours_before_an_external_one(command, make, save, tmp_path):
-    a = save(tmp_path / "a", make(None), make(pretext="jigsaw", external=True), make(None, pretext="labels"))
-    b = save(tmp_path / "b", make(external=True), make(pretext="jigsaw"), make(None, pretext="labels"))
+    a = save(tmp_path / "a", make(None), make(pretext="jigsaw", origin="external"), make(None, pretext="labels"))
+    b = save(tmp_path / "b", make(origin="external"), make(pretext="jigsaw"), make(None, pretext="labels"))
     for folders in ((a, b), (b, a)):
         into = tmp_path / folders[0].name / "merged"
         assert command("results", "merge", *folders, "--into", into)[0] == 0
         assert outcome(into) == {
-            ("rotation", "digits"): ("ok", True),
-            ("jigsaw", "digits"): ("ok", False),
-            ("labels", "digits"): ("failed", False),
+            ("rotation", "digits"): ("ok", "external"),
+            ("jigsaw", "digits"): ("ok", "own"),
+            ("labels", "digits"): ("failed", "own"),
         }
 
 

@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from benchbench.store.files import read_records
 from benchbench.store.records import Metric, Summary
+
+PROVENANCE = {"who": "A. Nother", "contact": "https://example.org/a-nother", "when": "2026-11-28"}
+WHO = ("--who", "A. Nother", "--contact", "https://example.org/a-nother")
 
 
 @pytest.fixture
@@ -16,7 +20,8 @@ def offer(genuine, tmp_path):
 
     def write(*changes: dict) -> Path:
         path = tmp_path / "offered.jsonl"
-        lines = [json.dumps(genuine.model_dump(mode="json") | change) for change in changes]
+        whole = genuine.model_dump(mode="json") | {"provenance": PROVENANCE}
+        lines = [json.dumps(whole | change) for change in changes]
         path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
 
@@ -25,15 +30,16 @@ def offer(genuine, tmp_path):
 
 def test_what_passes_is_added_and_marked_external(command, trained, tmp_path, genuine):
     results = tmp_path / "results"
-    assert command("results", "add", trained / "records", "--results", results) == (
-        0,
-        f"added 1 records to {results}\n",
-        "",
-    )
-    assert read_records(results)[0] == [genuine.model_copy(update={"external": True})]
+    given = ("results", "add", trained / "records", "--results", results, *WHO)
+    assert command(*given) == (0, f"added 1 records to {results}\n", "")
+    (held,) = read_records(results)[0]
+    assert (held.provenance.who, held.provenance.contact) == (WHO[1], WHO[3])
+    assert date.fromisoformat(held.provenance.when) <= datetime.now(UTC).date()
+    assert held.model_copy(update={"origin": "own", "provenance": None}) == genuine
+    assert held.origin == "external"
     assert "external" in command("results", "list", results)[1]
     before = next((results / "records").iterdir()).read_bytes()
-    code, out, err = command("results", "add", trained, "--results", results)
+    code, out, err = command("results", "add", trained, "--results", results, *WHO)
     assert (code, out) == (0, f"added 0 records to {results}\n")
     assert f"{results} holds it already" in err
     assert next((results / "records").iterdir()).read_bytes() == before
@@ -41,10 +47,20 @@ def test_what_passes_is_added_and_marked_external(command, trained, tmp_path, ge
 
 def test_an_old_schema_version_is_accepted(command, genuine, tmp_path):
     old = genuine.model_dump(mode="json") | {"schema_version": 1}
-    del old["external"]
+    del old["origin"], old["provenance"], old["flags"]["selection_labels"]
     (tmp_path / "old.jsonl").write_text(json.dumps(old))
-    assert command("results", "add", tmp_path / "old.jsonl", "--results", tmp_path / "results")[0] == 0
-    assert read_records(tmp_path / "results")[0][0].external
+    assert command("results", "add", tmp_path / "old.jsonl", "--results", tmp_path / "results", *WHO)[0] == 0
+    assert read_records(tmp_path / "results")[0][0].origin == "external"
+
+
+def test_nobody_submits_without_a_name(command, trained, tmp_path):
+    add = ("results", "add", trained / "records", "--results", tmp_path / "results")
+    code, _, err = command(*add)
+    assert code == 1
+    assert "it does not say who submits it: --who and --contact say so" in err
+    assert command(*add, "--who", "A. Nother")[::2] == (2, "error: results add: --who and --contact belong together\n")
+    assert command(*add, "--who", "x" * 300, "--contact", "y")[0] == 2
+    assert not (tmp_path / "results").exists()
 
 
 def better(record):
@@ -124,7 +140,7 @@ def test_records_of_a_plugin_that_is_not_installed_are_checked_as_far_as_they_go
     record = record.model_copy(update={"key": cell_key(record.training_key, fingerprint, protocol)})
     record.environment["distributions"] = {"benchbench-suite": "0.0.1", "other-suite": "3.1"}
     (tmp_path / "other.jsonl").write_text(record.model_dump_json() + "\n")
-    code, out, err = command("results", "add", tmp_path / "other.jsonl", "--results", tmp_path / "results")
+    code, out, err = command("results", "add", tmp_path / "other.jsonl", "--results", tmp_path / "results", *WHO)
     assert (code, out) == (0, f"added 1 records to {tmp_path / 'results'}\n"), err
     assert "flags.labels not recomputed: unknown pretext 'other-suite:cubism'" in err
     assert "note: plugin other-suite 3.1 is not installed" in err

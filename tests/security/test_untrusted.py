@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 
 from benchbench.errors import BenchbenchError
 from benchbench.planning.matrix import load_matrix
 from benchbench.store.files import read_records
-from benchbench.training.checkpoints import load_checkpoint, read_state
+from benchbench.training.checkpoints import Damaged, load_checkpoint, read_state
 
 RECORD = Path(__file__).parents[1] / "fixtures" / "records-v2" / "a1610b4756079341.jsonl"
 
@@ -36,7 +35,7 @@ def test_a_checkpoint_that_is_a_pickle_is_refused_unread(tmp_path, write):
     content = zipfile.ZipFile(path).read("final/data.pkl") if torch_format else path.read_bytes()
     assert b"mkdir" in content, "the trap is set"
     for read in (read_state, lambda p: load_checkpoint(p, {"encoder": torch.nn.Linear(1, 1)})):
-        with pytest.raises(SafetensorError):
+        with pytest.raises(Damaged):
             read(path)
     assert not sprung.exists()
 
@@ -74,5 +73,5 @@ def test_names_that_look_like_paths_stay_text(command, tmp_path):
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "..", ".hidden", "a\\b"])
 def test_a_matrix_name_that_is_a_path_is_refused(name):
-    with pytest.raises(BenchbenchError, match="name: string should match pattern"):
+    with pytest.raises(BenchbenchError, match="name: a name begins with no dot"):
         load_matrix("ci", {"name": name})

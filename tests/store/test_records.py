@@ -28,7 +28,7 @@ def test_every_version_is_read(version):
     for r in records:
         old = next(w for w in written if w["key"] == r.key)
         assert r.schema_version == SCHEMA
-        assert r.external is old.get("external", False)
+        assert r.origin == old.get("origin", "external" if old.get("external") else "own")
         assert {n: m.values for n, m in r.scores.items()} == {n: m["values"] for n, m in old["scores"].items()}
         assert r.content == old["content"]
 
@@ -38,8 +38,37 @@ def test_what_is_rewritten_is_of_the_newest_version(tmp_path):
     store = Store(tmp_path)
     store.add(records[0].training_key, records[:1])
     line = json.loads(store.record_file(records[0].training_key).read_text())
-    assert (line["schema_version"], line["external"]) == (SCHEMA, False)
+    assert (line["schema_version"], line["origin"]) == (SCHEMA, "own")
     assert store.records(records[0].training_key) == {records[0].key: records[0]}
+
+
+def labels(change: dict, **flags: str) -> tuple[str, str]:
+    """What training and selection read of a record of schema 2, by the flags of the same record today."""
+    line = json.loads(next((FIXTURES / "records-v2").glob("a*.jsonl")).read_text().splitlines()[0])
+    line["flags"] |= {"labels": "source", "selection": "last", **flags}
+    line["method"] |= {"regime": change.pop("regime", "pseudo")}
+    line["content"] |= change
+    read = parse_record(json.dumps(line)).flags
+    return read.labels, read.selection_labels
+
+
+def component(name: str, **settings: object) -> dict:
+    return {"name": name, "revision": 1, "settings": settings}
+
+
+def test_labels_of_training_and_of_selection_are_told_apart_in_older_records():
+    rotation, ours = component("benchbench-suite:rotation"), component("benchbench-suite:labels")
+    search = {"tuned": [{"criterion": "labelled-valid"}]}
+    assert labels({"pretext": rotation}, labels="none") == ("none", "none")
+    assert labels({"pretext": ours}) == ("source", "none")
+    assert labels({"pretext": rotation, **search}) == ("none", "source")
+    assert labels({"pretext": rotation}, selection="labelled-valid") == ("none", "source")
+    assert labels({"pretext": ours, **search}) == ("source", "source")
+    assert labels({"pretext": rotation, "regime": "pipeline", **search}) == ("source", "source")
+    mixed = component("benchbench-suite:mixture", parts=[rotation | {"kind": "pretext"}, ours | {"kind": "pretext"}])
+    assert labels({"pretext": mixed, **search}) == ("source", "source")
+    # What another distribution's pretext reads nobody can say without it.
+    assert labels({"pretext": component("theirs:rotation"), **search}) == ("source", "source")
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,9 @@ def test_a_stage_of_other_code_is_trained_again_only_on_demand(tmp_path: Path):
     }
     encoder, learner = job.build(training, job.SampleSpec("image", (1, 28, 28)), "cpu")
     modules = {"encoder": encoder, "learner": learner}
-    load_checkpoint(final, modules)
-    save_checkpoint(final, modules, None, state | {"sources": {"benchbench-suite:rotation": "of other code"}})
+    key = training.stages[0].key
+    load_checkpoint(final, modules, None, key)
+    save_checkpoint(final, modules, None, state | {"sources": {"benchbench-suite:rotation": "of other code"}}, key)
     assert run(training, store)["steps"] == 0, "loaded"
     assert run(training, store, rerun=True)["steps"] > 0
     assert read_state(final)["sources"] == state["sources"]

@@ -237,7 +237,7 @@ def test_a_declaration_enters_the_keys_and_records_of_what_it_tuned(store, judge
     (held,) = record.content["tuned"]
     assert (held["trials"], held["criterion"], held["budget"]) == (2, "labelled-valid", {"samples": 60})
     assert held["space"]["meta"]["maml"]["test_norm"] == ["call", "support"]
-    assert record.flags.labels == "source", "labels chose its settings"
+    assert (record.flags.labels, record.flags.selection_labels) == ("none", "source"), "labels chose its settings"
     assert content_faults(record) == []
     assert key_faults(record) == ([], [])
     assert plan(matrix_of(record)).trainings[0].key == training.key

@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from string import Template
 
@@ -21,7 +22,7 @@ SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "ta
 STYLES = ("assets/tabulator_simple.min.css", "style.css")
 
 
-def page(table: Table, plots: dict[str, str] | None = None) -> str:
+def page(table: Table, plots: Mapping[str, str] | None = None) -> str:
     """The page of a table; `plots`: name -> SVG text. The same table gives the same bytes."""
     library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
     # The licence asks to be included in every copy.

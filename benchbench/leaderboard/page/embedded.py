@@ -4,22 +4,23 @@ Whatever repeats (settings, environments, curves) is kept once and referred to b
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from benchbench.keys import canonical, content_key
-from benchbench.leaderboard.aggregate import MISSING, Table
+from benchbench.leaderboard.aggregate import MISSING, SIGNS, Table
 from benchbench.leaderboard.cells import summary
 from benchbench.leaderboard.grid import Row, Score
 from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
 from benchbench.store.records import Record
 
 #: What the page filters by.
-AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "transductive")
+AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "selection labels", "transductive")
 #: Most points kept of a learning curve: more than a small plot can show.
 POINTS = 60
 
 
-def payload(table: Table, plots: dict[str, str]) -> dict[str, Any]:
+def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
     """The page's data: columns, rows in the table's order with their records, parts, plots (name -> SVG text)."""
     names = {name for _, name in table.scores}
     titles = [str(c) for c in table.rows.columns]
@@ -29,12 +30,13 @@ def payload(table: Table, plots: dict[str, str]) -> dict[str, Any]:
     rows = []
     for text, numbers, (row, cells) in zip(texts, table.numbers.to_dict("records"), table.cells.items(), strict=True):
         scores = {name: _score(table.scores[row, name], members) for name, members in cells.items()}
-        axes = {**vars(row), "labels": numbers["labels"], "transductive": numbers["transductive"]}
+        axes = {**vars(row), **{title: numbers[name] for name, title in SIGNS.items()}}
         rows.append(
             {
                 "id": row_id(row),
                 "axes": [axes[axis] or MISSING for axis in AXES],
-                "marks": [mark for mark in ("floor", "external") if numbers[mark]],
+                "marks": [*(["floor"] if numbers["floor"] else []), *([row.origin] if row.origin != "own" else [])],
+                "ranked": table.ranks_external or row.origin != "external",
                 "text": text,
                 "numbers": [_number(t) if kind == "number" else None for t, kind in zip(text, kinds, strict=True)],
                 "scores": [scores.get(title) for title in titles],
@@ -56,7 +58,8 @@ def payload(table: Table, plots: dict[str, str]) -> dict[str, Any]:
 
 def row_id(row: Row) -> str:
     """A short name of a row for permalinks, whatever other rows there are."""
-    return content_key(list(vars(row).values()))[:10]
+    # Links to our own rows are older than other origins.
+    return content_key([value for name, value in vars(row).items() if (name, value) != ("origin", "own")])[:10]
 
 
 class _Parts:
@@ -149,7 +152,8 @@ def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
         "training": record.training_key,
         "episodes": record.episodes_hash,
         "matrix": record.matrix,
-        "external": record.external,
+        "origin": record.origin,
+        "provenance": parts.add(record.provenance.model_dump()) if record.provenance else None,
         "content": {name: parts.add(value) for name, value in content.items()},
         "cost": parts.add(record.cost.model_dump()) if record.cost else None,
         "flags": parts.add(record.flags.model_dump()),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.leaderboard.aggregate import Table, costs
+from benchbench.leaderboard.aggregate import Table, costs, tabulated
 from benchbench.leaderboard.cells import Cell, cells_of
 from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.views.comparison import robust, significance, which
@@ -41,8 +41,9 @@ OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
 
 @dataclass(frozen=True)
 class Filters:
-    """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`:
-    ``none`` for methods that read no labels. Floors have no source and pass any `source`."""
+    """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`
+    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels. Floors have no source and
+    pass any `source`."""
 
     target: str | None = None
     protocol: str | None = None
@@ -51,14 +52,26 @@ class Filters:
     shots: int | None = None
     seconds: float | None = None
     labels: Literal["none", "source"] | None = None
+    selection_labels: Literal["none", "source"] | None = None
 
 
-def view(name: str, records: Iterable[Record | Cell], filters: Filters | None = None) -> Table:
+def view(
+    name: str, records: Iterable[Record | Cell], filters: Filters | None = None, *, external: bool = False
+) -> Table:
     """The table of a view. Raises BenchbenchError for an unknown view, for a filter value that no record has, and if no
     record is left."""
     if name not in VIEWS:
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
-    return VIEWS[name](filtered(records, filters or Filters()))
+    found = filtered(records, filters or Filters())
+    if name == "overall":
+        return tabulated(found, external=external)
+    counted = found if external else found.vouched
+    if not counted.everything:
+        raise BenchbenchError(f"view {name}: all records here are external: --external ranked takes them in")
+    table = VIEWS[name](counted)
+    if left := len(found.members) - len(counted.members):
+        table.notes.append(f"{left} external rows are left out: --external ranked takes them in.")
+    return table
 
 
 def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
@@ -69,7 +82,7 @@ def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
         if wanted is None or option.name == "seconds":
             continue
         known = {str(getattr(c, option.name)) for c in cells if getattr(c, option.name) is not None}
-        if option.name != "labels" and str(wanted) not in known:
+        if not option.name.endswith("labels") and str(wanted) not in known:
             raise BenchbenchError(f"--{option.name} {wanted}: no record has it{suggest(str(wanted), known)}")
         cells = [c for c in cells if getattr(c, option.name) == wanted or (option.name == "source" and c.floor)]
     found = grid(cells)
@@ -85,5 +98,6 @@ def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
 
 
 def _described(filters: Filters) -> str:
-    given = {f.name: getattr(filters, f.name) for f in fields(filters) if getattr(filters, f.name) is not None}
+    given = {f.name.replace("_", "-"): getattr(filters, f.name) for f in fields(filters)}
+    given = {name: value for name, value in given.items() if value is not None}
     return " ".join(f"--{name} {value}" for name, value in given.items()) or "without a filter"

@@ -208,6 +208,7 @@ def which(found: Grid) -> Table:
         "train s": lambda r: number(r["train_seconds"], 0),
         "FLOPs": lambda r: compact(r["flops"]),
         "labels": lambda r: r["labels"],
+        "selection labels": lambda r: r["selection_labels"],
     }
     notes = [
         f"{len(kept)} of {len(candidates)} methods that have a score in every column ({', '.join(found.columns)}) are "

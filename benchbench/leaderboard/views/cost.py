@@ -29,6 +29,7 @@ def pareto(found: Grid) -> Table:
         "FLOPs": lambda r: compact(r["flops"]),
         "parameters": lambda r: compact(r["parameters"]),
         "labels": lambda r: r["labels"],
+        "selection labels": lambda r: r["selection_labels"],
         "on the front of": lambda r: ", ".join(COSTS[what] for what in r["front"]) or "–",
     }
     shown = tabular("Accuracy against cost", rows, columns, [])

@@ -89,8 +89,8 @@ def test_any_axis_filters(show):
     tab.get_by_role("button", name="Reset").click()
     assert len(methods(tab)) == 8
     assert address(tab) == {}
-    menus = {text.split()[0] for text in tab.locator("summary").all_inner_texts()}
-    assert menus == {"pretext", "meta", "backbone", "regime", "labels", "transductive", "columns"}
+    menus = {text.partition("\n")[0] for text in tab.locator("summary").all_inner_texts()}
+    assert menus == {"pretext", "meta", "backbone", "regime", "labels", "selection labels", "transductive", "columns"}
 
 
 def test_search_reads_names_and_reasons(show):
@@ -202,7 +202,7 @@ def test_tooltips_tell_interval_and_provenance(show):
     lines = tip.inner_text().splitlines()
     assert lines[0] == "digits 5way-1shot: 70.00 ± 0.00"
     assert lines[1] == "95% interval over 2 training seeds (0, 1) of 4 test episodes each"
-    assert "labels: source, transductive: yes" in lines
+    assert "labels: source, selection labels: none, transductive: yes" in lines
 
 
 def test_the_keyboard_reaches_everything(show):

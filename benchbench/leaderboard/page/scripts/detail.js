@@ -105,13 +105,13 @@ function records(row, common) {
       training: record.training,
       "episode set": record.episodes ?? "none",
       matrix: record.matrix,
-      external: record.external,
+      origin: record.origin,
     };
     return element(
       "details",
       {},
       element("summary", {}, `${record.cell}, seed ${record.seed}, ${record.status}`),
-      facts({ ...keys, ...opened(own), timing: part(record.timing) }),
+      facts({ ...keys, ...opened({ ...own, provenance: record.provenance }), timing: part(record.timing) }),
     );
   });
 }

@@ -8,6 +8,7 @@ const HELP = {
   samples: "views that entered a loss",
   "train s": "wall seconds of training, which depend on the machine",
   labels: "whose true labels training read",
+  "selection labels": "whose true labels chose the checkpoint or, in a declared search, the settings",
   transductive: "whether a query's score may depend on the other queries",
   variant: "the same method with other settings: its records say which",
 };
@@ -15,6 +16,7 @@ const HELP = {
 const MARKS = {
   floor: "floor: a baseline that was not trained",
   external: "external: a third party's records, whose scores were not repeated",
+  verified: "verified: a third party's records, trained again here with the same scores",
 };
 
 const ROW_HEIGHT = 46;
@@ -22,9 +24,13 @@ const ROW_HEIGHT = 46;
 // Of a score column: its range, to place the intervals on, and its best.
 const ranges = fields.map((column) => {
   const scores = data.rows.map((row) => row.scores[column.index]).filter((score) => score && score.mean !== null);
+  const ranked = data.rows
+    .filter((row) => row.ranked)
+    .map((row) => row.scores[column.index])
+    .filter((score) => score && score.mean !== null);
   const low = Math.min(...scores.map((score) => score.mean - score.interval));
   const high = Math.max(...scores.map((score) => score.mean + score.interval));
-  return { low, span: high - low || 1, best: Math.max(...scores.map((score) => score.mean)) };
+  return { low, span: high - low || 1, best: Math.max(...ranked.map((score) => score.mean)) };
 });
 
 function scoreCell(row, index) {
@@ -40,7 +46,7 @@ function scoreCell(row, index) {
   const [mean, rest] = text.split(" ± ");
   return element(
     "span",
-    { class: score.mean === best ? "score best" : "score" },
+    { class: row.ranked && score.mean === best ? "score best" : "score" },
     element("span", {}, mean, element("small", {}, rest ? ` ± ${rest}` : "")),
     bar,
   );
@@ -63,7 +69,7 @@ function provenance(row, index) {
   return [
     `${fields[index].title}: ${row.text[index]}`,
     ...(score?.over ?? ["no record"]),
-    `labels: ${state.labels}, transductive: ${state.transductive}`,
+    `labels: ${state.labels}, selection labels: ${state["selection labels"]}, transductive: ${state.transductive}`,
     ...row.marks.map((mark) => MARKS[mark]),
   ];
 }
