@@ -19,7 +19,7 @@ BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling aug
 
 .DEFAULT_GOAL := help
 .PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare tables
-.PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-compare site
+.PHONY: ci-leaderboard ci-matrix ci-check ci-audit ci-submission ci-compare ci-lowest site
 
 help:
 	@echo "make quickstart   install, train the quick matrix and print its leaderboard"
@@ -35,6 +35,8 @@ help:
 	@echo "make ci-leaderboard  what continuous integration does with results: ci-matrix (train the ci matrix),"
 	@echo "                  ci-check (tables against records), ci-audit (train some again), site (build/site)"
 	@echo "make ci-compare   results/ against those of git revision BASE"
+	@echo "make ci-submission  train again every record that results/ has and git revision BASE has not"
+	@echo "make ci-lowest    try the lowest versions of what benchbench needs, in build/lowest"
 	@echo "make clean        remove the environment and caches; runs/ stays"
 
 environment:
@@ -96,6 +98,14 @@ ci-check: environment
 # Processors differ in the last digit of a sum, so means may differ here; on one machine audits are exact.
 ci-audit: connectors
 	$(PY) -m benchbench results audit results/*/ --sample $(AUDIT_SAMPLE) --seed $(AUDIT_SEED) --tolerance 2
+
+# All that a request adds or changes, not a sample. Nothing was added: it passes and says so.
+ci-submission: connectors
+	$(PY) -m benchbench results audit results/*/ --since $(BASE) --tolerance 2
+
+# It makes an environment of its own.
+ci-lowest:
+	sh .ci/lowest build/lowest
 
 site: environment
 	sh .ci/site $(PY) $(SITE)

@@ -139,7 +139,7 @@ def _json_type(value: dict[str, Any]) -> str:
         return f"list of {_json_type(value['items'])}"
     if isinstance(value.get("additionalProperties"), dict):
         return f"table of {_json_type(value['additionalProperties'])}"
-    bounds = {"minimum": "at least", "exclusiveMinimum": "above"}
+    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
     text = {"object": "table", "null": "none"}.get(value.get("type", ""), value.get("type", "any"))
     return " ".join([text, *(f"{word} {value[key]}" for key, word in bounds.items() if key in value)])
 

@@ -58,7 +58,7 @@ def notes(found: Grid, counted: Grid) -> list[str]:
         part = "ranked like ours, as was asked" if counted is found else "in no rank, best mark, floor or effect"
         texts.append(f"(external): a third party's records, checked for plausibility and not trained again; {part}.")
     if "verified" in origins:
-        texts.append("(verified): a third party's records that an audit trained again here, with the same scores.")
+        texts.append("(verified): a third party's records that came out again when an audit trained them here.")
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 

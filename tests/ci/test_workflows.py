@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,13 @@ def targets() -> set[str]:
 def test_there_are_jobs_for_tests_matrix_regeneration_and_audit():
     assert set(JOBS) == {
         "tests/tests",
+        "tests/lowest",
         "tests/docs",
         "leaderboard/matrix",
         "leaderboard/regenerate",
         "leaderboard/publish",
         "leaderboard/audit",
+        "leaderboard/submission",
         "leaderboard/regressions",
     }
 
@@ -73,7 +76,31 @@ def test_what_is_kept_between_runs_is_where_the_matrix_is_trained():
 def test_everything_that_jobs_do_with_results_is_done_by_hand_too():
     prerequisites = re.search(r"^ci-leaderboard: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
     called = {c.split()[1] for name, job in JOBS.items() if name.startswith("leaderboard/") for c in runs(job)}
-    assert called - {"ci-compare"} == set(prerequisites)
+    assert called - {"ci-compare", "ci-submission"} == set(prerequisites)
+
+
+def test_jobs_that_compare_with_a_requests_base_have_the_history():
+    """They run where there is a base."""
+    compared = {name: job for name, job in JOBS.items() if any("BASE=" in c for c in runs(job))}
+    assert set(compared) == {"leaderboard/submission", "leaderboard/regressions"}
+    for job in compared.values():
+        assert job["if"] == "github.event_name == 'pull_request'"
+        assert job["steps"][0]["with"] == {"fetch-depth": 0}
+
+
+def test_a_request_is_audited_whole_and_a_commit_by_sample():
+    audits = dict(re.findall(r"^(ci-[a-z]+): connectors\n\t(.+)$", MAKEFILE, re.MULTILINE))
+    assert "--since $(BASE)" in audits["ci-submission"]
+    assert "--sample" not in audits["ci-submission"]
+    assert "--sample $(AUDIT_SAMPLE)" in audits["ci-audit"]
+
+
+def test_floors_are_lower_bounds_alone_and_at_most_the_pinned_versions():
+    """As .ci/lowest reads them."""
+    pinned = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    for needed in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]:
+        name, floor = re.fullmatch(r"([\w-]+)>=([\d.]+)", needed).groups()
+        assert [*map(int, floor.split("."))] <= [*map(int, pinned[name].split("."))], needed
 
 
 def test_targets_are_phony_and_documented():

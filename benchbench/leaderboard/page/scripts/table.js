@@ -16,7 +16,7 @@ const HELP = {
 const MARKS = {
   floor: "floor: a baseline that was not trained",
   external: "external: a third party's records, whose scores were not repeated",
-  verified: "verified: a third party's records, trained again here with the same scores",
+  verified: "verified: a third party's records, which came out again when they were trained here",
 };
 
 const ROW_HEIGHT = 46;
