@@ -73,6 +73,9 @@ def exported_training(folder: Path) -> str | None:
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The header and the weights. Raises BenchbenchError if the file is not an exported encoder."""
     try:
+        # Opening a FIFO waits for somebody to write into it.
+        if file.exists() and not file.is_file():
+            raise OSError("no regular file")
         with safe_open(file, "pt") as held:
             return json.loads((held.metadata() or {})["encoder"]), load_file(file)
     except (OSError, KeyError, ValueError, SafetensorError) as error:

@@ -15,18 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from benchbench.keys import content_key
-from benchbench.store.content import NOT_OF_METHOD
+from benchbench.store.content import NOT_OF_METHOD, Overlap, Search
 from benchbench.store.files import preferred, read_lines
 from benchbench.store.records import Record, Summary, shown
 from benchbench.store.scan import Line, scan
-
-
-class Search(msgspec.Struct, frozen=True):
-    """A search behind some settings: its number of trials, its criterion and the method that was searched."""
-
-    trials: int
-    criterion: str
-    method: str
 
 
 class Cell(NamedTuple):
@@ -128,11 +120,6 @@ def read_cells(path: Path | str) -> tuple[list[Cell], list[str]]:
     return read_lines(path, _decoded)
 
 
-class _Overlap(msgspec.Struct):
-    classes: tuple[str, ...] = ()
-    images: int = 0
-
-
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -159,8 +146,6 @@ def _cell(
     r: Record | Line, content: Mapping[str, bytes | msgspec.Raw], torch: str, device: str, record: Record | None
 ) -> Cell:
     ok = r.status == "ok"
-    if ok and not r.summary:
-        raise ValueError("summary: a record of status ok has none")
     scored = r.summary[shown(r.summary)] if ok else None
     place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
@@ -219,7 +204,7 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
 
 @lru_cache(maxsize=4096)
 def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
-    shared = msgspec.json.decode(found, type=_Overlap)
+    shared = msgspec.json.decode(found, type=Overlap)
     return shared.classes, shared.images
 
 

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchbench.components.reference import ComponentRef, resolve_component
-from benchbench.components.registry import offers
+from benchbench.components.reference import ComponentRef, bare, resolve_component
+from benchbench.components.registry import find, offers
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
 from benchbench.store.records import shown
@@ -35,11 +35,14 @@ def name_fault(name: str, component: str, settings: Mapping[str, Any]) -> str:
     presets = _presets()
     if name in presets:
         preset = _read(presets[name])
-        if component.rpartition(":")[2] != preset["component"]:
+        if component not in (preset["component"], find("protocol", preset["component"]).qualified):
             return f"protocol {name!r} is a preset of {preset['component']}, not of {component}"
         differ = [f"{key} = {value!r}" for key, value in preset["settings"].items() if settings.get(key) != value]
         return f"protocol {name!r} has {', '.join(differ)}, and its content does not" if differ else ""
-    return "" if name in (component, component.rpartition(":")[2]) else f"protocol {name!r} is no name of {component}"
+    own = not any(o.qualified != component for o in offers("protocol") if o.name == name)
+    return (
+        "" if name == component or (own and name == bare(component)) else f"protocol {name!r} is no name of {component}"
+    )
 
 
 def _presets() -> dict[str, Path]:

@@ -15,7 +15,7 @@ from benchbench.components.registry import offers
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
-from benchbench.planning.matrix import TrainingSettings, Tuned
+from benchbench.planning.matrix import Budget, TrainingSettings, Tuned
 from benchbench.planning.presets import name_fault
 from benchbench.store.content import COMPONENTS, DERIVED, FIELDS
 from benchbench.store.records import Record
@@ -37,7 +37,7 @@ class _Data(_Component):
 class _Recipe(BaseModel):
     """Every setting is written out, so that a default added or changed later does not change a record's meaning."""
 
-    budget: dict[str, int]
+    budget: Budget
     episodes: dict[str, int | str]
     training: dict[str, Any]
     selection: str
@@ -107,6 +107,8 @@ def content_faults(record: Record) -> list[str]:
         if value not in (name, bare(name))
     ]
     faults += _origin_faults(record)
+    if record.method.regime not in REGIMES:
+        faults.append(f"method.regime {record.method.regime!r} is unknown: expected one of {', '.join(REGIMES)}")
     protocol = content["protocol"]
     if fault := name_fault(record.protocol, protocol["name"], protocol["settings"]):
         faults.append(fault)
@@ -122,16 +124,26 @@ def content_faults(record: Record) -> list[str]:
 def _origin_faults(record: Record) -> list[str]:
     """Components of a distribution that the record was not made with, or that go by the name of another's."""
     faults, content = [], record.content
-    distributions = record.environment.get("distributions")
-    trained_with = {"method.pretext": "pretext", "method.meta": "learner", "method.backbone": "backbone"}
-    for field, part in trained_with.items():
-        name, kind = content[part]["name"], COMPONENTS[part]
-        if isinstance(distributions, dict) and name.partition(":")[0] not in distributions and record.status == "ok":
+    given = record.environment.get("distributions")
+    distributions = given if isinstance(given, dict) else {}
+    if record.status == "ok" and given is not distributions:
+        faults.append("environment.distributions does not say what the record was made with")
+    shown = {
+        "pretext": ("method.pretext", record.method.pretext),
+        "learner": ("method.meta", record.method.meta),
+        "backbone": ("method.backbone", record.method.backbone),
+        "source": ("source", record.source),
+        "target": ("target", record.target),
+    }
+    for part in shown.keys() & content.keys():
+        (field, title), name = shown[part], content[part]["name"]
+        trained_with = record.status == "ok" and field.startswith("method.")
+        if trained_with and isinstance(given, dict) and name.partition(":")[0] not in distributions:
             faults.append(f"content.{part} is {name}, of a distribution that environment.distributions does not have")
-        others = [o.qualified for o in offers(kind) if o.name == bare(name) and o.qualified != name]
-        if others and getattr(record.method, field.partition(".")[2]) != name:
+        others = [o.qualified for o in offers(COMPONENTS[part]) if o.name == bare(name) and o.qualified != name]
+        if others and title != name:
             faults.append(f"{field} is a name of {others[0]} too: it must be written in full, {name!r}")
-    return faults
+    return sorted(faults)
 
 
 def key_faults(record: Record) -> tuple[list[str], list[str]]:
@@ -160,14 +172,12 @@ def key_faults(record: Record) -> tuple[list[str], list[str]]:
 def stage_keys(record: Record) -> list[str]:
     """The keys of the stages that a record's content describes.
 
-    Raises BenchbenchError for an unknown regime, or if the regime has a labelled stage, whose pretext the record does
-    not hold, and that pretext is not installed.
+    Raises BenchbenchError if the regime has a labelled stage, whose pretext the record does not hold, and that pretext
+    is not installed.
     """
     if record.flags.floor:
         return []
     content, regime = record.content, record.method.regime
-    if regime not in REGIMES:
-        raise BenchbenchError(f"regime {regime!r} is unknown here")
     pretext = _AsWritten(kind="pretext", **content["pretext"])
     meta = _AsWritten(kind="meta", **content["learner"])
     labels = resolve_component("pretext", "labels") if regime in LABELLED_REGIMES else None

@@ -42,7 +42,7 @@ def _scored(record: Record) -> list[str]:
     faults += [f"cost.{name} is {value}: expected at most {MOST:.0e}" for name, value in record.cost if value > MOST]
     faults += _curve(record)
     budget = record.content.get("recipe", {}).get("budget", {}).get("samples")
-    if isinstance(budget, int) and record.cost.samples > budget and not _took_one_step(record.curve):
+    if isinstance(budget, int) and record.cost.samples - _excess(record.curve) > budget:
         faults.append(f"cost.samples {record.cost.samples} exceed the budget of {budget}")
     if record.flags.floor and record.cost.samples:
         faults.append("a floor is not trained, but cost.samples is not 0")
@@ -52,8 +52,7 @@ def _scored(record: Record) -> list[str]:
 def _curve(record: Record) -> list[str]:
     """A training's curve ends each stage with the samples it used, and has at most so many points a stage."""
     assert record.cost is not None
-    ends = [a for a, b in pairwise([*record.curve, {}]) if b.get("step", 0.0) <= a.get("step", 0.0)]
-    faults = []
+    ends, faults = _ends(record.curve), []
     if any({"step", "samples"} - point.keys() for point in record.curve):
         return ["curve has points without step and samples"]
     if (used := sum(end["samples"] for end in ends)) != record.cost.samples:
@@ -66,11 +65,16 @@ def _curve(record: Record) -> list[str]:
     return faults
 
 
-def _took_one_step(curve: list[dict[str, float]]) -> bool:
-    """Whether some stage took only the one step that every stage takes, which may exceed its share of a small
-    budget."""
-    steps = [point.get("step", 0.0) for point in curve]
-    return any(last == 1 and following <= 1 for last, following in pairwise([*steps, 0.0]))
+def _ends(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The last point of each stage."""
+    return [a for a, b in pairwise([*curve, {}]) if b.get("step", 0.0) <= a.get("step", 0.0)]
+
+
+def _excess(curve: list[dict[str, float]]) -> float:
+    """The samples by which a training may exceed a small budget: every stage takes one step, even if its share of the
+    budget is less; so if some stage took just one, it is a step of each stage."""
+    ends = [(end["step"], end.get("samples", 0.0)) for end in _ends(curve) if end.get("step", 0.0) > 0]
+    return sum(samples / step for step, samples in ends) if any(step == 1 for step, _ in ends) else 0.0
 
 
 def _values(name: str, metric: Metric) -> Iterator[str]:

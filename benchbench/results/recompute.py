@@ -1,8 +1,9 @@
-"""What installed components can recompute about a record: its test episodes, metrics, learner and labels.
+"""What installed components can recompute about a record: its plan, test episodes, metrics, learner and labels.
 
 Imports torch. Nothing is trained.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,18 @@ from torch import Tensor
 
 from benchbench.components.reference import ComponentRef
 from benchbench.components.registry import find
+from benchbench.components.settings import resolve_settings
 from benchbench.data.prepare import prepare
 from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.encoding.task_norm import convert_norm, has_norm
-from benchbench.errors import BenchbenchError
+from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.evaluation.protocol import Scores
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
+from benchbench.planning.plan import plan
+from benchbench.results.audit import matrix_of
 from benchbench.rng import Rng, seeded_globals
+from benchbench.store.content import COMPONENTS
 from benchbench.store.records import Record
 from benchbench.training.chain import LABELLED_REGIMES, uses_labels
 from benchbench.training.learner import MetaLearner
@@ -52,15 +57,62 @@ class Recomputed:
     def __init__(self) -> None:
         self._shapes: dict[str, _Shape] = {}
 
-    def faults(self, record: Record) -> tuple[list[str], list[str]]:
-        """Where a record differs from what is recomputed, and what could not be recomputed and why: (faults, notes)."""
+    def faults(self, record: Record, *, episodes: bool = True) -> tuple[list[str], list[str]]:
+        """Where a record differs from what is recomputed, and what could not be recomputed and why: (faults, notes).
+
+        Without `episodes`, its test episodes are not drawn to be compared, which takes longest.
+        """
         faults, notes = [], []
-        for check in (self._check_labels, self._check_metrics, self._check_learner, self._check_episodes):
+        checks = [self._check_components, self._check_plan, self._check_labels, self._check_metrics]
+        checks += [self._check_learner, *([self._check_episodes] if episodes else [])]
+        for check in checks:
             try:
                 faults += check(record)
             except BenchbenchError as error:
                 notes.append(f"{check.__doc__} not recomputed: {error}")
+            if faults and check == self._check_components:
+                break  # Nothing can be built of them.
         return faults, notes
+
+    def _check_components(self, record: Record) -> list[str]:
+        """revisions and settings"""
+        faults = []
+        for kind, part in _components(record.content):
+            component = find(kind, part["name"]).load()
+            if part["revision"] != (revision := getattr(component, "revision", 1)):
+                faults.append(
+                    f"{kind} {part['name']} is recorded at revision {part['revision']}, installed at {revision}"
+                )
+            try:
+                resolve_settings(f"{kind} {part['name']}", component, part["settings"])
+            except BenchbenchError as error:
+                faults.append(f"its settings are refused: {error}")
+        return faults
+
+    def _check_plan(self, record: Record) -> list[str]:
+        """its plan"""
+        for kind, part in _components(record.content):
+            find(kind, part["name"])  # Raises BenchbenchError if its plugin is not here.
+        name = record.content["pretext"]["name"]
+        pretext: Any = find("pretext", name).load()
+        if record.flags.floor and pretext.objectives:
+            return [f"flags.floor is True, but pretext {name} trains"]
+        if record.status == "ok" and not (record.flags.floor or record.curve or pretext.closed_form):
+            return [f"curve is missing: pretext {name} trains in steps"]
+        try:
+            todo = plan(matrix_of(record))
+        except DataMissing:
+            raise
+        except BenchbenchError as error:
+            if record.flags.floor:
+                raise  # It holds no source, and some datasets cannot be without settings.
+            return [f"it cannot be planned: {error}"]
+        keys = {"training_key": todo.trainings[0].key, "key": todo.trainings[0].cells[0].key}
+        return [
+            f"{name} is not what its settings give with the components and data here"
+            for name, key in keys.items()
+            if getattr(record, name) != key
+        ]
 
     def _check_labels(self, record: Record) -> list[str]:
         """flags.labels"""
@@ -105,7 +157,7 @@ class Recomputed:
         norm = {"train": learner.train_norm, "test": learner.test_norm}
         right = {"norm": norm, "adaptation_steps": learner.adaptation_steps}
         faults = [f"content.{name} is not {value!r}, what its learner has" for name, value in right.items()
-                  if content.get(name) != value]  # fmt: skip
+                  if name in content and content[name] != value]  # fmt: skip
         parameters = sum(p.numel() for p in backbone.parameters())
         if record.cost and record.cost.parameters != parameters:
             faults.append(f"cost.parameters is {record.cost.parameters}, but its backbone has {parameters}")
@@ -123,8 +175,12 @@ class Recomputed:
         faults = []
         if record.episodes_hash != found.episodes_hash:
             faults.append("episodes_hash is not that of its target's fixed episodes")
+        if found.scores.keys() != record.scores.keys():
+            faults.append(f"scores are of {sorted(record.scores)}, its protocol gives {sorted(found.scores)}")
         for name in found.scores.keys() & record.scores.keys():
             given, right = record.scores[name], found.scores[name]
+            if given.unit != right.unit:
+                faults.append(f"scores.{name} has a value per {given.unit}, its protocol per {right.unit}")
             if len(given.values) != len(right.values):
                 faults.append(f"scores.{name} has {len(given.values)} values, its protocol gives {len(right.values)}")
             if given.denominator != right.denominator:
@@ -151,6 +207,19 @@ def _shape(target: dict[str, Any], protocol: dict[str, Any]) -> _Shape:
     except AttributeError as error:
         raise BenchbenchError(f"protocol {protocol['name']} needs a trained encoder ({error})") from None
     return _Shape(held.episodes_hash, scores, blank.adaptations > 0)
+
+
+def _components(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each component of a record's content with its kind, and those that their settings name."""
+    todo: list[tuple[str | None, Any]] = [(COMPONENTS.get(name), value) for name, value in content.items()]
+    while todo:
+        kind, value = todo.pop()
+        if isinstance(value, dict):
+            if kind and {"name", "revision", "settings"} <= value.keys():
+                yield kind, value
+            todo += [(v.get("kind") if isinstance(v, dict) else None, v) for v in value.values()]
+        elif isinstance(value, list):
+            todo += [(v.get("kind") if isinstance(v, dict) else None, v) for v in value]
 
 
 def _installed(kind: str, content: dict[str, Any]) -> ComponentRef:

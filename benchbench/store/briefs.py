@@ -126,7 +126,11 @@ class _Indexed:
 
     def __call__(self, file: str) -> tuple[Lines, list[str]]:
         """The result of `benchbench.store.lines.decoded_lines` for a file."""
-        state = _state(file)
+        try:
+            state = _state(file)
+        except OSError:
+            # A link that leads nowhere.
+            return decoded_lines(file, _brief)
         problems: list[str] = []
         if (lines := self.known.get(state)) is None:
             lines, problems = decoded_lines(file, _brief)

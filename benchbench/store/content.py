@@ -1,38 +1,82 @@
-"""The fields of a record's `content`, listed once for all code that writes, verifies or groups records."""
+"""The fields of a record's `content`, listed once for all code that writes, reads, verifies or groups records."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 #: What a field belongs to: the ``method`` (which a leaderboard row stands for), one ``seed`` or one ``cell``; or it is
 #: ``found``, known only once a cell has been scored.
 Scope = Literal["method", "seed", "cell", "found"]
 
 
+class Component(msgspec.Struct):
+    """A component, as far as every reader relies on it; `kind` where its place does not tell it."""
+
+    name: str = ""
+    revision: int = 1
+    settings: dict[str, Any] = {}
+    kind: str = ""
+
+
+class _Ways(msgspec.Struct, frozen=True):
+    ways: int | None = None
+    shots: int | None = None
+
+
+class _Protocol(msgspec.Struct):
+    name: str = ""
+    settings: _Ways = _Ways()
+
+
+class _Recipe(msgspec.Struct):
+    budget: dict[str, Any] = {}
+    episodes: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
+class Search(msgspec.Struct, frozen=True):
+    """A search behind some settings: its number of trials, its criterion and the method that was searched."""
+
+    trials: int = 0
+    criterion: str = ""
+    method: str = ""
+
+
+class Overlap(msgspec.Struct):
+    """What the source's training part and the target's test part share: class names and a number of images."""
+
+    classes: tuple[str, ...] = ()
+    images: int = 0
+
+
 class Field(NamedTuple):
-    """A field of a record's content, and the kind of component it holds, if any."""
+    """A field of a record's content, the kind of component it holds, if any, and its shape: the least that a line must
+    hold to be a record, so that tables need not ask. `benchbench.results.consistency` asks for more."""
 
     scope: Scope
     kind: str | None = None
+    shape: Any = Any
 
 
 #: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on.
 FIELDS: dict[str, Field] = {
-    "pretext": Field("method", "pretext"),
-    "learner": Field("method", "meta"),
-    "backbone": Field("method", "backbone"),
-    "source": Field("method", "dataset"),
-    "sample": Field("method"),
-    "recipe": Field("method"),
-    "tuned": Field("method"),
+    "pretext": Field("method", "pretext", Component),
+    "learner": Field("method", "meta", Component),
+    "backbone": Field("method", "backbone", Component),
+    "source": Field("method", "dataset", Component),
+    "sample": Field("method", shape=list[int]),
+    "recipe": Field("method", shape=_Recipe),
+    "tuned": Field("method", shape=tuple[Search, ...]),
     "seed": Field("seed"),
-    "stages": Field("seed"),
-    "target": Field("cell", "dataset"),
-    "protocol": Field("cell", "protocol"),
+    "stages": Field("seed", shape=list[str]),
+    "target": Field("cell", "dataset", Component),
+    "protocol": Field("cell", "protocol", _Protocol),
     "source_pixels": Field("found"),
-    "training_ways": Field("found"),
+    "training_ways": Field("found", shape=list[int | None]),
     "norm": Field("found"),
     "adaptation_steps": Field("found"),
     "pretrained_on": Field("found"),
-    "overlap": Field("found"),
+    "overlap": Field("found", shape=Overlap),
 }
 #: Field -> kind of the component in it.
 COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items() if field.kind}
@@ -40,3 +84,23 @@ COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items()
 DERIVED = frozenset({"stages", *(name for name, field in FIELDS.items() if field.scope == "found")})
 #: Fields that do not distinguish methods.
 NOT_OF_METHOD = frozenset(name for name, field in FIELDS.items() if field.scope != "method")
+
+
+def shape_fault(name: str, value: Any) -> str:
+    """Why a field of a content may not hold a value; empty if it may. What has the keys of a component, at any depth,
+    must be one."""
+    field = FIELDS.get(name)
+    try:
+        msgspec.convert(value, field.shape if field else Any)
+        todo = [value]
+        while todo:
+            held = todo.pop()
+            if isinstance(held, dict):
+                if {"name", "revision", "settings"} <= held.keys():
+                    msgspec.convert(held, Component)
+                todo += held.values()
+            elif isinstance(held, list):
+                todo += held
+    except msgspec.ValidationError as error:
+        return f"content.{name}: {str(error)[0].lower()}{str(error)[1:]}"
+    return ""

@@ -5,6 +5,7 @@ Correctness rests on atomic replacement and deterministic content; leases only a
 
 import os
 import re
+import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from filelock import SoftFileLease
 
 from benchbench.errors import BenchbenchError, StorageError
 from benchbench.keys import canonical
-from benchbench.store.lines import decoded_lines, lines_of
+from benchbench.store.lines import decoded_lines, lines_of, printable
 from benchbench.store.records import CIRCUMSTANCES, Record, differences, is_later, parse_record, sorted_json
 
 #: Seconds without a heartbeat after which a lease held on another machine has expired. One held on this machine expires
@@ -29,8 +30,12 @@ _TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}")
 def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` with `content` so that a reader, or a crash at any point, sees the whole old file or the whole new
     one. Content that need not survive a power cut is not `durable`, which saves waiting for the disk. Raises
-    StorageError, leaving the old file whole, if it cannot be written."""
+    StorageError, leaving the old file whole, if it cannot be written, or is no regular file: replacing a link would
+    leave the file that it leads to as it was, and a device or FIFO would be gone."""
     try:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise StorageError(f"{path} cannot be written: expected a regular file, or none")
         _replace(path, content, durable)
     except OSError as error:
         raise StorageError(
@@ -175,8 +180,10 @@ def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], li
             if (key := item.key) in found:
                 # Rare: both lines are read again rather than kept.
                 other, place = places[key]
-                earlier, later = (parse_record(_line(*at)) for at in ((other, place), (file, number)))
-                stays, conflict = preferred(earlier, later)
+                earlier, later = _line(other, place, problems), _line(file, number, problems)
+                if later is None:
+                    continue
+                stays, conflict = preferred(earlier, later) if earlier else (later, "")
                 if conflict:
                     problems.append(f"{file}:{number} and {other}:{place}: two records of cell {key[:16]} {conflict}")
                 if stays is earlier:
@@ -185,8 +192,11 @@ def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], li
     return [found[key] for key in sorted(found)], problems
 
 
-def _line(file: str, number: int) -> bytes:
-    return next(text for n, text in lines_of(file) if n == number)
+def _line(file: str, number: int, problems: list[str]) -> Record | None:
+    """The record in a line. None, and a message more, if it is not whole: `gather` may have read a part of it alone."""
+    found, unreadable = decoded_lines(file, parse_record)
+    problems += [problem for problem in unreadable if problem.startswith(f"{printable(file)}:{number}: ")]
+    return next((record for n, record in found if n == number), None)
 
 
 def record_files(folder: Path) -> list[str]:
@@ -194,7 +204,8 @@ def record_files(folder: Path) -> list[str]:
     folder that cannot be read."""
     # `rglob` and a `Path` per file take several times as long, which shows with tens of thousands of files.
     folders = os.walk(folder, onerror=_raise) if folder.exists() else ()
-    walked = [(base, name) for base, _, names in folders for name in names if name.endswith(".jsonl")]
+    # A folder of such a name is listed too, so that reading it says what it is.
+    walked = [(base, n) for base, inner, names in folders for n in (*names, *inner) if n.endswith(".jsonl")]
     return [os.path.join(base, name) for base, name in sorted(walked)]
 
 

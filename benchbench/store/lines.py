@@ -46,14 +46,14 @@ def decoded_lines(file: str, decode: Callable[[bytes], T]) -> tuple[list[tuple[i
         for number, line in lines_of(file):
             try:
                 found.append((number, decode(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 problems.append(f"{printable(file)}:{number}: not a whole record, left out ({_first_line(error)})")
     except ValueError as error:
         problems.append(f"{printable(file)}: left out ({_first_line(error)})")
     return found, problems
 
 
-def _first_line(error: ValueError) -> str:
+def _first_line(error: ValueError | RecursionError) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:500]
 
 

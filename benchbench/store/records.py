@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchbench.store.content import shape_fault
 from benchbench.store.lines import parsed
 
 #: Incremented when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old
@@ -213,10 +214,23 @@ def parse_record(line: str | bytes) -> Record:
         line = json.dumps(content)
     try:
         # As JSON, where strict means no number from text; of Python values it would mean no `Method` from a dict.
-        return Record.model_validate_json(line, strict=True)
+        found = Record.model_validate_json(line, strict=True)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()]
         raise ValueError("; ".join(faults)) from None
+    faults = [fault for name, value in found.content.items() if (fault := shape_fault(name, value))]
+    if faults := [*faults, *filter(None, [scores_fault(found.status, found.scores, found.summary)])]:
+        raise ValueError("; ".join(faults))
+    return found
+
+
+def scores_fault(status: str, scores: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """Why no table could use these scores; empty if each can."""
+    if status == "ok" and not summary:
+        return "summary: a record of status ok has none"
+    if scores.keys() != summary.keys():
+        return f"scores are of {sorted(scores)}, but summaries of {sorted(summary)}"
+    return next((f"scores.{name} has no values" for name, metric in scores.items() if not metric.values), "")
 
 
 #: Fields that may differ between two records with the same key: where and for whom it was computed, not the result.

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from benchbench.store.content import shape_fault
 from benchbench.store.lines import LONGEST, fault
-from benchbench.store.records import SCHEMA, Labels, Method, Origin, Record, labels_before_3, parse_record
+from benchbench.store.records import SCHEMA, Labels, Origin, Record, labels_before_3, parse_record, scores_fault
 
 #: As far as a JSON number is taken by every reader.
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -21,6 +22,15 @@ _HUGE = re.compile(rb"[:\[,]\s*-?\d{19}")
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
     pass
+
+
+class Method(_Strict):
+    """As `benchbench.store.records.Method`."""
+
+    pretext: str
+    meta: str
+    backbone: str
+    regime: str
 
 
 class Metric(_Strict):
@@ -92,7 +102,7 @@ class Line(_Strict):
     origin: Origin = "own"
     provenance: Provenance | None = None
     #: Of schema 2, where it stood for `origin`.
-    external: bool = False
+    external: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -104,23 +114,25 @@ def scan(line: bytes) -> Line | Record:
         found = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return parse_record(line)
+    if found.schema_version != 2 and (found.schema_version != SCHEMA or found.external is not msgspec.UNSET):
+        return parse_record(line)
+    held = *found.content.items(), *(("", value) for value in found.environment.values())
+    sound = len(line) <= LONGEST and not _HUGE.search(line) and all(_sound(name, bytes(raw)) for name, raw in held)
+    if not sound or scores_fault(found.status, found.scores, found.summary):
+        return parse_record(line)
     if found.schema_version == 2:
         about = found.flags.labels, found.flags.selection, found.method.regime, _decoded(found.content)
         found.flags.labels, found.flags.selection_labels = labels_before_3(*about)
-        found.origin = "external" if found.external else "own"
-    elif found.schema_version != SCHEMA or found.external:
-        return parse_record(line)
-    held = (*found.content.values(), *found.environment.values())
-    if len(line) > LONGEST or _HUGE.search(line) or not all(_sound(bytes(raw)) for raw in held):
-        return parse_record(line)
+        found.origin = "external" if found.external is True else "own"
     return found
 
 
 @lru_cache(maxsize=65536)
-def _sound(value: bytes) -> bool:
-    """Whether a record may hold a value."""
+def _sound(name: str, value: bytes) -> bool:
+    """Whether a record may hold a value, two levels deep, as this field of its content; the environment's have none."""
     try:
-        return not fault(msgspec.json.decode(value))
+        held = msgspec.json.decode(value)
+        return not fault([[held]]) and not shape_fault(name, held)
     except (msgspec.MsgspecError, RecursionError):
         return False
 

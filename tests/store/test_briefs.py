@@ -12,7 +12,7 @@ from benchbench.store.briefs import Brief, read_briefs, remember, seconds_of
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Method
 
-RECORD = Path(__file__).parents[1] / "fixtures" / "records-v2" / "a1610b4756079341.jsonl"
+RECORD = Path(__file__).parents[1] / "fixtures" / "records-v2" / "e42e1ec1de831322.jsonl"
 
 
 @pytest.fixture
