@@ -33,13 +33,16 @@ TOLERANCE = 2.0
 PLATFORM = ("torch", "machine", "device")
 
 
+State = Literal["same", "near", "different", "unavailable"]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The result for one record: the `same` scores down to the last episode, means `near` each other, `different`, or
     `unavailable` if its plugins or data are not here. `detail` says it in words."""
 
     record: Record
-    state: Literal["same", "near", "different", "unavailable"]
+    state: State
     detail: str
 
 
@@ -99,7 +102,9 @@ def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
     except DataMissing as error:
         return Verdict(record, "unavailable", str(error))
     except BenchbenchError as error:
-        return Verdict(record, "different", f"cannot be planned: {error}")
+        # A floor does not hold its source's settings, without which some sources are nothing.
+        state: State = "different" if "source" in record.content else "unavailable"
+        return Verdict(record, state, f"cannot be planned: {error}")
     training = todo.trainings[0]
     if changes := _changes(record, training):
         return Verdict(record, "different", changes)

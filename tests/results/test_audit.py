@@ -162,3 +162,15 @@ def test_a_sample_or_a_revision(command, trained, tmp_path, monkeypatch):
     assert command("results", "audit", trained, "--sample", 1, "--since", "HEAD")[0] == 2
     monkeypatch.chdir(tmp_path)
     assert command("results", "audit", trained, "--since", "HEAD")[0] == 2
+
+
+def test_a_floor_whose_source_needs_settings_is_unavailable_not_different(genuine):
+    """Nothing of its source is in its key, nor in the record: that it cannot be planned says nothing against it."""
+    content = {name: value for name, value in genuine.content.items() if name != "source"}
+    content |= {"sample": [3, 84, 84], "stages": []}
+    floor = genuine.model_copy(
+        update={"source": "union", "content": content, "flags": genuine.flags.model_copy(update={"floor": True})}
+    )
+    (verdict,) = audit([floor], 1)
+    assert verdict.state == "unavailable"
+    assert "setting 'parts' must be given" in verdict.detail
