@@ -10,7 +10,7 @@ from tabulate import tabulate
 from benchbench.cli.values import Finite, Whole
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import read_records
-from benchbench.store.records import Method, Provenance, Record
+from benchbench.store.records import Method, Provenance, Record, shown
 
 RESULTS = click.argument("results", default="runs", type=click.Path(path_type=Path))
 
@@ -47,7 +47,7 @@ def list_command(results: Path) -> None:
 def _mean(record: Record) -> str:
     if record.status != "ok" or not record.summary:
         return record.status
-    summary = record.summary["accuracy" if "accuracy" in record.summary else min(record.summary)]
+    summary = record.summary[shown(record.summary)]
     return f"{100 * summary.mean:.2f} ± {100 * summary.ci95:.2f}"
 
 

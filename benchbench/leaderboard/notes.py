@@ -2,6 +2,7 @@
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, names
+from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.transfer_gaps import transfer_gaps
 
@@ -128,11 +129,13 @@ def _overlaps(good: list[Cell]) -> list[str]:
 
 
 def _few(names: tuple[str, ...]) -> str:
-    return ", ".join(_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return ", ".join(one_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _failures(cells: list[Cell]) -> list[str]:
-    return sorted({f"Failed: {c.label} ({c.backbone}): {_line(c.reason)}" for c in cells if not c.ok})
+    """A reason may be any exception's text."""
+    reasons = {(c.label, c.backbone, one_line(c.reason or "no reason recorded")) for c in cells if not c.ok}
+    return sorted(f"Failed: {label} ({backbone}): {reason}" for label, backbone, reason in reasons)
 
 
 def _over(seeds: set[int]) -> str:
@@ -141,8 +144,3 @@ def _over(seeds: set[int]) -> str:
     if not several:
         return EPISODES
     return f"{text}; in rows of a single seed, {EPISODES}" if 1 in seeds else text
-
-
-def _line(reason: str | None) -> str:
-    """A reason, which may be any exception's text, on one line and without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in reason or "no reason recorded").split())

@@ -13,25 +13,14 @@ from benchbench.results import recompute
 from benchbench.results.consistency import stage_keys
 from benchbench.store.files import read_records
 from benchbench.store.records import Metric, Record, Summary
+from tests.results.conftest import TINY
 
 PROVENANCE = {"who": "A. Nother", "contact": "https://example.org", "when": "2026-11-28"}
 SUITE = "benchbench-suite"
 Fields = dict[str, Any]
 Forge = Callable[[Fields], object]
 
-MATRIX: Fields = {
-    "name": "tiny",
-    "axes": {
-        "pretext": ["labels"],
-        "meta": ["nearest-centroid", "protonet", "maml"],
-        "backbone": ["conv4"],
-        "source": ["glyphs"],
-        "target": ["digits"],
-        "protocol": ["5way-1shot"],
-    },
-    "budget": {"samples": 400},
-    "settings": {"backbone": {"conv4": {"width": 4}}, "protocol": {"episodic": {"episodes": 8}}},
-}
+MATRIX: Fields = {**TINY, "floors": True, "axes": {**TINY["axes"], "meta": ["nearest-centroid", "protonet", "maml"]}}
 
 
 @pytest.fixture(scope="module")
