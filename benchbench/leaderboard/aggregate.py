@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchbench.leaderboard.cells import Cell, uncollected
 from benchbench.leaderboard.grid import (
+    EARLIER,
     MISSING,
     Grid,
     Row,
@@ -35,7 +36,7 @@ class Table:
     """A table: `rows` as text for people, `numbers` for programs, `notes` that belong with both.
 
     The leaderboard's also has the `scores` behind it, and `cells`: row -> column -> its records, in the order of `rows`
-    (empty if only summaries were read).
+    (empty if only summaries were read). `ranked`: the rows that take part in ranks and best marks.
     """
 
     rows: pd.DataFrame
@@ -44,8 +45,7 @@ class Table:
     cells: dict[Row, dict[str, list[Record]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     title: str = "Leaderboard"
-    #: Whether external rows take part in ranks and best marks.
-    ranks_external: bool = False
+    ranked: frozenset[Row] = frozenset()
 
 
 def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) -> Table:
@@ -59,8 +59,8 @@ def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) 
 
 @uncollected()
 def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = False) -> Table:
-    """The leaderboard of a grid. External rows stand below the others, without a rank, unless `external` ranks them."""
-    counted = found if external else found.vouched
+    """The leaderboard of a grid. Rows that do not count (`Grid.counted`) stand below the others, without a rank."""
+    counted = found.counted(external=external)
     ranks, tied = average_ranks(counted), tied_average_ranks(counted)
     order = [*ordered(counted, ranks), *(row for row in found.cells if row not in counted.cells)]
     gaps = transfer_gaps(counted)
@@ -89,7 +89,7 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
         row: {name: [c.record for c in cells if c.record] for name, cells in found.cells[row].items()} for row in order
     }
     scores = {(row, name): score for row in order for name, score in found.scores[row].items()}
-    return Table(frame, numeric(numbers), scores, records, notes(found, counted), ranks_external=external)
+    return Table(frame, numeric(numbers), scores, records, notes(found, counted), ranked=frozenset(counted.cells))
 
 
 def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -134,9 +134,10 @@ def weighted(found: Grid) -> dict[Row, str]:
 
 
 def marked(row: Row, members: list[Cell]) -> str:
-    """A method's name, marked if it is a floor or a third party submitted its scores."""
+    """A method's name, marked if it is a floor, a third party submitted its scores or an earlier harness made them."""
     marks = ["floor"] if any(c.floor for c in members) else []
     marks += [row.origin] if row.origin != "own" else []
+    marks += [EARLIER] if row.earlier else []
     return row.label + (f" ({', '.join(marks)})" if marks else "")
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchbench.keys import content_key
+from benchbench.revisions import is_earlier
 from benchbench.store.content import NOT_OF_METHOD, Overlap, Search
 from benchbench.store.files import preferred, read_lines
 from benchbench.store.records import Record, Summary, shown
@@ -28,7 +29,8 @@ class Cell(NamedTuple):
     settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
     share: class names and a number of images. `weights` says what an encoder that can be given weights started from:
     ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune` searches behind its
-    settings. `record` is the whole record, if one was read.
+    settings. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole record, if one was
+    read.
     """
 
     key: str
@@ -66,6 +68,7 @@ class Cell(NamedTuple):
     overlap: tuple[tuple[str, ...], int]
     weights: str | None
     searches: tuple[Search, ...]
+    earlier: bool
     record: Record | None
 
     @property
@@ -186,6 +189,7 @@ def _cell(
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
         _searches(bytes(content["tuned"])) if "tuned" in content else (),
+        _earlier(bytes(content.get("harness", b"{}"))),
         record,
     )
 
@@ -211,6 +215,11 @@ def _overlap(found: bytes) -> tuple[tuple[str, ...], int]:
 @lru_cache(maxsize=4096)
 def _searches(found: bytes) -> tuple[Search, ...]:
     return msgspec.json.decode(found, type=tuple[Search, ...])
+
+
+@lru_cache(maxsize=4096)
+def _earlier(harness: bytes) -> bool:
+    return is_earlier(msgspec.json.decode(harness, type=dict[str, int]))
 
 
 @lru_cache(maxsize=4096)

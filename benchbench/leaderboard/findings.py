@@ -8,8 +8,8 @@ import numpy as np
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.grid import MISSING
-from benchbench.leaderboard.published import Cell, Comparison, Finding
+from benchbench.leaderboard.grid import EARLIER, MISSING
+from benchbench.leaderboard.published import Comparison, Finding
 from benchbench.leaderboard.reproduction import by_seed
 from benchbench.leaderboard.statistics.paired import Difference, paired_difference
 from benchbench.leaderboard.views.text import bounds, tabular
@@ -23,6 +23,8 @@ NOTES = [
     "open.",
     "over: episodes where a single training seed stands behind it, which makes it a difference between trainings, not "
     "between methods.",
+    f"({EARLIER}): by records made before a change of the harness that moves results, and not yet again. A finding "
+    "whose parts were made by different harnesses counts as not run.",
     "history: what the verdict was before a change of ours turned it, and which.",
 ]
 
@@ -35,7 +37,7 @@ def findings(records: Iterable[Record], stated: list[Finding]) -> Table:
     held = list(records)
     return tabular(
         "Findings",
-        [_row(finding, _difference(held, finding)) for finding in stated],
+        [_row(finding, *_difference(held, finding)) for finding in stated],
         {
             "finding": lambda r: r["finding"],
             "expected": lambda r: r["expected"],
@@ -50,7 +52,7 @@ def findings(records: Iterable[Record], stated: list[Finding]) -> Table:
     )
 
 
-def _row(finding: Finding, found: Difference | None) -> dict[str, Any]:
+def _row(finding: Finding, found: Difference | None, earlier: bool) -> dict[str, Any]:
     low, high = finding.expected
     return {
         "finding": finding.claim,
@@ -60,7 +62,7 @@ def _row(finding: Finding, found: Difference | None) -> dict[str, Any]:
         "ours_high": found and found.high,
         "over": found and found.over,
         "seeds": found.seeds if found else 0,
-        "verdict": verdict(finding.expected, found),
+        "verdict": verdict(finding.expected, found) + (f" ({EARLIER})" if earlier else ""),
         "source": finding.source,
         "history": finding.history,
     }
@@ -76,32 +78,35 @@ def verdict(expected: list[float], found: Difference | None) -> str:
     return "contradicted" if found.high < low or high < found.low else "open"
 
 
-def _difference(records: list[Record], finding: Finding) -> Difference | None:
-    """First minus second, less the same difference of the comparison `beyond`, if any; None if a part was not run.
+def _difference(records: list[Record], finding: Finding) -> tuple[Difference | None, bool]:
+    """First minus second, less the same difference of the comparison `beyond`, if any, and whether an earlier harness
+    made them; None if a part was not run, or not by the same harness as the others.
 
     Raises BenchbenchError if the parts were not scored on the same episodes.
     """
     compared: list[Comparison] = [finding, *([finding.beyond] if finding.beyond else [])]
     cells = [cell for comparison in compared for cell in (comparison.first, comparison.second)]
-    scores = [_scores(records, cell, finding.claim) for cell in cells]
+    parts = [cell.of(records) for cell in cells]
+    scores = [_scores(found, finding.claim) for found, _ in parts]
     held = [s for s in scores if s is not None]
-    if len(held) < len(scores):
-        return None
+    earlier = any(old for _, old in parts)
+    if len(held) < len(scores) or len({old for _, old in parts}) > 1:
+        return None, False
     if len({episodes for _, _, episodes in held}) > 1:
         raise BenchbenchError(f"finding {finding.claim!r}: its parts were not scored on the same episodes")
     if not finding.beyond:
         (a, seeds_a, _), (b, seeds_b, _) = held
-        return paired_difference(a, b, seeds_a=seeds_a, seeds_b=seeds_b)
+        return paired_difference(a, b, seeds_a=seeds_a, seeds_b=seeds_b), earlier
     seeds = sorted(set.intersection(*(set(own) for _, own, _ in held)))
     if not seeds:
         raise BenchbenchError(f"finding {finding.claim!r}: its parts share no training seed")
     a, b, c, d = (table[[own.index(seed) for seed in seeds]] for table, own, _ in held)
     # (a - b) - (c - d), with the pairing of all four.
-    return paired_difference(a - c, b - d, seeds_a=seeds, seeds_b=seeds)
+    return paired_difference(a - c, b - d, seeds_a=seeds, seeds_b=seeds), earlier
 
 
-def _scores(records: list[Record], cell: Cell, where: str) -> Scores | None:
-    scored = by_seed((r for r in records if cell.holds(r)), where)
+def _scores(records: list[Record], where: str) -> Scores | None:
+    scored = by_seed(records, where)
     if not scored:
         return None
     table = 100 * np.array([r.scores["accuracy"].fractions() for r in scored])

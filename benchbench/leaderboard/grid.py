@@ -15,12 +15,15 @@ from benchbench.leaderboard.statistics.ranks import average_tied_ranks
 from benchbench.store.records import Record
 
 MISSING = "–"
+#: The mark of rows whose records an earlier revision of the harness made.
+EARLIER = "earlier revision"
 
 
 @dataclass(frozen=True, order=True)
 class Row:
     """What is compared. `variant` is empty unless the store holds this method with several settings. Records of each
-    `origin` have rows of their own, so that nobody's records move anybody else's."""
+    `origin` have rows of their own, so that nobody's records move anybody else's; so have those of an `earlier`
+    revision of the harness, which are other experiments."""
 
     pretext: str
     meta: str
@@ -29,6 +32,7 @@ class Row:
     source: str
     variant: str = ""
     origin: str = "own"
+    earlier: bool = False
 
     @property
     def label(self) -> str:
@@ -76,13 +80,14 @@ class Grid:
     scores: dict[Row, dict[str, Score]]
     conflicts: list[str]
 
-    @property
-    def vouched(self) -> "Grid":
-        """The grid without external rows, and without columns that only these have: what is ranked and tested."""
-        kept = {row for row in self.members if row.origin != "external"}
+    def counted(self, *, external: bool = False) -> "Grid":
+        """What is ranked and tested: the grid without external rows, unless `external` asks for them, without those of
+        an earlier harness, unless all are of one, and without columns that only these have."""
+        own = {row for row in self.members if external or row.origin != "external"}
+        kept = {row for row in own if not row.earlier} or own
         if len(kept) == len(self.members):
             return self
-        everything = [c for c in self.everything if c.origin != "external"]
+        everything = [c for row, held in self.members.items() if row in kept for c in held]
         members = {row: held for row, held in self.members.items() if row in kept}
         cells = {row: held for row, held in self.cells.items() if row in kept}
         scores = {row: held for row, held in self.scores.items() if row in kept}
@@ -139,11 +144,11 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
     trained = [c for c in cells if not c.floor]
     vouched = {c.source for c in trained if c.origin != "external"}
     sources = {"external": len(vouched | {c.source for c in trained})}
-    groups: dict[tuple[str, str, str, str, str, str], list[Cell]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str, str, str, bool], list[Cell]] = defaultdict(list)
     for c in cells:
         # An untrained encoder has no source: a row for each would only repeat it.
         source = c.source if sources.get(c.origin, len(vouched)) > 1 and not c.floor else ""
-        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source, c.origin].append(c)
+        groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source, c.origin, c.earlier].append(c)
     rows: dict[Row, list[Cell]] = {}
     for axes, members in groups.items():
         if members[0].floor:
@@ -152,10 +157,10 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
         places = [(titles[c.key], c.seed if c.floor else None) for c in members]
         settings = {place: c.settings for place, c in zip(places, members, strict=True)}
         if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
-            rows[Row(*axes[:5], origin=axes[5])] = members
+            rows[Row(*axes[:5], origin=axes[5], earlier=axes[6])] = members
         else:
             for c in members:
-                rows.setdefault(Row(*axes[:5], variant=c.settings, origin=axes[5]), []).append(c)
+                rows.setdefault(Row(*axes[:5], c.settings, *axes[5:]), []).append(c)
     return rows
 
 
@@ -227,7 +232,8 @@ def names(found: Grid) -> dict[Row, str]:
         axes = ("backbone", "regime", "source", "variant", "origin")
         differ = [axis for axis in axes if len({getattr(r, axis) for r in rows}) > 1]
         for row in rows:
-            texts[row] = ", ".join([label, *(getattr(row, axis) or MISSING for axis in differ)])
+            told = [getattr(row, axis) or MISSING for axis in differ]
+            texts[row] = ", ".join([label, *told, *([EARLIER] if row.earlier else [])])
     return texts
 
 

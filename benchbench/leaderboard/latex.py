@@ -80,8 +80,7 @@ def _marked(text: str, place: int) -> str:
 def _marks(table: Table, name: str) -> list[int]:
     """1 for each row of a column that ties with its best, 2 for the next group, 0 for the others."""
     means, halves = (np.array(table.numbers[n], dtype=float) for n in (name, f"{name} ci95"))
-    if not table.ranks_external:
-        means[np.array(table.numbers["external"], dtype=bool)] = np.nan
+    means[[row not in table.ranked for row in table.cells]] = np.nan
     ranks = tied_ranks(means, halves)
     groups = np.unique(ranks[~np.isnan(ranks)])
     places = np.zeros(len(ranks), dtype=int)

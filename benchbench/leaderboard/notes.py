@@ -1,7 +1,7 @@
 """The notes that belong with a leaderboard."""
 
 from benchbench.leaderboard.cells import Cell
-from benchbench.leaderboard.grid import Grid, names
+from benchbench.leaderboard.grid import EARLIER, Grid, names
 from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.transfer_gaps import transfer_gaps
@@ -60,6 +60,9 @@ def notes(found: Grid, counted: Grid) -> list[str]:
         texts.append(f"(external): a third party's records, checked for plausibility and not trained again; {part}.")
     if "verified" in origins:
         texts.append("(verified): a third party's records that came out again when an audit trained them here.")
+    if any(c.earlier for c in cells):
+        part = "ranked only among their like" if all(c.earlier for c in cells) else "in no rank, best mark or effect"
+        texts.append(f"({EARLIER}): made before a change of the harness that moves results, and not yet again; {part}.")
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 

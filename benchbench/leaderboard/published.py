@@ -1,5 +1,6 @@
 """The published numbers and findings to set ours beside, from ``tasks/published.toml``. Does not import torch."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
 from benchbench.planning.matrix import read_toml
+from benchbench.revisions import is_earlier
 from benchbench.store.records import Record
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -37,8 +39,14 @@ class Cell(_Strict):
     target: str | None = None
     regime: str | None = None
 
-    def holds(self, record: Record) -> bool:
-        """Whether a record is one of these."""
+    def of(self, records: Iterable[Record]) -> tuple[list[Record], bool]:
+        """These among some records, and whether an earlier harness made them, as only counts where there is none of
+        today's."""
+        held = [record for record in records if self._holds(record)]
+        current = [record for record in held if not is_earlier(record.content.get("harness", {}))]
+        return current or held, bool(held) and not current
+
+    def _holds(self, record: Record) -> bool:
         found = {**vars(record), **asdict(record.method)}
         return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
 

@@ -99,7 +99,7 @@ def write_leaderboard(
     from benchbench.leaderboard.plots import PLOTS, drawn
 
     found = grid(records)
-    plots = drawn(found if external else found.vouched)
+    plots = drawn(found.counted(external=external))
     svgs = {name: svg for name, (svg, _) in plots.items()}
     files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external)}
     for name, (svg, png) in plots.items():

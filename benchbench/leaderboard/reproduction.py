@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.grid import EARLIER
 from benchbench.leaderboard.published import Published
 from benchbench.leaderboard.statistics.intervals import Interval, hierarchical
 from benchbench.store.records import Record
@@ -18,6 +19,7 @@ NOTES = (
     "training seeds on these episodes; one seed has none (–).",
     "not run: no record is there. failed: a training ended without a result. Every published number that is listed is "
     "shown, whatever became of it.",
+    f"({EARLIER}): by records made before a change of the harness that moves results, and not yet again.",
     "train s: wall seconds of one training, the mean over seeds, which depend on the machine.",
 )
 
@@ -27,10 +29,10 @@ def reproduction(records: Iterable[Record], published: list[Published]) -> Table
     held = list(records)
     shown, numbers = [], []
     for row in published:
-        ours = [r for r in held if row.cell.holds(r)]
+        ours, earlier = row.cell.of(held)
         scored = by_seed(ours, f"{row.method}, {row.protocol}")
         found = hierarchical([r.scores["accuracy"].fractions() for r in scored]) if scored else None
-        values = _values(row, scored, found, failed=len(ours) - len(scored))
+        values = _values(row, scored, found, len(ours) - len(scored), earlier)
         numbers.append(values)
         shown.append({name: _shown(name, value) for name, value in values.items()})
     return Table(pd.DataFrame(shown), pd.DataFrame(numbers), notes=list(NOTES), title="Reproduction")
@@ -44,7 +46,7 @@ def by_seed(records: Iterable[Record], where: str) -> list[Record]:
     return scored
 
 
-def _values(row: Published, scored: list[Record], found: Interval | None, failed: int) -> dict[str, Any]:
+def _values(row: Published, scored: list[Record], found: Interval | None, failed: int, earlier: bool) -> dict[str, Any]:
     seeds = found is not None and found.over == "seeds"
     seconds = [r.timing["train_seconds"] for r in scored if "train_seconds" in r.timing]
     return {
@@ -56,7 +58,7 @@ def _values(row: Published, scored: list[Record], found: Interval | None, failed
         "± episodes": found and 196 * found.episode_se,
         "± seeds": 100 * found.half if found and seeds else None,
         "seeds": len(scored),
-        "verdict": verdict(row, found, failed),
+        "verdict": verdict(row, found, failed) + (f" ({EARLIER})" if earlier else ""),
         "train s": sum(seconds) / len(seconds) if seconds else None,
         "source": row.source,
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchbench.components.reference import ComponentRef
 from benchbench.planning.identity import cell_key, keyed, training_key
+from benchbench.revisions import harness
 from benchbench.store.records import Method
 from benchbench.training.chain import Cell, Regime, Stage, Training, chain
 
@@ -19,9 +20,9 @@ class FamilyCell:
     fingerprint: str
     content: dict[str, Any]
 
-    def of(self, training: str) -> Cell:
-        """The cell for one of the family's trainings, given that training's key."""
-        key = cell_key(training, self.fingerprint, self.content)
+    def of(self, training: str, content: dict[str, Any]) -> Cell:
+        """The cell for one of the family's trainings, given that training's key and content."""
+        key = cell_key(training, self.fingerprint, self.content, content)
         return Cell(key, self.target, self.protocol, self.component)
 
 
@@ -48,7 +49,7 @@ class Family:
     def training(self, seed: int) -> Training:
         """The training for a seed, with its cells."""
         held = self.contents
-        content: dict[str, Any] = {"backbone": held["backbone"], "seed": seed}
+        content: dict[str, Any] = {"backbone": held["backbone"], "seed": seed, "harness": harness()}
         stages: tuple[Stage, ...] = ()
         if self.trains:
             content |= {"source": held["source"], "recipe": self.recipe}
@@ -71,6 +72,6 @@ class Family:
             stages=stages,
             recipe=self.recipe,
             content={**content, "pretext": held["pretext"]},
-            cells=tuple({c.key: c for c in (cell.of(key) for cell in self.cells)}.values()),
+            cells=tuple({c.key: c for c in (cell.of(key, content) for cell in self.cells)}.values()),
             floor=not self.trains,
         )

@@ -8,13 +8,13 @@ from typing import Any
 
 from benchbench.components.reference import key_content
 from benchbench.keys import content_key
-from benchbench.revisions import ENGINE_REVISION, EPISODES_REVISION
+from benchbench.revisions import EPISODES_REVISION, revision_of
 from benchbench.training.chain import Link, Objective, Stage
 
 
 def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages of a chain; each stage's key includes its parent's. `content` is the training's: all stages share its
-    backbone, source, seed and recipe."""
+    backbone, source, seed, recipe and harness."""
     shared = {name: content[name] for name in ("backbone", "source", "seed")}
     stages: list[Stage] = []
     for link in links:
@@ -22,7 +22,7 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
             {
                 **shared,
                 "recipe": _relevant(content["recipe"], link.objective),
-                "engine": ENGINE_REVISION,
+                "engine": revision_of(content, "engine"),
                 "objective": link.objective,
                 "pretext": key_content(link.pretext),
                 "meta": link.meta and key_content(link.meta),
@@ -54,7 +54,10 @@ def training_key(content: Mapping[str, Any]) -> str:
     return content_key({name: content[name] for name in names})
 
 
-def cell_key(training: str, target: str, protocol: Mapping[str, Any]) -> str:
-    """The key of a cell, from its training's key, its target's fingerprint and the part of its protocol that enters
-    keys."""
-    return content_key({"training": training, "target": target, "protocol": protocol, "episodes": EPISODES_REVISION})
+def cell_key(training: str, target: str, protocol: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """The key of a cell, from its training's key, its target's fingerprint, the part of its protocol that enters keys
+    and the harness of its `content`."""
+    parts = {"training": training, "target": target, "protocol": protocol, "episodes": EPISODES_REVISION}
+    evaluation = revision_of(content, "evaluation")
+    # The first revision did not stand in keys.
+    return content_key(parts | ({"evaluation": evaluation} if evaluation > 1 else {}))

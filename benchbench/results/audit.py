@@ -22,6 +22,7 @@ from benchbench.planning.matrix import Matrix, parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.git import at_revision
 from benchbench.results.merge import whole_records, write_records
+from benchbench.revisions import is_earlier
 from benchbench.store.content import COMPONENTS
 from benchbench.store.records import Record, differences
 from benchbench.training.chain import Training
@@ -97,6 +98,8 @@ def audit(
 def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
     if missing := _missing_plugin(record):
         return Verdict(record, "unavailable", missing)
+    if is_earlier(record.content.get("harness", {})):
+        return Verdict(record, "unavailable", "an earlier revision of the harness made it, whose results differ")
     try:
         todo = plan(matrix_of(record))
     except DataMissing as error:

@@ -17,7 +17,8 @@ from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.planning.matrix import Budget, TrainingSettings, Tuned
 from benchbench.planning.presets import name_fault
-from benchbench.store.content import COMPONENTS, DERIVED, FIELDS
+from benchbench.revisions import harness, revision_of
+from benchbench.store.content import COMPONENTS, DERIVED, FIELDS, LATER
 from benchbench.store.records import Record
 from benchbench.training.chain import LABELLED_REGIMES, REGIMES, chain
 
@@ -68,7 +69,7 @@ def _model(floor: bool) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (_TYPES.get(name, _Component), [] if name == "tuned" else ...)
         for name, field in FIELDS.items()
-        if field.scope != "found" and name != ("source" if floor else "sample")
+        if name not in LATER and name != ("source" if floor else "sample")
     }
     return create_model("Content", __config__=ConfigDict(strict=True), **fields)
 
@@ -105,6 +106,11 @@ def content_faults(record: Record) -> list[str]:
         f"{field} is {value!r}, but its content says {name!r}"
         for field, (value, name) in written.items()
         if value not in (name, bare(name))
+    ]
+    faults += [
+        f"content.harness: {part} revision {held} is not one of this harness, whose latest is {harness().get(part)}"
+        for part, held in content.get("harness", {}).items()
+        if not 1 <= held <= harness().get(part, 0)
     ]
     faults += _origin_faults(record)
     if record.method.regime not in REGIMES:
@@ -160,11 +166,11 @@ def key_faults(record: Record) -> tuple[list[str], list[str]]:
         notes.append(f"stage keys are not recomputed: {error}")
     else:
         if stages != record.content["stages"]:
-            faults.append("content.stages are not what its settings give with this engine revision")
+            faults.append("content.stages are not what its settings give with its engine revision")
     fingerprint = record.content["target"].get("fingerprint")
     if fingerprint is None:
         notes.append("key is not recomputed: a failed record does not hold its target's fingerprint")
-    elif cell_key(record.training_key, fingerprint, _protocol(record)) != record.key:
+    elif cell_key(record.training_key, fingerprint, _protocol(record), record.content) != record.key:
         faults.append(f"key {record.key[:12]} is not what its settings give")
     return faults, notes
 
@@ -197,7 +203,7 @@ def _protocol(record: Record) -> dict[str, Any]:
 def settings_of(record: Record) -> tuple[str, dict[str, int]]:
     """What was trained and scored, as text that is equal for records that differ only in revisions, and these revisions
     by place."""
-    revisions: dict[str, int] = {}
+    revisions = {part: revision_of(record.content, part) for part in harness()}
     settings = _without_revisions(record.content, revisions)
     names = [record.source, record.target, record.protocol, record.method.regime, record.seed]
     return canonical([names, settings]), revisions

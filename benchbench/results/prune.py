@@ -9,6 +9,7 @@ from benchbench.components.registry import GROUPS, find
 from benchbench.errors import BenchbenchError
 from benchbench.results.consistency import settings_of
 from benchbench.results.merge import whole_records
+from benchbench.revisions import harness, revision_of
 from benchbench.store.content import COMPONENTS
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Record, parse_record
@@ -56,6 +57,9 @@ def _rewrite(path: Path, drop: Container[str]) -> None:
 
 
 def _other_revision(record: Record) -> str | None:
+    for part, revision in harness().items():
+        if (held := revision_of(record.content, part)) != revision:
+            return f"the harness has {part} revision {revision} now, not {held}"
     for place, kind, content in _components(record.content):
         try:
             revision = getattr(find(kind, content["name"]).load(), "revision", 1)

@@ -22,6 +22,7 @@ from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
 from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
+from benchbench.revisions import harness, revision_of
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.content import COMPONENTS
 from benchbench.store.records import Record
@@ -76,7 +77,11 @@ class Recomputed:
 
     def _check_components(self, record: Record) -> list[str]:
         """revisions and settings"""
-        faults = []
+        faults = [
+            f"it is recorded at {part} revision {held} of the harness, which has {revision}"
+            for part, revision in harness().items()
+            if (held := revision_of(record.content, part)) != revision
+        ]
         for kind, part in _components(record.content):
             component = find(kind, part["name"]).load()
             if part["revision"] != (revision := getattr(component, "revision", 1)):

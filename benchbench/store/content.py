@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 #: What a field belongs to: the ``method`` (which a leaderboard row stands for), one ``seed`` or one ``cell``; or it is
-#: ``found``, known only once a cell has been scored.
-Scope = Literal["method", "seed", "cell", "found"]
+#: ``found``, known only once a cell has been scored; or it says which ``harness`` made all that.
+Scope = Literal["method", "seed", "cell", "found", "harness"]
 
 
 class Component(msgspec.Struct):
@@ -76,12 +76,15 @@ FIELDS: dict[str, Field] = {
     "norm": Field("found"),
     "adaptation_steps": Field("found"),
     "pretrained_on": Field("found"),
+    "harness": Field("harness", shape=dict[str, int]),
     "overlap": Field("found", shape=Overlap),
 }
 #: Field -> kind of the component in it.
 COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items() if field.kind}
-#: Fields that follow from the rest, or are known only after scoring.
-DERIVED = frozenset({"stages", *(name for name, field in FIELDS.items() if field.scope == "found")})
+#: Fields that a training may lack: known only after scoring, or not written down by the first harness.
+LATER = frozenset(name for name, field in FIELDS.items() if field.scope in ("found", "harness"))
+#: Fields that follow from the rest, or say nothing of what was asked for.
+DERIVED = frozenset({"stages", *LATER})
 #: Fields that do not distinguish methods.
 NOT_OF_METHOD = frozenset(name for name, field in FIELDS.items() if field.scope != "method")
 

@@ -42,7 +42,7 @@ def rekeyed(fields: Fields) -> Fields:
         record.content["stages"] = stages = stage_keys(record)
         training = training_key(record.content)
         fingerprint, protocol = fields["content"]["target"]["fingerprint"], fields["content"]["protocol"]
-        key = cell_key(training, fingerprint, protocol)
+        key = cell_key(training, fingerprint, protocol, record.content)
     except Exception:
         return fields
     fields["content"]["stages"] = stages

@@ -137,7 +137,7 @@ def test_records_of_a_plugin_that_is_not_installed_are_checked_as_far_as_they_go
     record.content["stages"] = stage_keys(record)
     record = record.model_copy(update={"training_key": training_key(record.content)})
     fingerprint, protocol = record.content["target"]["fingerprint"], record.content["protocol"]
-    record = record.model_copy(update={"key": cell_key(record.training_key, fingerprint, protocol)})
+    record = record.model_copy(update={"key": cell_key(record.training_key, fingerprint, protocol, record.content)})
     record.environment["distributions"] = {"benchbench-suite": "0.0.1", "other-suite": "3.1"}
     (tmp_path / "other.jsonl").write_text(record.model_dump_json() + "\n")
     code, out, err = command("results", "add", tmp_path / "other.jsonl", "--results", tmp_path / "results", *WHO)

@@ -15,7 +15,7 @@ from typing import Any
 import benchbench
 from benchbench.components.code import class_hash, engine_hash
 from benchbench.components.registry import GROUPS, offers
-from benchbench.revisions import ENGINE_REVISION, EPISODES_REVISION
+from benchbench.revisions import ENGINE_REVISION, EPISODES_REVISION, EVALUATION_REVISION
 
 LOCK = Path(__file__).parents[1] / "revisions.lock"
 PACKAGE = Path(benchbench.__file__).parent
@@ -24,7 +24,8 @@ Entries = dict[str, dict[str, Any]]
 
 def current() -> Entries:
     """Revision and hash of the harness and of each component that it ships."""
-    found: Entries = {"harness": {"revision": f"{ENGINE_REVISION}.{EPISODES_REVISION}", "source": engine_hash(PACKAGE)}}
+    revision = f"{ENGINE_REVISION}.{EPISODES_REVISION}.{EVALUATION_REVISION}"
+    found: Entries = {"harness": {"revision": revision, "source": engine_hash(PACKAGE)}}
     for kind in sorted(set(GROUPS) - {"executor"}):
         for offer in offers(kind):
             if offer.distribution == "benchbench-suite":

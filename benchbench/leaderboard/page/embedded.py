@@ -10,7 +10,7 @@ from typing import Any
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import MISSING, SIGNS, Table
 from benchbench.leaderboard.cells import summary
-from benchbench.leaderboard.grid import Row, Score
+from benchbench.leaderboard.grid import EARLIER, Row, Score
 from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
 from benchbench.store.records import Record
 
@@ -35,8 +35,12 @@ def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
             {
                 "id": row_id(row),
                 "axes": [axes[axis] or MISSING for axis in AXES],
-                "marks": [*(["floor"] if numbers["floor"] else []), *([row.origin] if row.origin != "own" else [])],
-                "ranked": table.ranks_external or row.origin != "external",
+                "marks": [
+                    *(["floor"] if numbers["floor"] else []),
+                    *([row.origin] if row.origin != "own" else []),
+                    *([EARLIER] if row.earlier else []),
+                ],
+                "ranked": row in table.ranked,
                 "text": text,
                 "numbers": [_number(t) if kind == "number" else None for t, kind in zip(text, kinds, strict=True)],
                 "scores": [scores.get(title) for title in titles],
@@ -58,8 +62,9 @@ def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
 
 def row_id(row: Row) -> str:
     """A short name of a row for permalinks, whatever other rows there are."""
-    # Links to our own rows are older than other origins.
-    return content_key([value for name, value in vars(row).items() if (name, value) != ("origin", "own")])[:10]
+    # Links to our own rows are older than other origins, and than a second revision of the harness.
+    usual = (("origin", "own"), ("earlier", False))
+    return content_key([value for name, value in vars(row).items() if (name, value) not in usual])[:10]
 
 
 class _Parts:

@@ -65,7 +65,7 @@ def view(
     found = filtered(records, filters or Filters())
     if name == "overall":
         return tabulated(found, external=external)
-    counted = found if external else found.vouched
+    counted = found.counted(external=external)
     if not counted.everything:
         raise BenchbenchError(f"view {name}: all records here are external: --external ranked takes them in")
     table = VIEWS[name](counted)

@@ -17,6 +17,7 @@ const MARKS = {
   floor: "floor: a baseline that was not trained",
   external: "external: a third party's records, whose scores were not repeated",
   verified: "verified: a third party's records, which came out again when they were trained here",
+  "earlier revision": "earlier revision: made before a change of the harness that moves results, and not yet again",
 };
 
 const ROW_HEIGHT = 46;
