@@ -40,7 +40,7 @@ State = Literal["same", "near", "different", "unavailable"]
 @dataclass(frozen=True)
 class Verdict:
     """The result for one record: the `same` scores down to the last episode, means `near` each other, `different`, or
-    `unavailable` if its plugins or data are not here. `detail` says it in words."""
+    `unavailable` if its plugins or data are not here, or an earlier harness made it. `detail` says it in words."""
 
     record: Record
     state: State

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from benchbench.keys import content_key
+from benchbench.revisions import harness
 from benchbench.store.records import Cost, Flags, Method, Metric, Record, Summary
 
 
@@ -23,6 +24,7 @@ def _make(
     environment: dict[str, Any] | None = None,
 ) -> Record:
     content = {"recipe": recipe or {}, "target": {"name": target}, "protocol": {"name": "episodic"}}
+    content["harness"] = harness()
     training = content_key([pretext, meta, backbone, regime, source, seed, recipe])
     metric = Metric(values=list(counts or ()), denominator=10)
     return Record(

@@ -77,9 +77,9 @@ def test_other_episodes_cannot_be_compared(make):
 
 def test_a_cell_may_name_source_target_and_regime(make):
     record = make("labels")
-    assert cell("labels", target=record.target, source=record.source, regime=record.method.regime).holds(record)
-    assert not cell("labels", target="another").holds(record)
-    assert not cell("labels", regime="another").holds(record)
+    assert cell("labels", target=record.target, source=record.source, regime=record.method.regime).of([record])[0]
+    assert not cell("labels", target="another").of([record])[0]
+    assert not cell("labels", regime="another").of([record])[0]
 
 
 def test_the_packaged_findings_are_cells_of_packaged_matrices():

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchbench.keys import content_key
+from benchbench.revisions import harness
 from benchbench.store.files import Store, read_records
 from benchbench.store.records import Cost, Flags, Method, Metric, Record, Summary
 
@@ -58,7 +59,7 @@ def _make(
 ) -> Record:
     component = {"name": f"suite:{pretext}", "revision": revision, "settings": {"size": 3}}
     data = {"name": f"suite:{target}", "revision": 1, "settings": {}, "fingerprint": "f"}
-    content = {"pretext": component, "target": data, "recipe": {"lr": lr}, "seed": seed}
+    content = {"pretext": component, "target": data, "recipe": {"lr": lr}, "seed": seed, "harness": harness()}
     metric = Metric(values=list(counts or ()), denominator=10)
     method = Method(pretext=pretext, meta=meta, backbone="conv4", regime="pseudo")
     training = content_key([asdict(method), content | {"target": None}])

@@ -174,3 +174,10 @@ def test_a_floor_whose_source_needs_settings_is_unavailable_not_different(genuin
     (verdict,) = audit([floor], 1)
     assert verdict.state == "unavailable"
     assert "setting 'parts' must be given" in verdict.detail
+
+
+def test_a_record_of_an_earlier_harness_is_unavailable_not_different(genuine):
+    old = genuine.model_copy(update={"content": {k: v for k, v in genuine.content.items() if k != "harness"}})
+    (verdict,) = audit([old], 1)
+    assert verdict.state == "unavailable"
+    assert "earlier revision of the harness" in verdict.detail

@@ -12,6 +12,7 @@ from benchbench.results.consistency import content_faults, key_faults
 from benchbench.results.plausibility import number_faults
 from benchbench.results.recompute import Recomputed
 from benchbench.results.submissions import examine
+from benchbench.revisions import is_earlier
 from benchbench.store.files import read_records
 from benchbench.store.records import Provenance, Record
 
@@ -51,22 +52,28 @@ def test_every_record_is_consistent_and_plausible(folder):
         assert number_faults(record) == [], record.key
 
 
+def current(folder: str) -> list[Record]:
+    """Those of them that this harness made: what an earlier one did is not to be done again."""
+    records = [r for r in held(folder) if not is_earlier(r.content.get("harness", {}))]
+    return records or pytest.skip(f"every record of results/{folder} is of an earlier revision of the harness")
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_labels_metrics_learners_and_plans_come_out_again(folder):
-    assert named(spread(held(folder), SOME), Recomputed()) == []
+    assert named(spread(current(folder), SOME), Recomputed()) == []
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_test_episodes_come_out_again(folder):
-    first = {r.protocol: r for r in held(folder)}
+    first = {r.protocol: r for r in current(folder)}
     assert named(first.values(), Recomputed(), episodes=True) == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_records_are_accepted_into_an_empty_store(folder, tmp_path):
     path = tmp_path / "own.jsonl"
-    some = spread(sorted(held(folder), key=lambda r: len(r.scores)), HANDFUL)
+    some = spread(sorted(current(folder), key=lambda r: len(r.scores)), HANDFUL)
     path.write_text("".join(f"{r.model_dump_json()}\n" for r in some), "utf-8")
     found = examine([path], tmp_path / "store", PROVENANCE)
     assert found.refused == []
