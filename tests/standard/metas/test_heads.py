@@ -101,8 +101,11 @@ def test_r2d2_scores_and_gradient(raw, uneven):
     with torch.no_grad():
         learner.bias.fill_(0.2)
     for t, (x, y, queries) in enumerate(numpy_tasks(uneven)):
-        w = np.linalg.inv(x.T @ x + 0.5 * np.eye(4)) @ x.T @ np.eye(3)[y]
-        np.testing.assert_allclose(learner.logits(uneven, RNG)[t].detach(), 3 * queries @ w + 0.2, rtol=1e-9)
+        # The official form: a column of ones, features and targets over the root of the six support samples.
+        z, targets = np.hstack([x, np.ones((6, 1))]) / np.sqrt(6), np.eye(3)[y] / np.sqrt(6)
+        w = z.T @ np.linalg.inv(z @ z.T + 0.5 * np.eye(6)) @ targets
+        expected = 3 * (queries @ w[:4] + w[4]) + 0.2
+        np.testing.assert_allclose(learner.logits(uneven, RNG)[t].detach(), expected, rtol=1e-9)
     support = uneven.support_x.clone().requires_grad_()
     moving = replace(uneven, support_x=support)
     weights = torch.randn(2, 5, 3)
