@@ -10,10 +10,12 @@ from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, Episodes, EpisodeShape, Rng, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
+from benchbench.encoding.tasks import encode
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.backbones.mlp import MLP
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.meta_sgd import MetaSGD
+from benchbench_standard.metas.proto_maml import ProtoMAML
 
 MODES = ["call", "support", "episode", "running"]
 RNG = Rng("test")
@@ -272,6 +274,47 @@ def test_ways_at_test_may_differ():
     assert fixed.logits(tasks(), RNG).shape == (2, 6, 3)
     with pytest.raises(BenchbenchError, match="head of 3 rows"):
         fixed.logits(tasks(ways=4), RNG)
+
+
+@pytest.mark.parametrize("cls", [MAML, MetaSGD, ProtoMAML])
+def test_frozen_parameters_stay(cls):
+    encoder = convert_norm(MLP(SampleSpec("vector", (4,)), width=3, depth=2))
+    frozen, *moving = dict(encoder.named_parameters())
+    encoder.get_parameter(frozen).requires_grad_(False)
+    settings = {} if cls is ProtoMAML else {"inner_lr": 0.3}
+    learner, episodes = cls(encoder, **settings), tasks(shape=(4,))
+    adapted = learner.adapt(episodes)
+    assert f"encoder.{frozen}" not in adapted and all(f"encoder.{name}" in adapted for name in moving)
+    learner.backward(episodes, RNG)
+    assert encoder.get_parameter(frozen).grad is None
+    assert any(encoder.get_parameter(name).grad.abs().sum() > 0 for name in moving)
+
+
+class Attention(Backbone):
+    """Self-attention over four tokens of 3."""
+
+    def __init__(self):
+        super().__init__()
+        self.dim = 12
+        self.map = nn.Linear(3, 9, bias=False)
+
+    def forward(self, x):
+        q, k, v = self.map(x.unflatten(1, (4, 3))).unsqueeze(1).chunk(3, -1)
+        return F.scaled_dot_product_attention(q, k, v).flatten(1)
+
+
+def test_attention_under_adapted_weights_has_second_derivatives():
+    encoder = Attention()
+    x = torch.randn(2, 3, 12)
+
+    def features(weights):
+        return encode(encoder, x, params={"map.weight": weights})
+
+    weights = torch.randn(2, 9, 3, requires_grad=True)
+    assert torch.autograd.gradcheck(features, weights) and torch.autograd.gradgradcheck(features, weights)
+    learner = make(encoder=encoder)
+    learner.backward(tasks(shape=(12,)), RNG)
+    assert encoder.map.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("cls", [MAML, MetaSGD])

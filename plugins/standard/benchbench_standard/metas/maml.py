@@ -55,8 +55,14 @@ class MAML(MetaLearner):
         if self.head_ways not in (None, ways):
             name = type(self).__name__
             raise BenchbenchError(f"this {name} has a head of {self.head_ways} rows and cannot take {ways} ways")
-        body = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
-        return body | {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
+        return self.body() | {
+            "head.weight": self.head.weight.expand(ways, -1),
+            "head.bias": self.head.bias.expand(ways),
+        }
+
+    def body(self) -> Weights:
+        """What adapts of the encoder: what it does not hold frozen."""
+        return {f"encoder.{name}": w for name, w in self.encoder.named_parameters() if w.requires_grad}
 
     def begin(self, episodes: Episodes) -> Weights:
         """The weights that each task starts from: name -> (B, *shape)."""
@@ -115,7 +121,7 @@ class MAML(MetaLearner):
             return dict(zip(weights, found, strict=True))
 
         with torch.enable_grad():
-            initial = {f"encoder.{name}": w.unsqueeze(0) for name, w in self.encoder.named_parameters()}
+            initial = {name: w.unsqueeze(0) for name, w in self.body().items()}
             return under(self.descend(initial, slopes))
 
     def query_scores(self, weights: Weights, episodes: Episodes) -> Tensor:

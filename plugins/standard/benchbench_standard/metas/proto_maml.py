@@ -38,7 +38,7 @@ class ProtoMAML(MAML):
 
     def initial(self, ways: int) -> dict[str, Tensor]:
         """What all tasks begin with: the encoder."""
-        return {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
+        return self.body()
 
     def begin(self, episodes: Episodes) -> dict[str, Tensor]:
         """The encoder's weights for each task, and a head from its prototypes."""
