@@ -16,8 +16,8 @@ CHUNK = 4
 class TrainingEpisodes:
     """What `asked`, the recipe's episode settings, mean for a pretext on a pool. `ways` is None if they vary.
 
-    Where the pretext has fewer classes than the ways asked for, the meta-batch rises, rounded up, so that a step sees at
-    least as many samples as it would have: a cap on ways alone would train on smaller steps than other pretexts do.
+    Where the pretext has fewer classes than the ways asked for, the meta-batch rises, rounded up, so that a step sees
+    at least as many samples as it would have: a cap on ways alone would train on smaller steps than other pretexts do.
     """
 
     def __init__(self, pretext: Pretext, pool: Pool, asked: dict[str, Any]):

@@ -30,7 +30,7 @@ class IMAML(MAML):
         test_steps: PositiveInt = 16,
         strength: PositiveFloat = 2.0,
         cg_steps: PositiveInt = 5,
-        head_ways: PositiveInt | None = None,
+        head_ways: PositiveInt = 5,
         train_norm: NormMode = "call",
         test_norm: NormMode = "call",
     ):

@@ -15,6 +15,9 @@ class ProtoMAML(MAML):
     as there, are the support set's: inductive.
     """
 
+    #: MAML's third changed its head, which is not so here.
+    revision = 2
+
     def __init__(
         self,
         encoder: Backbone,
