@@ -123,6 +123,15 @@ def test_prototune_begins_as_prototypes(raw, uneven):
     torch.testing.assert_close(ProtoTune(raw).train().loss(uneven, RNG)[0], ProtoNet(raw).loss(uneven, RNG)[0])
 
 
+def test_prototune_takes_batches_of_as_many_samples_as_ways(raw, uneven):
+    default, three, five = (
+        ProtoTune(raw, lr=0.05, epochs=4, **size).eval().logits(uneven, Rng("same"))
+        for size in ({}, {"batch": 3}, {"batch": 5})
+    )
+    assert torch.equal(default, three)
+    assert not torch.allclose(default, five)
+
+
 def test_prototune_trains_a_linear_layer(raw, uneven):
     learner = ProtoTune(raw, lr=0.05, epochs=4, batch=4).eval()
     found = learner.logits(uneven.withheld(), Rng("same"))
