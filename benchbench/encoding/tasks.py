@@ -1,11 +1,13 @@
 """Running an encoder over tasks, with its own weights or with separate weights for each task."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchbench.encoding.task_norm import NormMode, Statistics, use_statistics
 
@@ -40,7 +42,9 @@ def encode(
     grouped = getattr(encoder, "encode_tasks", None)
     if grouped is not None:
         return grouped(x, params, running=statistics.running, support=statistics.support)
-    with use_statistics(Statistics(running=statistics.running, support=statistics.support)):
+    # Fused attention has no second derivative, which gradients through an inner loop need; plain products have.
+    attention = sdpa_kernel(SDPBackend.MATH) if torch.is_grad_enabled() else nullcontext()
+    with attention, use_statistics(Statistics(running=statistics.running, support=statistics.support)):
         return torch.stack(
             [functional_call(encoder, {k: p[i] for k, p in params.items()}, (x[i],)) for i in range(tasks)]
         )

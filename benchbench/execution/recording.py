@@ -56,6 +56,7 @@ def scored(
     if not training.floor and (shared := overlap(data, target_data)) != Overlap((), 0):
         identity["content"]["overlap"] = {"classes": list(shared.classes), "images": shared.images}
     identity["content"]["training_ways"] = [s.ways for s in stages]
+    identity["content"]["training_meta_batch"] = [s.meta_batch for s in stages]
     learner = trained.learner
     identity["content"]["norm"] = {"train": learner.train_norm, "test": learner.test_norm}
     identity["content"]["adaptation_steps"] = learner.adaptation_steps

@@ -73,6 +73,7 @@ FIELDS: dict[str, Field] = {
     "protocol": Field("cell", "protocol", _Protocol),
     "source_pixels": Field("found"),
     "training_ways": Field("found", shape=list[int | None]),
+    "training_meta_batch": Field("found", shape=list[int | None]),
     "norm": Field("found"),
     "adaptation_steps": Field("found"),
     "pretrained_on": Field("found"),

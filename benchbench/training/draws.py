@@ -14,17 +14,23 @@ CHUNK = 4
 
 
 class TrainingEpisodes:
-    """What `asked`, the recipe's episode settings, mean for a pretext on a pool. `ways` is None if they vary."""
+    """What `asked`, the recipe's episode settings, mean for a pretext on a pool. `ways` is None if they vary.
+
+    Where the pretext has fewer classes than the ways asked for, the meta-batch rises, rounded up, so that a step sees
+    at least as many samples as it would have: a cap on ways alone would train on smaller steps than other pretexts do.
+    """
 
     def __init__(self, pretext: Pretext, pool: Pool, asked: dict[str, Any]):
         self.pretext, self.pool = pretext, pool
-        self.meta_batch: int = asked["meta_batch"]
         #: The fixed shape; validation uses it even if training episodes vary.
         self.shape = EpisodeShape(
             min(asked["ways"], pretext.max_ways or asked["ways"]), asked["shots"], asked["queries"]
         )
         self.variable = VariableShape() if asked.get("sampler") == "meta-dataset" else None
         self.ways = None if self.variable else self.shape.ways
+        self.meta_batch: int = asked["meta_batch"]
+        if self.ways:
+            self.meta_batch = -(-self.meta_batch * asked["ways"] // self.ways)
 
     def draw(self, rng: Rng, chunk: int = CHUNK) -> Iterator[tuple[Episodes, float]]:
         """The meta-batch of a step in pieces of at most `chunk` tasks, each with its share of the whole."""

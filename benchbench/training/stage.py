@@ -41,6 +41,8 @@ class StageResult:
     encoder_passes: int = 0
     flops: int = 0
     ways: int | None = None
+    #: Episodes of a step, where it learns from classes.
+    meta_batch: int | None = None
     steps: int = 0
     seconds: float = 0.0
     best: float | None = None
@@ -250,8 +252,9 @@ class StageRun:
         modules = {**self.trained, "pretext": self.pretext}
         optimiser = self._optimiser()
         # Plain stages and a pretext's own tasks have no classes.
-        ways = self.episodes.ways if self.stage.objective in ("meta", "auxiliary") or self.labels else None
-        fresh = StageResult(steps=self.steps, ways=ways, sources=self.sources)
+        episodic = self.stage.objective in ("meta", "auxiliary") or self.labels is not None
+        ways, meta_batch = (self.episodes.ways, self.episodes.meta_batch) if episodic else (None, None)
+        fresh = StageResult(steps=self.steps, ways=ways, meta_batch=meta_batch, sources=self.sources)
         first, result = (kept and self._resumed(kept, modules, optimiser)) or (0, fresh)
         self.chunk = result.chunk
         started = time.monotonic()

@@ -35,7 +35,7 @@ def test_show_names_settings_with_types_and_defaults(command):
     assert code == 0
     assert "meta benchbench-suite:maml (version 0.1.0, revision" in out
     assert any(line.split() == ["inner_lr", "float,", "Gt(gt=0)", "0.1"] for line in out.splitlines())
-    assert "head_ways    int, Gt(gt=0) | None" in out
+    assert "head_ways    int, Gt(gt=0)" in out
     assert "Finn" in out
     assert "Sequence[ComponentRef]" in command("plugins", "show", "mixture")[1]
 

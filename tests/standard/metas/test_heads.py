@@ -101,8 +101,11 @@ def test_r2d2_scores_and_gradient(raw, uneven):
     with torch.no_grad():
         learner.bias.fill_(0.2)
     for t, (x, y, queries) in enumerate(numpy_tasks(uneven)):
-        w = np.linalg.inv(x.T @ x + 0.5 * np.eye(4)) @ x.T @ np.eye(3)[y]
-        np.testing.assert_allclose(learner.logits(uneven, RNG)[t].detach(), 3 * queries @ w + 0.2, rtol=1e-9)
+        # The official form: a column of ones, features and targets over the root of the six support samples.
+        z, targets = np.hstack([x, np.ones((6, 1))]) / np.sqrt(6), np.eye(3)[y] / np.sqrt(6)
+        w = z.T @ np.linalg.inv(z @ z.T + 0.5 * np.eye(6)) @ targets
+        expected = 3 * (queries @ w[:4] + w[4]) + 0.2
+        np.testing.assert_allclose(learner.logits(uneven, RNG)[t].detach(), expected, rtol=1e-9)
     support = uneven.support_x.clone().requires_grad_()
     moving = replace(uneven, support_x=support)
     weights = torch.randn(2, 5, 3)
@@ -118,6 +121,15 @@ def test_prototune_begins_as_prototypes(raw, uneven):
     torch.testing.assert_close(start.softmax(-1), protonet.softmax(-1))
     # In training it is the same head, through which the encoder learns.
     torch.testing.assert_close(ProtoTune(raw).train().loss(uneven, RNG)[0], ProtoNet(raw).loss(uneven, RNG)[0])
+
+
+def test_prototune_takes_batches_of_as_many_samples_as_ways(raw, uneven):
+    default, three, five = (
+        ProtoTune(raw, lr=0.05, epochs=4, **size).eval().logits(uneven, Rng("same"))
+        for size in ({}, {"batch": 3}, {"batch": 5})
+    )
+    assert torch.equal(default, three)
+    assert not torch.allclose(default, five)
 
 
 def test_prototune_trains_a_linear_layer(raw, uneven):

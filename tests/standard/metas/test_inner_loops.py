@@ -69,7 +69,7 @@ def found(learner, episodes):
 
 
 def test_fomaml_takes_the_query_gradient_at_the_adapted_weights(episodes):
-    learner = FOMAML(Small(), inner_lr=0.5, train_steps=3)
+    learner = FOMAML(Small(), head_ways=1, inner_lr=0.5, train_steps=3)
     expected = {k: torch.zeros_like(w) for k, w in body(learner).items()}
     row = torch.zeros(3)
     for t in range(2):
@@ -89,7 +89,7 @@ def test_fomaml_takes_the_query_gradient_at_the_adapted_weights(episodes):
 @pytest.mark.parametrize("first_order", [True, False])
 def test_anil_fits_the_head_on_features_that_stay(first_order, episodes):
     """Softmax regression by hand on the features; the encoder's gradient is the query loss's, through those steps."""
-    learner = ANIL(Small(), inner_lr=0.5, train_steps=3, test_steps=3, first_order=first_order)
+    learner = ANIL(Small(), head_ways=1, inner_lr=0.5, train_steps=3, test_steps=3, first_order=first_order)
     inner = {k: w.requires_grad_() for k, w in body(learner).items()}
     losses, scores = [], []
     for t in range(2):
@@ -113,7 +113,7 @@ def test_anil_fits_the_head_on_features_that_stay(first_order, episodes):
 class HeadOnly(MAML):
     """MAML whose rates are 0 on the encoder."""
 
-    def rates(self):
+    def rates(self, weights):
         return {f"encoder.{k}": torch.tensor(0.0) for k, _ in self.encoder.named_parameters()}
 
 
@@ -176,7 +176,7 @@ def test_proto_maml_against_finite_differences_with_the_inner_gradients_held(epi
 
 
 def test_imaml_against_finite_differences_through_the_solved_inner_problem(episodes):
-    learner = IMAML(Small(), inner_lr=0.4, train_steps=80, strength=1.5, cg_steps=40)
+    learner = IMAML(Small(), head_ways=1, inner_lr=0.4, train_steps=80, strength=1.5, cg_steps=40)
     gradients = found(learner, episodes)
 
     def outer():
@@ -198,7 +198,7 @@ def test_imaml_against_finite_differences_through_the_solved_inner_problem(episo
 
 
 def test_imaml_finds_the_minimum_of_the_proximal_problem(episodes):
-    learner = IMAML(Small(), inner_lr=0.4, train_steps=80, strength=1.5)
+    learner = IMAML(Small(), head_ways=1, inner_lr=0.4, train_steps=80, strength=1.5)
     start, adapted = learner.begin(episodes), learner.adapt(episodes)
     for t in range(2):
         weights = (
@@ -223,7 +223,7 @@ def test_conjugate_gradients_solve_a_system_a_row():
 @pytest.mark.parametrize("own_rows", [False, True])
 def test_reptile_moves_towards_what_adam_finds(own_rows, episodes):
     """Two meta-steps against torch's own Adam on copies, with the mini-batches that the stream gives."""
-    learner = Reptile(Small(), inner_lr=0.02, train_steps=5, inner_batch=5, head_ways=3 if own_rows else None)
+    learner = Reptile(Small(), inner_lr=0.02, train_steps=5, inner_batch=5, head_ways=3 if own_rows else 1)
     optimiser = torch.optim.Adam(learner.parameter_groups(), 1e-3)
     plain, rows = deepcopy(learner.encoder), deepcopy(learner.head)
     for step in (3, 4):
@@ -264,7 +264,7 @@ def test_reptile_moves_towards_what_adam_finds(own_rows, episodes):
 
 
 def test_reptile_scores_after_adam_on_the_support_set(episodes):
-    learner = Reptile(Small(), inner_lr=0.02, test_steps=4, inner_batch=4).eval()
+    learner = Reptile(Small(), head_ways=1, inner_lr=0.02, test_steps=4, inner_batch=4).eval()
     scores = learner.logits(episodes.withheld(), Rng("same"))
     order = Rng("same").choices(6, 6, 3).flatten()  # three passes of 6 samples hold four batches of 4
     for t in range(2):

@@ -8,12 +8,14 @@ from torch import nn
 from torch.func import grad
 from torch.nn import functional as F
 
-from benchbench import Backbone, BenchbenchError, Episodes, EpisodeShape, Rng, SampleSpec
+from benchbench import Backbone, Episodes, EpisodeShape, Rng, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
+from benchbench.encoding.tasks import encode
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.backbones.mlp import MLP
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.meta_sgd import MetaSGD
+from benchbench_standard.metas.proto_maml import ProtoMAML
 
 MODES = ["call", "support", "episode", "running"]
 RNG = Rng("test")
@@ -54,7 +56,7 @@ def tasks(count=2, ways=3, shots=2, queries=2, shape=(1, 16, 16), seed=1):
 
 def make(cls=MAML, encoder=None, **settings):
     torch.manual_seed(3)
-    return cls(encoder or conv(), **{"inner_lr": 0.3, "train_steps": 2, "test_steps": 2} | settings)
+    return cls(encoder or conv(), **{"inner_lr": 0.3, "train_steps": 2, "test_steps": 2, "head_ways": 1} | settings)
 
 
 def gradients(learner, episodes):
@@ -177,7 +179,7 @@ def test_meta_sgd_at_equal_rates_is_maml():
 def test_meta_sgd_learns_a_rate_for_every_parameter():
     learner = make(MetaSGD)
     gradients(learner, tasks())
-    rates = learner.rates()
+    rates = {name.replace("/", "."): rate for name, rate in learner.alpha.items()}
     assert {k: r.shape for k, r in rates.items()} == {k: w.shape for k, w in learner.initial(1).items()}
     assert rates["encoder.convs.0.weight"].grad.unique().numel() > 1
     before = learner.loss(tasks(), RNG)[0].item()
@@ -193,7 +195,7 @@ def test_meta_sgd_steps_by_equation_2():
     learner = make(MetaSGD, Linear(), head_ways=2, train_steps=1)
     episodes = tasks(count=1, ways=2, shots=2, queries=1, shape=(3,))
     weights = [learner.encoder.map.weight, learner.head.weight, learner.head.bias]
-    rates = [learner.rates()[name] for name in ("encoder.map.weight", "head.weight", "head.bias")]
+    rates = [learner.alpha[name.replace(".", "/")] for name in ("encoder.map.weight", "head.weight", "head.bias")]
     with torch.no_grad():
         for value in (*rates, *weights):
             value.uniform_(-1, 1)
@@ -269,9 +271,65 @@ def test_ways_at_test_may_differ():
     learner = make(train_norm="support").eval()
     assert learner.logits(tasks(ways=5, shots=1, queries=1), RNG).shape == (2, 5, 5)
     fixed = make(head_ways=3)
-    assert fixed.logits(tasks(), RNG).shape == (2, 6, 3)
-    with pytest.raises(BenchbenchError, match="head of 3 rows"):
-        fixed.logits(tasks(ways=4), RNG)
+    row = fixed.head.weight
+    for ways, expected in ((2, row[:2]), (3, row), (5, torch.stack([*row, row.mean(0), row.mean(0)]))):
+        torch.testing.assert_close(fixed.begin(tasks(ways=ways))["head.weight"][0], expected)
+        assert fixed.logits(tasks(ways=ways), RNG).shape == (2, 2 * ways, ways)
+
+
+@pytest.mark.parametrize("cls", [MAML, MetaSGD])
+def test_the_first_inner_gradient_reaches_the_encoder(cls):
+    episodes = tasks()
+    for count, reaches in ((1, False), (2, True), (3, True), (5, True)):
+        learner = make(cls, head_ways=count)
+        slopes = learner.slopes(learner.begin(episodes), episodes)
+        size = max(s.abs().max().item() for name, s in slopes.items() if name.startswith("encoder."))
+        assert (size > 1e-6) is reaches
+    wide = make(cls, head_ways=2).eval()
+    assert wide.logits(tasks(ways=4), RNG).isfinite().all()
+
+
+@pytest.mark.parametrize("cls", [MAML, MetaSGD, ProtoMAML])
+def test_frozen_parameters_stay(cls):
+    encoder = convert_norm(MLP(SampleSpec("vector", (4,)), width=3, depth=2))
+    frozen, *moving = dict(encoder.named_parameters())
+    encoder.get_parameter(frozen).requires_grad_(False)
+    settings = {} if cls is ProtoMAML else {"inner_lr": 0.3}
+    learner, episodes = cls(encoder, **settings), tasks(shape=(4,))
+    adapted = learner.adapt(episodes)
+    assert f"encoder.{frozen}" not in adapted
+    assert all(f"encoder.{name}" in adapted for name in moving)
+    learner.backward(episodes, RNG)
+    assert encoder.get_parameter(frozen).grad is None
+    assert any(encoder.get_parameter(name).grad.abs().sum() > 0 for name in moving)
+
+
+class Attention(Backbone):
+    """Self-attention over four tokens of 3."""
+
+    def __init__(self):
+        super().__init__()
+        self.dim = 12
+        self.map = nn.Linear(3, 9, bias=False)
+
+    def forward(self, x):
+        q, k, v = self.map(x.unflatten(1, (4, 3))).unsqueeze(1).chunk(3, -1)
+        return F.scaled_dot_product_attention(q, k, v).flatten(1)
+
+
+def test_attention_under_adapted_weights_has_second_derivatives():
+    encoder = Attention()
+    x = torch.randn(2, 3, 12)
+
+    def features(weights):
+        return encode(encoder, x, params={"map.weight": weights})
+
+    weights = torch.randn(2, 9, 3, requires_grad=True)
+    assert torch.autograd.gradcheck(features, weights)
+    assert torch.autograd.gradgradcheck(features, weights)
+    learner = make(encoder=encoder)
+    learner.backward(tasks(shape=(12,)), RNG)
+    assert encoder.map.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("cls", [MAML, MetaSGD])

@@ -17,7 +17,8 @@ class ANIL(MAML):
     """
 
     #: MAML's second changed what happens to an encoder under adapted weights, which is not so here.
-    revision = 1
+    #: 2: a head of five rows.
+    revision = 2
     adapts_to_any_loss = False
     frozen_features = True
 

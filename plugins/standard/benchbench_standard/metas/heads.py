@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,6 +20,12 @@ def prototype_head(features: Tensor, labels: Tensor, ways: int) -> tuple[Tensor,
     weight 2 mu (B, ways, dim), bias -|mu|^2 (B, ways)."""
     means = class_means(features, labels, ways)
     return 2 * means, -means.square().sum(-1)
+
+
+def rows(values: Tensor, ways: int) -> Tensor:
+    """What `ways` classes begin with where (rows, ...) are learned: the first rows, and their mean beyond them."""
+    beyond = values.mean(0, keepdim=True).expand(max(0, ways - len(values)), *values.shape[1:])
+    return torch.cat([values[:ways], beyond])
 
 
 def linear(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ class IMAML(MAML):
     loss and H the Hessian of the support loss (lemma 1), solved by `cg_steps` of conjugate gradients: no inner step is
     differentiated. Gradient descent solves the inner problem, as the paper's first-order variant does; its own best
     numbers use a Hessian-free one. Defaults are its Omniglot settings.
+    Other than here, an audit found the official Omniglot run to solve with (2 I + H / 12) and to leave the proximal
+    term out at test.
     """
 
     adapts_to_any_loss = False
@@ -30,7 +32,7 @@ class IMAML(MAML):
         test_steps: PositiveInt = 16,
         strength: PositiveFloat = 2.0,
         cg_steps: PositiveInt = 5,
-        head_ways: PositiveInt | None = None,
+        head_ways: PositiveInt = 5,
         train_norm: NormMode = "call",
         test_norm: NormMode = "call",
     ):

@@ -4,8 +4,8 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from benchbench import Backbone, BenchbenchError, Encode, Episodes, MetaLearner, NormMode, Rng
-from benchbench_standard.metas.heads import linear, task_losses
+from benchbench import Backbone, Encode, Episodes, MetaLearner, NormMode, Rng
+from benchbench_standard.metas.heads import linear, rows, task_losses
 
 #: Weights by name, (B, *shape): a set a task.
 Weights = dict[str, Tensor]
@@ -16,8 +16,9 @@ class MAML(MetaLearner):
 
     The inner loss is the *mean* cross-entropy over the support set. The official code sums over classes, so its rate
     0.4 at 5 ways is 2.0 here: with one step, the strided Conv-4 and thousands of meta-steps. After hundreds of them a
-    smaller one is needed, and is the default (the matrix ``tuned`` has a search). The head is one row that every class
-    of a task begins with, so ways may differ at test; `head_ways` gives it that many rows of its own, as in the paper.
+    smaller one is needed, and is the default (the matrix ``tuned`` has a search). The head learns
+    `head_ways` rows, as the paper's has one a class; ways may differ at test, and classes beyond the rows begin as the
+    mean of them. With one row all classes begin alike, which makes the encoder's first inner gradient zero.
     Batch statistics are those of each call by default, as in the official code: that is transductive, and ``support``
     is the inductive form.
     It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order` leaves second derivatives
@@ -25,7 +26,8 @@ class MAML(MetaLearner):
     """
 
     #: 2: Conv-4 under adapted weights is channels_last, and batch norm's second derivative in closed form.
-    revision = 2
+    #: 3: a head of five rows, so that the encoder's first inner step counts.
+    revision = 3
     adapts_to_any_loss = True
 
     def __init__(
@@ -36,14 +38,14 @@ class MAML(MetaLearner):
         train_steps: PositiveInt = 3,
         test_steps: PositiveInt = 5,
         first_order: bool = False,
-        head_ways: PositiveInt | None = None,
+        head_ways: PositiveInt = 5,
         train_norm: NormMode = "call",
         test_norm: NormMode = "call",
     ):
         super().__init__(encoder, train_norm=train_norm, test_norm=test_norm)
         self.inner_lr, self.first_order, self.head_ways = inner_lr, first_order, head_ways
         self.train_steps, self.adaptation_steps = train_steps, test_steps
-        self.head = nn.Linear(encoder.dim, head_ways or 1)
+        self.head = nn.Linear(encoder.dim, head_ways)
 
     @property
     def steps(self) -> int:
@@ -51,19 +53,22 @@ class MAML(MetaLearner):
         return self.train_steps if self.training else self.adaptation_steps
 
     def initial(self, ways: int) -> Weights:
-        """What adapts: every weight of the encoder, its norms' too, and of the head, whose one row all ways share."""
-        if self.head_ways not in (None, ways):
-            name = type(self).__name__
-            raise BenchbenchError(f"this {name} has a head of {self.head_ways} rows and cannot take {ways} ways")
-        body = {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
-        return body | {"head.weight": self.head.weight.expand(ways, -1), "head.bias": self.head.bias.expand(ways)}
+        """What adapts: every weight of the encoder, its norms' too, and of the head, a row a way."""
+        return self.body() | {
+            "head.weight": rows(self.head.weight, ways),
+            "head.bias": rows(self.head.bias, ways),
+        }
+
+    def body(self) -> Weights:
+        """What adapts of the encoder: what it does not hold frozen."""
+        return {f"encoder.{name}": w for name, w in self.encoder.named_parameters() if w.requires_grad}
 
     def begin(self, episodes: Episodes) -> Weights:
         """The weights that each task starts from: name -> (B, *shape)."""
         return {name: w.expand(len(episodes), *w.shape) for name, w in self.initial(episodes.ways).items()}
 
-    def rates(self) -> Weights:
-        """The step size of each weight, broadcast over tasks."""
+    def rates(self, weights: Weights) -> Weights:
+        """The step size of each of `weights`, broadcast over tasks."""
         return {}
 
     def score(self, weights: Weights, x: Tensor, support: int) -> Tensor:
@@ -83,7 +88,7 @@ class MAML(MetaLearner):
 
     def descend(self, weights: Weights, slopes: Callable[[Weights], Weights]) -> Weights:
         """The inner loop: gradient descent of every task's `weights`, `slopes` giving the gradient at some."""
-        rates = self.rates()
+        rates = self.rates(weights)
         for _ in range(self.steps):
             if not self.training:
                 weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
@@ -115,7 +120,7 @@ class MAML(MetaLearner):
             return dict(zip(weights, found, strict=True))
 
         with torch.enable_grad():
-            initial = {f"encoder.{name}": w.unsqueeze(0) for name, w in self.encoder.named_parameters()}
+            initial = {name: w.unsqueeze(0) for name, w in self.body().items()}
             return under(self.descend(initial, slopes))
 
     def query_scores(self, weights: Weights, episodes: Episodes) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbench import Backbone
+from benchbench_standard.metas.heads import rows
 from benchbench_standard.metas.maml import MAML
 
 
@@ -15,10 +16,15 @@ class MetaSGD(MAML):
         super().__init__(encoder, **maml)
         # ParameterDict refuses dots in names.
         rates = {
-            k.replace(".", "/"): torch.full_like(w, self.inner_lr) for k, w in self.initial(self.head_ways or 1).items()
+            k.replace(".", "/"): torch.full_like(w, self.inner_lr) for k, w in self.initial(self.head_ways).items()
         }
         self.alpha = nn.ParameterDict(rates)
 
-    def rates(self) -> dict[str, Tensor]:
-        """The learned rates, shaped as the weights; a shared head row broadcasts over the ways."""
-        return {name.replace("/", "."): rate for name, rate in self.alpha.items()}
+    def rates(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The learned rates, shaped as the weights; the head's rows stand for its ways as its weights do."""
+        learned = {name.replace("/", "."): rate for name, rate in self.alpha.items()}
+        return {
+            name: rows(rate, weights[name].shape[1]) if name.startswith("head.") else rate
+            for name, rate in learned.items()
+            if name in weights
+        }

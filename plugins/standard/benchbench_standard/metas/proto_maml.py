@@ -15,6 +15,9 @@ class ProtoMAML(MAML):
     as there, are the support set's: inductive.
     """
 
+    #: MAML's third changed its head, which is not so here.
+    revision = 2
+
     def __init__(
         self,
         encoder: Backbone,
@@ -38,7 +41,7 @@ class ProtoMAML(MAML):
 
     def initial(self, ways: int) -> dict[str, Tensor]:
         """What all tasks begin with: the encoder."""
-        return {f"encoder.{name}": w for name, w in self.encoder.named_parameters()}
+        return self.body()
 
     def begin(self, episodes: Episodes) -> dict[str, Tensor]:
         """The encoder's weights for each task, and a head from its prototypes."""

@@ -14,8 +14,12 @@ class ProtoTune(MetaLearner):
     meta-training on contrastive episodes (ProtoCLR) it is the paper's ProtoTransfer.
 
     Meta-training is ProtoNet's, which is the same head before any step. At test the official code's recipe: Adam at
-    0.001 (`lr`), 15 passes (`epochs`) in batches of 5.
+    0.001 (`lr`), 15 passes (`epochs`) in batches of as many samples as there are ways, or of
+    `batch`.
     """
+
+    #: 2: batches of as many samples as there are ways, where all had 5.
+    revision = 2
 
     frozen_features = True
 
@@ -25,7 +29,7 @@ class ProtoTune(MetaLearner):
         *,
         lr: PositiveFloat = 1e-3,
         epochs: NonNegativeInt = 15,
-        batch: PositiveInt = 5,
+        batch: PositiveInt | None = None,
         **norm: Any,
     ):
         super().__init__(encoder, **norm)
@@ -44,8 +48,9 @@ class ProtoTune(MetaLearner):
         """The heads after their steps on the support features (B, S, dim)."""
         weight, bias = (w.detach().clone().requires_grad_() for w in (weight, bias))
         optimiser = torch.optim.Adam([weight, bias], self.lr)
+        size = self.batch or weight.shape[1]
         with torch.enable_grad():
-            for batch in mini_batches(support.shape[1], self.batch, self.adaptation_steps, rng):
+            for batch in mini_batches(support.shape[1], size, self.adaptation_steps, rng):
                 optimiser.zero_grad()
                 task_losses(linear(support[:, batch], weight, bias), labels[:, batch]).backward()
                 optimiser.step()

@@ -13,11 +13,18 @@ class R2D2(MetaLearner):
     eq. 4-7).
 
     A task's linear map of its features Z (S, dim) to one-hot labels Y solves a ridge regression in closed form, W = Z'
-    (Z Z' + lambda I)^-1 Y; a query scores alpha z W + beta. The logarithm of lambda, alpha and beta are learned; they
-    begin at `initial_lambda`, at `initial_scale` (10, for a softmax over scores between 0 and 1 is flat) and at 0. The
-    paper's larger network, which joins the features of its last two blocks, is left to the backbone.
+    (Z Z' + S lambda I)^-1 Y; a query scores alpha z W + beta. As in the official code Z has a column of ones, whose
+    weights are penalised as the others are, and both Z and Y are divided by sqrt(S): that multiplies lambda by S and
+    changes nothing else. The logarithm of lambda, alpha and beta are learned.
+
+    Other than there, lambda begins at `initial_lambda` 1 where the official run has 50, on a far larger network, and
+    alpha at `initial_scale` 10, for a softmax over scores between 0 and 1 is flat. The official recipe (Adam at 0.005,
+    dropout 0.4, 20 ways, 1 to 10 shots) is the matrix's to ask for, and the network, which joins the features of its
+    last two blocks, the backbone's.
     """
 
+    #: 2: a bias column, and lambda times the number of support samples.
+    revision = 2
     frozen_features = True
 
     def __init__(
@@ -36,8 +43,10 @@ class R2D2(MetaLearner):
         """The regression at each query, scaled and shifted: (B, Q, ways)."""
         features = self.encode(episodes.all_x, support=episodes.shots)
         support, query = features[:, : episodes.shots], features[:, episodes.shots :]
+        support, query = (F.pad(z, (0, 1), value=1.0) for z in (support, query))
         targets = F.one_hot(episodes.support_y, episodes.ways).to(support.dtype)
-        return self.scale * (query @ ridge(support, targets, self.log_lambda.exp())) + self.bias
+        weights = ridge(support, targets, episodes.shots * self.log_lambda.exp())
+        return self.scale * (query @ weights) + self.bias
 
 
 def ridge(z: Tensor, y: Tensor, strength: Tensor) -> Tensor:
