@@ -69,7 +69,7 @@ def test_several_partitions_differ_and_all_are_drawn_from(encoder, make_pool, sa
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_each_of_several_partitions_scales_the_dimensions(partitions, encoder, make_pool, monkeypatch):
-    """By random factors below 1, other ones each time, but for the first (the official code); clusters are one for 20 images."""
+    """By random factors below 1, other ones each time, but for the first (official code); clusters are one for 20."""
     pool, pretext, seen = make_pool(), cactus(encoder, partitions=partitions), []
     module = sys.modules[type(pretext).__module__]
     monkeypatch.setattr(module, "partition", lambda z, k, rng: seen.append((z, k)) or partition(z, k, rng))

@@ -109,7 +109,7 @@ def test_a_preset_is_named_and_single_settings_override_it(encoder):
 
     published = views()  # of the official code for Omniglot
     assert (published.min_scale, published.max_scale, published.flips, published.erasing) == (0.6, 1.4, True, 0.5)
-    assert (published.rotation, published.shear, published.dropout, published.rescale) == (0, 0, 0.3, True)
+    assert (published.rotation, published.shear, published.dropout, published.inside) == (0, 0, 0.3, True)
     letters = views(preset="letters", rotation=5.0, erasing=0.0)
     assert (letters.flips, letters.shear, letters.rotation, letters.erasing) == (False, 0.2, 5.0, 0.0)
     assert views(preset="letters", flips=True).flips is True

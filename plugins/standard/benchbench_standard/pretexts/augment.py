@@ -111,12 +111,13 @@ class Augment:
 
 
 #: Views by name. `protoclr`: the official code's for Omniglot (Medina, Devos & Grossglauser 2020, arXiv 2006.11325;
-#: indy-lab/ProtoTransfer), whose dropout is torch's; images in colour have the jitter and the grey of its views for
-#: mini-ImageNet too. `simclr`: Chen et al. 2020 (arXiv 2002.05709), appendix B.9, for small photographs: strength 0.5,
-#: no blur. In both the jitter is of every image, where published in 80 % of them, and leaves the hue. `letters`: our
-#: own, as letters are other letters in a mirror; chosen on the validation scripts of glyphs, see the quick matrix.
+#: indy-lab/ProtoTransfer), but for `rescale`, which is on there: samples of an episode are in [0, 1] here. Images in
+#: colour have the jitter and the grey of its views for mini-ImageNet too. `simclr`: Chen et al. 2020 (arXiv 2002.05709),
+#: appendix B.9, for small photographs: strength 0.5, no blur. In both the jitter is of every image, where published in
+#: 80 % of them, and leaves the hue. `letters`: our own, as letters are other letters in a mirror; chosen on the
+#: validation scripts of glyphs, see the quick matrix.
 PRESETS = {
-    "protoclr": Augment(0.6, 1.4, True, 0.0, 0.0, 0.5, 0.3, 0.4, 0.2, inside=True, rescale=True),
+    "protoclr": Augment(0.6, 1.4, True, 0.0, 0.0, 0.5, 0.3, 0.4, 0.2, inside=True),
     "simclr": Augment(0.08, 1.0, "horizontal", 0.0, 0.0, 0.0, 0.0, 0.4, 0.2, inside=True),
     "letters": Augment(0.6, 1.4, False, 20.0, 0.2, 0.5, 0.3, 0.4, 0.2),
 }

@@ -28,6 +28,11 @@ class Contrastive(TwoViews):
     augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,
     arXiv 2006.11325, algorithm 1). The views of both objectives are ProtoCLR's unless `preset` names others. Both
     views go through batch norm together, as in SimCLR's official code.
+
+    The default temperature, which the paper finds best at 0.1 on ImageNet and at 0.5 after long training on CIFAR-10,
+    is chosen on the validation scripts of glyphs, by the nearest centroid 5-way 1-shot after 16,000 samples of letters'
+    views, one seed: 43.4 % at 0.05, 43.8 at 0.1, 42.3 at 0.2, 38.1 at
+    0.5, 36.5 at 1. Losses on few samples or photographs may want another: search it.
     """
 
     name = "contrastive"
@@ -38,7 +43,7 @@ class Contrastive(TwoViews):
         encoder: Backbone,
         sample: SampleSpec,
         *,
-        temperature: PositiveFloat = 0.5,
+        temperature: PositiveFloat = 0.1,
         projection: NonNegativeInt = 64,
         **views: Any,
     ):

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -20,7 +20,7 @@ class TwoViews(Pretext):
     `max_scale` of the image's area, and `inside` keeps it within the image; `flips` mirrors along both sides, or only
     "horizontal"; `rotation` is in degrees each way and `shear` in parts of the side; `erasing`, `dropout` and `grey`
     are probabilities (of a blanked rectangle, of zeroed pixels, of a grey image), `rescale` divides what dropout leaves
-    by 1 - dropout, `colour` is the strength of the jitter."""
+    by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of the jitter."""
 
     revision = 2
     objectives = frozenset({"plain", "task"})
@@ -47,7 +47,7 @@ class TwoViews(Pretext):
         rescale: bool | None = None,
     ):
         super().__init__(encoder, sample)
-        given = {
+        given: dict[str, Any] = {
             "min_scale": min_scale, "max_scale": max_scale, "flips": flips, "rotation": rotation, "shear": shear,
             "erasing": erasing, "dropout": dropout, "colour": colour, "grey": grey, "inside": inside,
             "rescale": rescale,
