@@ -112,7 +112,7 @@ class Augment:
 
 #: Views by name. `protoclr`: the official code's for Omniglot (Medina, Devos & Grossglauser 2020, arXiv 2006.11325;
 #: indy-lab/ProtoTransfer), but for `rescale`, which is on there: samples of an episode are in [0, 1] here. Images in
-#: colour have the jitter and the grey of its views for mini-ImageNet too. `simclr`: Chen et al. 2020 (arXiv 2002.05709),
+#: colour have the jitter and grey of its views for mini-ImageNet too. `simclr`: Chen et al. 2020 (arXiv 2002.05709),
 #: appendix B.9, for small photographs: strength 0.5, no blur. In both the jitter is of every image, where published in
 #: 80 % of them, and leaves the hue. `letters`: our own, as letters are other letters in a mirror; chosen on the
 #: validation scripts of glyphs, see the quick matrix.

@@ -31,8 +31,7 @@ class Contrastive(TwoViews):
 
     The default temperature, which the paper finds best at 0.1 on ImageNet and at 0.5 after long training on CIFAR-10,
     is chosen on the validation scripts of glyphs, by the nearest centroid 5-way 1-shot after 16,000 samples of letters'
-    views, one seed: 43.4 % at 0.05, 43.8 at 0.1, 42.3 at 0.2, 38.1 at
-    0.5, 36.5 at 1. Losses on few samples or photographs may want another: search it.
+    views, one seed: 43.4 % at 0.05, 43.8 at 0.1, 42.3 at 0.2, 38.1 at 0.5, 36.5 at 1. Photographs may want another.
     """
 
     name = "contrastive"
