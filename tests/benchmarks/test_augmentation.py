@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.benchmark(timer=time.process_time),
 ]
 SCALE, COLOUR, GREY = (0.3, 0.75), 0.4, 0.2
-OURS = Augment(*SCALE, True, 0.0, 0.0, 0.0, 0.0, COLOUR, GREY)
+OURS = Augment(*SCALE, flips=True, colour=COLOUR, grey=GREY)
 
 
 def lightlys():

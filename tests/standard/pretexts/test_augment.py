@@ -1,32 +1,37 @@
+import math
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import ks_2samp
 
 from benchbench import Rng
-from benchbench_standard.pretexts.augment import Augment
+from benchbench_standard.pretexts.augment import PRESETS, Augment
 
-STILL = Augment(1.0, 1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+STILL, LETTERS = Augment(), PRESETS["letters"]
 
 
 @pytest.mark.parametrize("shape", [(1, 9, 9), (3, 9, 9), (3, 8, 12)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_views_keep_shape_type_and_range_and_follow_the_seed(shape, dtype):
+@pytest.mark.parametrize("augment", PRESETS.values(), ids=PRESETS.keys())
+def test_views_keep_shape_type_and_range_and_follow_the_seed(augment, shape, dtype):
     x = torch.rand(32, *shape, dtype=dtype)
     before = torch.random.get_rng_state()
-    view = Augment()(x, Rng(0))
+    view = augment(x, Rng(0))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert view.shape == x.shape
     assert view.dtype == dtype
     assert view.min() >= 0
     assert view.max() <= 1 + 1e-6
-    assert torch.equal(view, Augment()(x, Rng(0)))
-    assert not torch.equal(view, Augment()(x, Rng(1)))
+    assert torch.equal(view, augment(x, Rng(0)))
+    assert not torch.equal(view, augment(x, Rng(1)))
 
 
 def test_each_image_has_its_own_parameters():
     x = torch.rand(1, 3, 16, 16).expand(20, -1, -1, -1)
-    view = Augment()(x, Rng(0))
+    view = LETTERS(x, Rng(0))
     assert len(view.flatten(1).unique(dim=0)) == 20
 
 
@@ -118,5 +123,42 @@ def test_what_is_off_changes_nothing_of_what_is_on():
 def test_images_stay_as_they_are():
     x = torch.rand(8, 3, 9, 9)
     before = x.clone()
-    Augment()(x, Rng(0))
+    LETTERS(x, Rng(0))
     assert torch.equal(x, before)
+
+
+def test_crops_inside_the_image_are_distributed_as_torchvisions():
+    """`RandomResizedCrop.get_params` written out without its rounding to pixels: tries until one fits, ten at most."""
+    draw = random.Random(0)
+
+    def crop(height, width):
+        for _ in range(10):
+            area = height * width * draw.uniform(0.6, 1.4)
+            ratio = math.exp(draw.uniform(math.log(3 / 4), math.log(4 / 3)))
+            w, h = math.sqrt(area * ratio), math.sqrt(area / ratio)
+            if w <= width and h <= height:
+                return w / width, h / height
+        return 1.0, 1.0
+
+    expected = np.array([crop(20, 25) for _ in range(4000)])
+    augment = replace(STILL, min_scale=0.6, max_scale=1.4, inside=True)
+    theta = augment.affine(torch.zeros(4000, 1, 20, 25, dtype=torch.float64), Rng(0))
+    sides, offset = theta[:, :, :2].diagonal(dim1=1, dim2=2).numpy(), theta[:, :, 2]
+    assert sides.max() <= 1
+    assert (offset.abs() <= 1 - torch.from_numpy(sides) + 1e-12).all()
+    for found, wanted in zip([*sides.T, sides.prod(1)], [*expected.T, expected.prod(1)], strict=True):
+        assert ks_2samp(found, wanted).pvalue > 0.001
+
+
+def test_horizontal_flips_leave_up_and_down():
+    x = torch.zeros(200, 1, 6, 6, dtype=torch.float64)
+    signs = replace(STILL, flips="horizontal").affine(x, Rng(0))[:, :, :2].diagonal(dim1=1, dim2=2).sign()
+    assert (signs[:, 1] == 1).all()
+    assert 70 < int((signs[:, 0] == -1).sum()) < 130
+
+
+def test_rescaled_dropout_keeps_the_mean_as_torchs_does():
+    x = torch.full((50, 1, 20, 20), 0.5, dtype=torch.float64)
+    view = replace(STILL, dropout=0.3, rescale=True)(x, Rng(0))
+    torch.testing.assert_close(view[view > 0].unique(), torch.nn.functional.dropout(x, 0.3).max().unsqueeze(0))
+    assert float(view.mean()) == pytest.approx(0.5, abs=0.01)

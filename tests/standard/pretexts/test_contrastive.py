@@ -44,7 +44,7 @@ def test_episodes_tell_images_apart(channels, encoder, make_pool, same_image):
 def test_queries_are_views_of_their_own_class(encoder, make_pool):
     spec, pool = SampleSpec("image", (1, 8, 8)), make_pool()
     still = {"flips": False, "rotation": 0.0, "shear": 0.0, "erasing": 0.0, "dropout": 0.0}
-    contrastive = Contrastive(encoder(spec), spec, min_scale=0.95, max_scale=1.05, **still)
+    contrastive = Contrastive(encoder(spec), spec, min_scale=0.95, max_scale=1.05, inside=False, **still)
     episodes = contrastive.episodes(pool, EpisodeShape(5, 1, 2), 10, Rng(0))
     for b in range(10):
         distance = torch.cdist(episodes.query_x[b].flatten(1), episodes.support_x[b].flatten(1))
@@ -85,3 +85,33 @@ def test_crop_areas_out_of_order_are_refused(encoder):
     spec = SampleSpec("image", (1, 8, 8))
     with pytest.raises(BenchbenchError, match="min_scale"):
         Contrastive(encoder(spec), spec, min_scale=1.5)
+
+
+@pytest.mark.usefixtures("float64")
+def test_without_a_projection_the_loss_is_of_the_features(encoder):
+    spec = SampleSpec("image", (1, 8, 8))
+    contrastive, x = Contrastive(encoder(spec), spec, temperature=0.2, projection=0), torch.rand(4, 1, 8, 8)
+    loss = contrastive.loss(Batch(x, torch.arange(4)), Rng(3))
+    z = contrastive.encoder(contrastive.augment(torch.cat([x, x]), Rng(3))).detach().numpy()
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    scores = np.exp(z @ z.T / 0.2)
+    np.fill_diagonal(scores, 0)
+    own = scores[np.arange(8), (np.arange(8) + 4) % 8]
+    assert float(loss.detach()) == pytest.approx(-np.log(own / scores.sum(1)).mean())
+    assert not list(contrastive.head.parameters())
+
+
+def test_a_preset_is_named_and_single_settings_override_it(encoder):
+    spec = SampleSpec("image", (1, 8, 8))
+
+    def views(**given):
+        return Contrastive(encoder(spec), spec, **given).augment
+
+    published = views()  # of the official code for Omniglot
+    assert (published.min_scale, published.max_scale, published.flips, published.erasing) == (0.6, 1.4, True, 0.5)
+    assert (published.rotation, published.shear, published.dropout, published.inside) == (0, 0, 0.3, True)
+    letters = views(preset="letters", rotation=5.0, erasing=0.0)
+    assert (letters.flips, letters.shear, letters.rotation, letters.erasing) == (False, 0.2, 5.0, 0.0)
+    assert views(preset="letters", flips=True).flips is True
+    assert views(preset="simclr").flips == "horizontal"
+    assert views(flips=False).flips is False

@@ -10,6 +10,7 @@ from torch import nn
 from benchbench import Batch, BenchbenchError, Progress, Rng, SampleSpec
 from benchbench_standard.pretexts.barlow_twins import BarlowTwins, barlow
 from benchbench_standard.pretexts.byol import BYOL
+from benchbench_standard.pretexts.contrastive import Contrastive
 from benchbench_standard.pretexts.swav import SwAV, sinkhorn
 from benchbench_standard.pretexts.vicreg import VICReg, redundancy, spread
 
@@ -64,7 +65,7 @@ def test_losses_of_two_views_against_numpy(kind, encoder):
     loss = pretext.loss(Batch(x, torch.arange(7)), Rng(3))
     project = pretext.expand if kind is VICReg else pretext.project
     views = pretext.augment(torch.cat([x, x]), Rng(3))
-    a, b = project(pretext.encoder(views)).detach().numpy().reshape(2, 7, 4)
+    a, b = (project(pretext.encoder(view)).detach().numpy() for view in (views[:7], views[7:]))
     off = ~np.eye(4, dtype=bool)
     if kind is VICReg:
         expected = 25 * ((a - b) ** 2).mean()
@@ -172,3 +173,22 @@ def test_training_brings_views_of_an_image_together(kind, encoder):
 def test_crop_areas_out_of_order_are_refused(encoder):
     with pytest.raises(BenchbenchError, match=r"min_scale 1.5 is above max_scale 1.4"):
         VICReg(encoder(SPEC), SPEC, min_scale=1.5)
+
+
+@pytest.mark.parametrize("kind", [Contrastive, VICReg, BarlowTwins, BYOL, SwAV])
+def test_a_batch_of_one_sample_is_refused(kind, encoder):
+    pretext = kind(encoder(SPEC), SPEC)
+    with pytest.raises(BenchbenchError, match=f"pretext {kind.name}: .* needs 2 samples or more, got 1"):
+        pretext.loss(Batch(torch.rand(1, 1, 8, 8), torch.arange(1)), Rng(0))
+
+
+@pytest.mark.parametrize(("kind", "passes"), [(VICReg, 2), (BarlowTwins, 2), (BYOL, 2), (SwAV, 1), (Contrastive, 1)])
+def test_views_meet_in_a_batch_norm_where_they_do_in_the_official_code(kind, passes, encoder):
+    pretext, x, sizes = kind(encoder(SPEC), SPEC), torch.rand(6, 1, 8, 8), []
+
+    def encode(views):
+        sizes.append(len(views))
+        return pretext.encoder(views)
+
+    pretext.task_loss(encode, x, Rng(0))
+    assert sizes == [12 // passes] * passes

@@ -1,12 +1,11 @@
 from typing import Any
 
-import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbench import Backbone, BenchbenchError, Encode, Rng, SampleSpec
-from benchbench_standard.pretexts.views import TwoViews, mlp
+from benchbench import Backbone, Encode, Rng, SampleSpec
+from benchbench_standard.pretexts.views import TwoViews, apart, mlp
 
 
 def barlow(a: Tensor, b: Tensor, weight: float) -> Tensor:
@@ -23,7 +22,11 @@ def _standardised(z: Tensor) -> Tensor:
 
 class BarlowTwins(TwoViews):
     """Make the cross-correlation of two views the identity (Zbontar, Jing, Misra, LeCun & Deny 2021, arXiv 2103.03230,
-    eq. 1-2). The projector has two layers of `projection`, the paper's three of 8,192."""
+    eq. 1-2), for the official code's lambda. As there each view goes through encoder and projector by itself, so that
+    batch norms never see both, and the last batch norm has no weights. The projector has two layers of `projection`,
+    the paper's three of 8,192; the views of the paper differ (blur and solarisation), these are `TwoViews`'."""
+
+    name = "barlow-twins"
 
     def __init__(
         self,
@@ -41,7 +44,5 @@ class BarlowTwins(TwoViews):
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
         """x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single sample."""
-        if len(x) < 2:
-            raise BenchbenchError("pretext barlow-twins: statistics over a batch need 2 samples or more, got 1")
-        a, b = self.project(encode(self.augment(torch.cat([x, x]), rng))).chunk(2)
+        a, b = apart(lambda view: self.project(encode(view)), self.pair(x, rng))
         return barlow(a, b, self.redundancy)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench import Backbone, Encode, Progress, Rng, SampleSpec
-from benchbench_standard.pretexts.views import TwoViews, mlp
+from benchbench_standard.pretexts.views import TwoViews, apart, mlp
 
 
 class BYOL(TwoViews):
@@ -16,9 +16,13 @@ class BYOL(TwoViews):
 
     After each step the target's weights become tau * target + (1 - tau) * online, where tau grows from its base to 1 by
     a cosine (section 3.2). The base is .99, for the paper's .996 is for a hundred thousand steps and more. Batch norms
-    of the target take statistics of their own batches. The loss is the mean over both ways, the paper's their sum, and
-    the widths of projector and predictor are a sixteenth and a quarter of the paper's 4,096 and 256.
+    of the target take statistics of their own batches. As in the official code each view goes through either network by
+    itself, so that batch norms never see both, and the last layers have no bias. The loss is the mean over both ways,
+    the paper's their sum, and the widths of projector and predictor are a sixteenth and a quarter of the paper's 4,096
+    and 256.
     """
+
+    name = "byol"
 
     def __init__(
         self,
@@ -40,12 +44,12 @@ class BYOL(TwoViews):
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
         """The mean of 2 - 2 cos(prediction of a view, target of the other), over both ways: x (N, C, H, W) -> a
-        scalar."""
-        views = self.augment(torch.cat([x, x]), rng)
-        predicted = self.predict(self.project(encode(views)))
+        scalar. Raises BenchbenchError for a single sample."""
+        views = self.pair(x, rng)
+        predicted = torch.cat(apart(lambda view: self.predict(self.project(encode(view))), views))
         body, project = self.target
         with torch.no_grad():
-            target = torch.cat(project(body(views)).chunk(2)[::-1])
+            target = torch.cat(apart(lambda view: project(body(view)), views)[::-1])
         return 2 - 2 * F.cosine_similarity(predicted, target, dim=1).mean()
 
     @torch.no_grad()

@@ -36,7 +36,14 @@ class CACTUs(Pretext):
 
     The encoder is trained on the plain objective of `embedding` first, with half of the budget, and embeds the pool as
     it then is. Meta-training goes on from there: in the paper it begins anew, and the embedding is another network's.
+
+    As in the official code (kylehkhsu/cactus-maml) a task is of one partition chosen at random, and clusters with too
+    few images for a task are left out. There k-means of a single partition begins ten times and has up to 3,000
+    iterations, and is repeated until more than three quarters of the clusters are large enough; here it begins once,
+    has up to 100, and is refused only where too few clusters are left.
     """
+
+    revision = 2
 
     objectives = frozenset({"episodes"})
 
@@ -50,7 +57,8 @@ class CACTUs(Pretext):
         partitions: PositiveInt = 1,
     ):
         """`clusters` a partition: one for 20 images, at most the paper's 500, where it is left out. Of several
-        partitions each is of features that are scaled by random factors below 1, one a dimension."""
+        partitions the first is of the features as they are, and each further one of features that are scaled by random
+        factors below 1, one a dimension."""
         super().__init__(encoder, sample)
         self.embedding: ComponentRef = embedding
         self.clusters, self.partitions = clusters, partitions
@@ -66,7 +74,7 @@ class CACTUs(Pretext):
         z = torch.cat(chunks).numpy()
         self.pool_name, self.members = pool.name, []
         for p in range(self.partitions):
-            scales = rng.child(p, "scale").numpy.uniform(size=z.shape[1]) if self.partitions > 1 else 1.0
+            scales = rng.child(p, "scale").numpy.uniform(size=z.shape[1]) if p else 1.0
             self.members.append(partition(z * scales, clusters, rng.child(p)))
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:

@@ -1,7 +1,7 @@
 from typing import Any
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,9 +26,15 @@ class Contrastive(TwoViews):
 
     An episode's classes are single images: the first support sample is the image itself, every other sample an
     augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,
-    arXiv 2006.11325, algorithm 1). The views of both objectives are ProtoCLR's; SimCLR's are for photographs.
+    arXiv 2006.11325, algorithm 1). The views of both objectives are ProtoCLR's unless `preset` names others. Both
+    views go through batch norm together, as in SimCLR's official code.
+
+    The default temperature, which the paper finds best at 0.1 on ImageNet and at 0.5 after long training on CIFAR-10,
+    is chosen on the validation scripts of glyphs, by the nearest centroid 5-way 1-shot after 16,000 samples of letters'
+    views, one seed: 43.4 % at 0.05, 43.8 at 0.1, 42.3 at 0.2, 38.1 at 0.5, 36.5 at 1. Photographs may want another.
     """
 
+    name = "contrastive"
     objectives = frozenset({"plain", "task", "episodes"})
 
     def __init__(
@@ -36,19 +42,22 @@ class Contrastive(TwoViews):
         encoder: Backbone,
         sample: SampleSpec,
         *,
-        temperature: PositiveFloat = 0.5,
-        projection: PositiveInt = 64,
+        temperature: PositiveFloat = 0.1,
+        projection: NonNegativeInt = 64,
         **views: Any,
     ):
-        """`projection` is the width of the head's output, `temperature` the loss's; the rest are the settings of
-        `TwoViews`."""
+        """`projection` is the width of the head's output, 0 for the features themselves without a head; `temperature`
+        is the loss's; the rest are the settings of `TwoViews`."""
         super().__init__(encoder, sample, **views)
         self.temperature = temperature
-        self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection))
+        self.head = nn.Sequential()
+        if projection:
+            self.head.extend([nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection)])
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar."""
-        return nt_xent(self.head(encode(self.augment(x.repeat(2, 1, 1, 1), rng))), self.temperature)
+        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single
+        sample, whose loss is 0 whatever the encoder."""
+        return nt_xent(self.head(encode(self.pair(x, rng))), self.temperature)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Tasks of `ways` different images, each a class of its own; images come in random order."""

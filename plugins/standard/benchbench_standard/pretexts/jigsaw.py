@@ -45,11 +45,15 @@ def permutation_set(cells: int, size: int) -> Tensor:
 
 
 class Jigsaw(Pretext):
-    """Recover the order of shuffled patches (Noroozi & Favaro 2016, arXiv 1603.09246, section 3; its algorithm 1
-    chooses the permutations).
+    """Recover the order of shuffled patches (Noroozi & Favaro 2016, arXiv 1603.09246, section 3).
 
     An image is cut into 2 x 2 patches, or 3 x 3 from 48 px on; the class is which permutation of the set put them
     together again, at the encoder's own input shape. The plain objective is -log p(s | shuffle(x, permutation s)).
+
+    The set of permutations is `permutation_set`'s, not that of the paper's algorithm 1. Both are greedy in the Hamming
+    distance, but the paper begins at random and adds the permutation of the largest average distance to those chosen;
+    ours begins at the identity, so that it needs no draw, and adds that of the largest smallest distance. The paper's
+    network sees one patch at a time; here the encoder sees the whole shuffled image.
     """
 
     objectives = frozenset({"plain", "task", "episodes"})

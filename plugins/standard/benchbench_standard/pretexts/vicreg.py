@@ -1,12 +1,11 @@
 from typing import Any
 
-import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbench import Backbone, BenchbenchError, Encode, Rng, SampleSpec
-from benchbench_standard.pretexts.views import TwoViews, mlp
+from benchbench import Backbone, Encode, Rng, SampleSpec
+from benchbench_standard.pretexts.views import TwoViews, apart, mlp
 
 
 def spread(z: Tensor) -> Tensor:
@@ -24,8 +23,11 @@ class VICReg(TwoViews):
     """Variance, invariance and covariance of two views (Bardes, Ponce & LeCun 2022, arXiv 2105.04906, eq. 6).
 
     As in the official code the invariance term is a mean over dimensions too and the variance terms are averaged over
-    the views. The expander has two layers of `projection`, the paper's three of 8,192.
+    the views, and each view goes through encoder and expander by itself, so that batch norms never see both.
+    The expander has two layers of `projection`, the paper's three of 8,192.
     """
+
+    name = "vicreg"
 
     def __init__(
         self,
@@ -45,8 +47,6 @@ class VICReg(TwoViews):
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
         """x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single sample."""
-        if len(x) < 2:
-            raise BenchbenchError("pretext vicreg: statistics over a batch need 2 samples or more, got 1")
-        a, b = self.expand(encode(self.augment(torch.cat([x, x]), rng))).chunk(2)
+        a, b = apart(lambda view: self.expand(encode(view)), self.pair(x, rng))
         terms = F.mse_loss(a, b), (spread(a) + spread(b)) / 2, redundancy(a) + redundancy(b)
         return sum(weight * term for weight, term in zip(self.weights, terms, strict=True))  # type: ignore[return-value]
