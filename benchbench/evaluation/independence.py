@@ -59,4 +59,4 @@ def depends_on_queries(learner: MetaLearner, episode: Episodes, rng: Rng) -> boo
         with seeded_globals(rng, copies.device):
             logits = learner.logits(seen, rng.child())[:, :kept]
         found.append(logits - logits.mean(-1, keepdim=True))
-    return differ(*found, SCORES)
+    return differ(found[0], found[1], SCORES)

@@ -16,8 +16,8 @@ from benchbench.components.settings import resolve_settings
 from benchbench.data.prepare import prepare
 from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.encoding.task_norm import convert_norm, has_norm
-from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.episodes.batch import Episodes, EpisodeShape
+from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.evaluation.independence import depends_on_queries
 from benchbench.evaluation.protocol import Scores
 from benchbench.evaluation.target import Target, TestBatch
