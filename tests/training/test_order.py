@@ -64,7 +64,7 @@ def accuracies(folder: Path) -> dict[str, float]:
             "pretext": ["rotation"], "meta": ["protonet"], "backbone": ["conv4"], "source": ["glyphs"],
             "target": ["glyphs"], "protocol": ["5way-1shot"],
         },
-        "budget": {"samples": 64 * 5 * 6 * 50},
+        "budget": {"samples": 30 * 700},
         "episodes": {"queries": 5},
         "training": {"lr": 3e-3},
         "settings": {"backbone": {"conv4": {"width": 16}}, "protocol": {"episodic": {"episodes": 200}}},
