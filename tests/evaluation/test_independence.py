@@ -16,9 +16,11 @@ from benchbench.components.reference import resolve_component
 from benchbench.components.registry import offers
 from benchbench.data.prepare import prepare
 from benchbench.encoding.task_norm import convert_norm
+from benchbench.evaluation import trained as evaluation
 from benchbench.evaluation.independence import check_alone, depends_on_queries
 from benchbench.evaluation.trained import encoded
 from benchbench.planning.matrix import parse_matrix
+from benchbench.results.recompute import Recomputed
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.nearest_centroid import NearestCentroid
@@ -134,6 +136,18 @@ def test_a_failed_cell_says_why(monkeypatch, tmp_path):
 # The order of batches
 
 
+@pytest.mark.parametrize("learner", [NearestCentroid, ProtoNet])
+def test_neighbours_would_gain_nothing_if_they_were_not_refused(monkeypatch, target, learner):
+    """Rows stand class by class in a table, and shots in an episode: two ways to read labels off a batch."""
+    monkeypatch.setattr(evaluation, "check_alone", lambda *_: None)
+    monkeypatch.setattr(learner, "frozen_features", learner is NearestCentroid)
+    scores = [
+        np.mean(Episodic(episodes=100).evaluate(trained(leak, learner), target, Rng(0))["accuracy"].values)
+        for leak in (lambda z: z, neighbours)
+    ]
+    assert scores[1] < scores[0]
+
+
 def test_neighbours_of_a_batch_are_of_any_class(monkeypatch, digits, pixels):
     """Rows reach the encoder as often beside their own class as beside any other, whatever the protocol asks for."""
     target, beside = Target(digits, SAMPLE), []
@@ -214,6 +228,11 @@ def test_a_learner_that_looks_at_other_queries_is_marked(monkeypatch, tmp_path: 
     records = benchbench.run(parse_matrix(content, "sneaky"), tmp_path, executor="inline").records
     assert {r.status for r in records} == {"ok"}
     assert {r.protocol: r.flags.transductive for r in records} == {"5way-1shot": marked, "knn": False}
+    # An audit measures it too, so that nobody can write another flag.
+    (own,) = [r for r in records if r.protocol == "5way-1shot"]
+    forged = own.model_copy(update={"flags": own.flags.model_copy(update={"transductive": not marked})})
+    assert not any("transductive" in fault for fault in Recomputed().faults(own)[0])
+    assert any(f"flags.transductive is not {marked}" in fault for fault in Recomputed().faults(forged)[0])
 
 
 def test_a_frozen_protocol_takes_no_transductive_adapter(monkeypatch, small, target):
