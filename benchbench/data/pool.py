@@ -28,7 +28,8 @@ class Pool:
     """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
 
     They stay in the memory-mapped table until asked for, as a part may be larger than memory. An unlabelled pool holds
-    no labels: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`.
+    no labels: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`. Its samples
+    are in random order, as in a table they stand class by class, where an index is a label.
     """
 
     def __init__(
@@ -57,15 +58,22 @@ class Pool:
         name: str,
         labelled: bool,
         device: torch.device | str = "cpu",
+        rng: Rng | None = None,
     ) -> "Pool":
-        """The pool of a part of a split. Raises BenchbenchError if the part is empty."""
+        """The pool of a part of a split. Raises BenchbenchError if the part is empty.
+
+        The order of an unlabelled pool depends on `rng` and on the data's fingerprint: on the stream, so that no list
+        of labels made for one training fits another; on the fingerprint, which a pretext is not given, so that it
+        cannot be undone from the stream alone. It is the same for every method with that stream.
+        """
         classes = split.part(part)
         if not classes:
             raise BenchbenchError(f"dataset {name}: its {part} part has no classes")
         by_class = class_index(table.labels, classes)
         rows = np.concatenate(by_class)
         if not labelled:
-            return cls(table, rows, name=f"{name} ({part})", device=device)
+            order = (rng or Rng("pool")).child("order", table.fingerprint, part).numpy.permutation(len(rows))
+            return cls(table, rows[order], name=f"{name} ({part})", device=device)
         sizes = [len(r) for r in by_class]
         labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
         starts = np.cumsum([0, *sizes])

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from benchbench.rng import Rng
+
 
 @dataclass(frozen=True)
 class EpisodeShape:
@@ -84,6 +86,18 @@ class Episodes:
         Test episodes have their queries in random order (`benchbench.episodes.fixed`), so position reveals nothing.
         """
         return replace(self, query_y=None)
+
+    def shuffled(self, rng: Rng) -> "Episodes":
+        """The same tasks with support and queries each in random order, so that no place tells a class."""
+        support = torch.from_numpy(rng.child("support").numpy.permutation(self.shots)).to(self.support_y.device)
+        query = torch.from_numpy(rng.child("query").numpy.permutation(self.query_x.shape[1])).to(self.query_x.device)
+        return Episodes(
+            self.support_x[:, support],
+            self.support_y[:, support],
+            self.query_x[:, query],
+            None if self.query_y is None else self.query_y[:, query],
+            self.ways,
+        )
 
     def chunks(self, size: int) -> "list[Episodes]":
         """The batch in pieces of at most `size` tasks."""

@@ -116,6 +116,15 @@ def reduced(key: str, whole: Division, amount: Amount, draw: int) -> Division:
     return replace(whole, fit=parts["fit"], select=parts["select"])
 
 
+def mixed(key: str, division: Division, draw: int) -> Division:
+    """A division whose fit and select parts are in random order too, for no encoder to see labels in that order."""
+    parts = {}
+    for name, part in (("fit", division.fit), ("select", division.select)):
+        order = stream(key, "order", draw, name).permutation(len(part))
+        parts[name] = Labelled(part.rows[order], part.y[order])
+    return replace(division, fit=parts["fit"], select=parts["select"])
+
+
 def _some(labels: np.ndarray, y: int, amount: Amount, state: np.random.RandomState) -> np.ndarray:
     places = np.flatnonzero(labels == y)
     drawn = places[state.permutation(len(places))]

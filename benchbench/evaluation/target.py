@@ -18,7 +18,7 @@ from benchbench.episodes.fixed import EpisodeIndex, check_shape, episode_set_has
 from benchbench.episodes.source import Source
 from benchbench.episodes.variable import VariableShape, check_variable, variable_episode
 from benchbench.errors import BenchbenchError
-from benchbench.evaluation.division import Amount, Division, check_division, divide, reduced
+from benchbench.evaluation.division import Amount, Division, check_division, divide, mixed, reduced
 from benchbench.evaluation.fitting import fit
 from benchbench.keys import canonical
 from benchbench.revisions import EPISODES_REVISION
@@ -29,7 +29,8 @@ CACHED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class TestBatch:
-    """Episodes of a target as positions among its samples, without query labels."""
+    """Episodes of a target as positions among its samples, without query labels. Support and queries are in random
+    order."""
 
     __test__ = False
 
@@ -121,10 +122,10 @@ class Target:
 
     def division(self, amount: Amount | None = None, draw: int = 0) -> Division:
         """Its fit, select and test parts (`benchbench.evaluation.division`), with fit and select cut down to `amount`:
-        the same for every method, seed and machine. The test part has no labels."""
+        the same for every method, seed and machine, each in random order. The test part has no labels."""
         self.check_parts(amount)
         self.episodes_hash = self._whole.digest
-        return reduced(self._key, self._whole, amount or Amount(), draw)
+        return mixed(self._key, reduced(self._key, self._whole, amount or Amount(), draw), draw)
 
     def score_images(self, rows: np.ndarray, predictions: Tensor | np.ndarray) -> list[int]:
         """1 for each of `rows` whose class is predicted correctly, else 0; predictions (n,) int."""
@@ -201,11 +202,14 @@ class Target:
 
     def _batch(self, number: int, part: list[EpisodeIndex]) -> TestBatch:
         self._labels[number] = np.stack([e.query_y for e in part])
+        # A fixed episode has its support class by class, and an encoder would see labels in the order of its batch.
+        keys = (stream(self._key, "support order", number + i) for i in range(len(part)))
+        orders = [state.permutation(len(e.support)) for state, e in zip(keys, part, strict=True)]
         return TestBatch(
             self,
             number,
-            torch.from_numpy(np.stack([e.support for e in part])),
-            torch.from_numpy(np.stack([e.support_y for e in part])),
+            torch.from_numpy(np.stack([e.support[order] for e, order in zip(part, orders, strict=True)])),
+            torch.from_numpy(np.stack([e.support_y[order] for e, order in zip(part, orders, strict=True)])),
             torch.from_numpy(np.stack([e.query for e in part])),
             len(part[0].classes),
         )

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,9 @@ from torch.optim.swa_utils import update_bn
 from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.encoding.task_norm import has_norm
 from benchbench.episodes.batch import Episodes
+from benchbench.episodes.fixed import stream
 from benchbench.evaluation.fitting import fit
+from benchbench.evaluation.independence import check_alone, depends_on_queries
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.rng import Rng, seeded_globals
 from benchbench.training.learner import MetaLearner
@@ -27,6 +29,8 @@ BATCH = 256
 KEPT_FEATURES = 1 << 30
 #: Images whose batch statistics stand in for running averages that were never trained.
 STATISTICS_IMAGES = 2048
+#: Images that an encoder is tried on before it is used, and how many of a larger set are encoded alone as well.
+TRIED, ALONE = 4, 3
 
 
 class Trained:
@@ -39,8 +43,11 @@ class Trained:
         self.device = torch.device(device)
         #: How often the learner has adapted to episodes: only adapting can make a score depend on other queries.
         self.adaptations = 0
+        #: How often an episode's scores changed with its other queries, though nothing declares that they may.
+        self.dependences = 0
         self._features: dict[str, Tensor] = {}
         self._encoders: dict[str, Backbone] = {}
+        self._tried: set[tuple[str, bool]] = set()
 
     @property
     def transductive(self) -> bool:
@@ -48,26 +55,43 @@ class Trained:
         declares or through batch statistics. Irrelevant to protocols that score `features` or tune `encoder_for`."""
         return self.learner.transductive or (has_norm(self.encoder) and self.learner.test_norm in ("call", "episode"))
 
-    @torch.no_grad()
+    @property
+    def _running(self) -> bool:
+        """Whether the learner is tested with running statistics, or has no others."""
+        return self.learner.test_norm == "running" or not has_norm(self.encoder)
+
     def embed(self, x: Tensor, batch_size: int = BATCH) -> Tensor:
-        """Images (N, C, H, W) in [0, 1] of any size -> features (N, dim), with running batch-norm statistics."""
+        """Images (N, C, H, W) in [0, 1] of any size -> features (N, dim), with running batch-norm statistics. Raises
+        BenchbenchError if these depend on the batch."""
         x = fit(x.to(self.device), self.sample)
-        return torch.cat([self.encoder(part) for part in x.split(batch_size)])
+        return encoded(self.encoder, len(x), lambda at: x[torch.from_numpy(at).to(x.device)], "embed", batch_size)
 
     def encoder_for(self, target: Target) -> Backbone:
         """The encoder as protocols on a target's parts see it, in evaluation mode; copy it before training it.
 
         It is the encoder itself if its learner is tested with running statistics. Otherwise training never moved these
         (MAML's adapted forwards), and a copy takes its statistics from images of the target's fit part (Li et al. 2016,
-        arXiv 1603.04779), so that no test image affects another.
+        arXiv 1603.04779), so that no test image affects another. Raises BenchbenchError if its features depend on the
+        batch.
         """
-        if self.learner.test_norm == "running" or not has_norm(self.encoder):
-            return self.encoder
+        if self._running:
+            return self._sound(self.encoder, target)
         if target.place not in self._encoders:
-            rows = np.sort(target.division().fit.rows)
-            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), STATISTICS_IMAGES)).astype(int)]
-            self._encoders[target.place] = restated(self.encoder, [target.images(r) for r in _chunks(rows)])
-        return self._encoders[target.place]
+            rows = target.division().fit.rows[:STATISTICS_IMAGES]
+            chunks = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+            self._encoders[target.place] = restated(self.encoder, [target.images(chunk) for chunk in chunks])
+        return self._sound(self._encoders[target.place], target)
+
+    @torch.no_grad()
+    def _sound(self, encoder: Backbone, target: Target) -> Backbone:
+        """The encoder, tried once on a handful of a target's images. Raises BenchbenchError if its features depend on
+        the batch."""
+        tried = target.place, encoder is self.encoder
+        if tried not in self._tried:
+            x = target.images(target.used[np.linspace(0, len(target.used) - 1, TRIED).astype(int)])
+            check_alone(encoder, x[[0, -1]], encoder(x)[[0, -1]])
+            self._tried.add(tried)
+        return encoder
 
     def features(self, target: Target, rows: np.ndarray) -> Tensor:
         """Features (n, dim) of some of a target's images. All its parts are encoded on the first call, whatever the
@@ -75,31 +99,32 @@ class Trained:
         held = self._kept(target, target.pool, self.encoder_for(target))
         return held[torch.from_numpy(np.searchsorted(target.pool, rows)).to(self.device)]
 
-    @torch.no_grad()
     def _kept(self, target: Target, rows: np.ndarray, encoder: Backbone) -> Tensor:
         """Features of exactly `rows`, ascending: they depend only on these, whatever was encoded before."""
         digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
         key = f"{target.place}/{digest}/{'own' if encoder is self.encoder else 'restated'}"
         if key not in self._features:
-            self._features[key] = torch.cat([encoder(target.images(chunk)) for chunk in _chunks(rows)])
+            self._features[key] = encoded(encoder, len(rows), lambda at: target.images(rows[at]), key)
             while len(self._features) > 1 and sum(f.nbytes for f in self._features.values()) > KEPT_FEATURES:
                 del self._features[next(iter(self._features))]
         return self._features[key]
 
     def logits(self, batch: TestBatch, rng: Rng) -> Tensor:
-        """Adapt to each support set of `batch` and score its queries: (B, Q, ways)."""
+        """Adapt to each support set of `batch` and score its queries: (B, Q, ways). Raises BenchbenchError if running
+        statistics, or no norm, leave features that depend on the batch."""
         target = batch.target
-        if self.learner.frozen_features and (self.learner.test_norm == "running" or not has_norm(self.encoder)):
-            return self._cached_logits(batch, rng)
+        if self._running:
+            if self.learner.frozen_features:
+                return self._cached_logits(batch, rng)
+            self._sound(self.encoder, target)
         parts = []
         for i in range(0, len(batch), TASKS_AT_ONCE):
             support, query = batch.support[i : i + TASKS_AT_ONCE], batch.query[i : i + TASKS_AT_ONCE]
             x = target.images(torch.cat([support, query], 1).flatten().numpy()).unflatten(0, (len(support), -1))
             shots = support.shape[1]
             labels = batch.support_y[i : i + TASKS_AT_ONCE].to(self.device)
-            parts.append(
-                self._adapt(Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways), rng.child(batch.number, i))
-            )
+            episodes = Episodes(x[:, :shots], labels, x[:, shots:], None, batch.ways)
+            parts.append(self._adapt(episodes, rng.child(batch.number, i), watched=batch.number == i == 0))
         return torch.cat(parts)
 
     def _cached_logits(self, batch: TestBatch, rng: Rng) -> Tensor:
@@ -113,18 +138,20 @@ class Trained:
         )
         episodes = Episodes(support, batch.support_y.to(self.device), query, None, batch.ways)
         with self.learner.precomputed():
-            return self._adapt(episodes, rng.child(batch.number))
+            return self._adapt(episodes, rng.child(batch.number), watched=batch.number == 0)
 
     def accuracies(self, episodes: Iterable[Episodes], rng: Rng) -> Iterator[float]:
         """The share of correct queries in each episode, for batches that do not come from a `Target`."""
         for number, batch in enumerate(episodes):
-            labels = batch.labels()
-            order = torch.from_numpy(rng.child(number, "order").numpy.permutation(labels.shape[1]))
-            seen = replace(batch, query_x=batch.query_x[:, order], query_y=None)
-            logits = self._adapt(_fitted(seen, self.sample, self.device), rng.child(number))
-            yield from (logits.argmax(-1).cpu() == labels[:, order]).double().mean(1).tolist()
+            seen = batch.shuffled(rng.child(number, "order"))
+            logits = self._adapt(_fitted(seen.withheld(), self.sample, self.device), rng.child(number))
+            yield from (logits.argmax(-1).cpu() == seen.labels()).double().mean(1).tolist()
 
-    def _adapt(self, episodes: Episodes, rng: Rng) -> Tensor:
+    def _adapt(self, episodes: Episodes, rng: Rng, *, watched: bool = False) -> Tensor:
+        """Scores of the queries (B, Q, ways). If `watched`, what the first task's depend on is measured: once a target,
+        on the same task whatever was scored before."""
+        if watched and not self.transductive:
+            self.dependences += depends_on_queries(self.learner, episodes.chunks(1)[0], rng)
         self.adaptations += 1
         with torch.no_grad(), seeded_globals(rng, self.device):
             return self.learner.logits(episodes, rng).detach()
@@ -139,8 +166,24 @@ def restated(encoder: Backbone, batches: list[Tensor]) -> Backbone:
     return made.eval()
 
 
-def _chunks(rows: np.ndarray) -> list[np.ndarray]:
-    return [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+@torch.no_grad()
+def encoded(
+    encoder: Backbone, count: int, samples: Callable[[np.ndarray], Tensor], key: str, batch_size: int = BATCH
+) -> Tensor:
+    """Features (count, dim) of what `samples` gives at places (n,) below `count`.
+
+    Batches are drawn at random, by `key` alone: rows stand class by class, and an encoder that looks at neighbours
+    would read labels there. Raises BenchbenchError if the features of the first, middle or last sample depend on the
+    batch.
+    """
+    order = stream(key, "encoding order").permutation(count)
+    drawn = torch.cat([encoder(samples(order[i : i + batch_size])) for i in range(0, max(count, 1), batch_size)])
+    if count > 1:
+        some = np.linspace(0, count - 1, ALONE).astype(int)
+        check_alone(encoder, samples(order[some]), drawn[torch.from_numpy(some).to(drawn.device)])
+    features = torch.empty_like(drawn)
+    features[torch.from_numpy(order).to(drawn.device)] = drawn
+    return features
 
 
 def _fitted(episodes: Episodes, sample: SampleSpec, device: torch.device) -> Episodes:

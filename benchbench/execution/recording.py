@@ -44,7 +44,7 @@ def scored(
     started = time.monotonic()
     target_data = prepare(cell.target)
     target = Target(target_data, trained.sample, device=device)
-    adapted = trained.adaptations
+    adapted, depended = trained.adaptations, trained.dependences
     scores = cell.component.build().evaluate(trained, target, Rng(training.seed, "evaluate", cell.protocol))
     for name, s in scores.items():
         if not all(map(math.isfinite, s.values)):
@@ -78,7 +78,8 @@ def scored(
             flops=sum(s.flops for s in stages),
         ),
         flags=Flags(
-            transductive=trained.transductive and trained.adaptations > adapted,
+            # Whatever the learner declares, scores that changed with the other queries are transductive.
+            transductive=trained.dependences > depended or (trained.transductive and trained.adaptations > adapted),
             labels="source" if labels else "none",
             selection_labels="source" if "labelled-valid" in chosen_by else "none",
             selection=training.recipe["selection"],

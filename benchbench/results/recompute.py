@@ -16,7 +16,9 @@ from benchbench.components.settings import resolve_settings
 from benchbench.data.prepare import prepare
 from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.encoding.task_norm import convert_norm, has_norm
+from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.evaluation.independence import depends_on_queries
 from benchbench.evaluation.protocol import Scores
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
@@ -167,6 +169,7 @@ class Recomputed:
         if record.cost and record.cost.parameters != parameters:
             faults.append(f"cost.parameters is {record.cost.parameters}, but its backbone has {parameters}")
         sees = learner.transductive or (has_norm(backbone) and learner.test_norm in ("call", "episode"))
+        sees = sees or _depends(learner, sample)
         expected = sees and self._shape(record).adapts
         if record.flags.transductive != expected:
             faults.append(f"flags.transductive is not {expected}, as its learner and protocol are")
@@ -198,6 +201,18 @@ class Recomputed:
         if place not in self._shapes:
             self._shapes[place] = _shape(target, protocol)
         return self._shapes[place]
+
+
+def _depends(learner: MetaLearner, sample: SampleSpec) -> bool:
+    """Whether a learner that was never trained scores queries by one another, as `Trained` measures it at test. False
+    if it refuses the task."""
+    shape, rng = EpisodeShape(5, 1, 2), Rng("recomputed", "queries")
+    x = torch.rand(1, shape.ways, shape.per_class, *sample.shape, generator=rng.cpu)
+    learner.encoder.eval()
+    try:
+        return depends_on_queries(learner.eval(), Episodes.from_classes(x, shape).withheld(), rng)
+    except BenchbenchError:
+        return False
 
 
 def _shape(target: dict[str, Any], protocol: dict[str, Any]) -> _Shape:

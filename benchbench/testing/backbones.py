@@ -9,6 +9,7 @@ from benchbench.encoding.backbone import Backbone, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import encode
 from benchbench.errors import BenchbenchError
+from benchbench.evaluation.independence import check_alone
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only, through_safetensors, unchanged
@@ -75,18 +76,25 @@ def feature_shapes(subject: Subject) -> None:
 
 @check("backbone")
 def batch_of_one(subject: Subject) -> None:
-    """In evaluation, a sample's features are the same alone as among others."""
+    """In evaluation, a sample's features are the same alone as among others, at every place of a small batch or a
+    large one."""
     for encoder, sample in encoders(subject):
         x = batch(sample, 3)
         with torch.no_grad():
-            whole, alone = encoder.eval()(x), encoder(x[:1])
+            alone = encoder.eval()(x[:1])
+            # Place by place: the three in their order, then again in another one, among themselves or many others.
+            orders = [torch.tensor(order) for order in ([0, 1, 2], [2, 0, 1], [1, 2] * 16 + [0])]
+            whole = [encoder(x[order]) for order in orders]
         if tuple(alone.shape) != (1, encoder.dim) or not alone.isfinite().all():
             raise Fault(f"for one sample it gives {tuple(alone.shape)}, not finite (1, {encoder.dim}): drop squeeze()")
-        if not torch.allclose(whole[:1], alone, rtol=1e-3, atol=1e-4):
+        try:
+            for order, features in zip(orders, whole, strict=True):
+                check_alone(encoder, x[order[-3:]], features[-3:])
+        except BenchbenchError:
             raise Fault(
                 "in evaluation a sample's features depend on the other samples of its batch: use running statistics "
                 "(torch's own batch norm), and no sum over the batch"
-            )
+            ) from None
 
 
 @check("backbone")

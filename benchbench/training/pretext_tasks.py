@@ -57,6 +57,8 @@ class PretextTasks:
         squared distances to the means of the support's classes (Snell et al. 2017, eq. 2), a scalar."""
         assert self.labelled is not None
         episode = self.labelled.pretext.episodes(self.labelled.pool, self.labelled.shape, 1, rng)
+        # The pretext sees the support set, where in class order a place would be a label.
+        episode = episode.shuffled(rng.child("order"))
         features = self._adapted(episode.support_x[0], rng)(episode.all_x[0]).unsqueeze(0)
         means = class_means(features[:, : episode.shots], episode.support_y, episode.ways)
         logits = similarity(features[:, episode.shots :], means)

@@ -142,6 +142,7 @@ class StageRun:
             name=f"dataset {self.data.name}",
             labelled=pretext.uses_labels,
             device=self.device,
+            rng=self.rng.child("pool"),
         )
 
     @torch.no_grad()
@@ -357,7 +358,7 @@ class StageRun:
         shape = EpisodeShape(min(5, pool.classes), asked.shots, asked.queries)
         correct = total = 0
         for i in range(25):
-            episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i))
+            episodes = pool.labelled_episodes(shape, CHUNK, rng.child(i)).shuffled(rng.child(i, "order"))
             if self.learner is not None:
                 logits = self.learner.logits(episodes.withheld(), rng.child(i, "learner"))
             else:

@@ -8,6 +8,7 @@ import torch
 import benchbench
 from benchbench import Rng, Trained
 from benchbench.evaluation import trained as evaluation
+from benchbench.evaluation.trained import ALONE, TRIED
 from benchbench.planning.matrix import parse_matrix
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.backbones.pixels import Pixels
@@ -47,7 +48,8 @@ def test_ten_protocols_train_once_and_encode_each_target_once(tmp_path: Path, mo
     done = benchbench.run(parse_matrix(content, "ten"), tmp_path / "runs", executor="inline")
     assert (done.trained, len(done.records)) == (1, 19)
     assert {r.status for r in done.records} == {"ok"}
-    assert encoded == sum(IMAGES.values())
+    # Besides, a few images of each show that features depend on no batch: a handful with two of it alone, and three.
+    assert encoded == sum(IMAGES.values()) + len(IMAGES) * (TRIED + 2 + ALONE)
     # A cell that is scored later finds the same features: nothing depends on what was encoded before.
     alone = parse_matrix({**content, "axes": {**content["axes"], "protocol": ["knn"], "target": ["digits"]}}, "one")
     (again,) = benchbench.run(alone, tmp_path / "other", executor="inline").records

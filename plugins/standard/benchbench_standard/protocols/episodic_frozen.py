@@ -29,4 +29,10 @@ class EpisodicFrozen(Episodic):
         """Correct queries of each episode."""
         encoder = trained.encoder_for(target)
         frozen = Trained(encoder, self.adapter.build(encoder), trained.sample, str(trained.device))
-        return super().evaluate(frozen, target, rng)
+        scores = super().evaluate(frozen, target, rng)
+        if frozen.transductive or frozen.dependences:
+            raise BenchbenchError(
+                f"setting 'adapter': {self.adapter.bare} scores queries by one another: expected one that is not "
+                "transductive, as the records of this protocol say of themselves"
+            )
+        return scores
