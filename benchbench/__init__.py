@@ -57,6 +57,7 @@ _HOME = {
     "hookimpl": "execution.hooks",
     "load_encoder": "export.encoder",
     "load_records": "store.files",
+    "read_picture": "data.images",
     "read_spec": "data.meta_dataset.spec",
     "run": "api",
     "seeded_globals": "rng",

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, suggest
+from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, read_picture, suggest
 
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -79,7 +79,8 @@ class HuggingFace(Dataset):
         picture = values[image]
         if not isinstance(picture, Image.Image):
             raise BenchbenchError(f"dataset huggingface: {folder}: column {image!r} holds no images")
-        picture = picture.convert("L" if self.grey else "RGB").resize((self.size, self.size), Image.Resampling.BICUBIC)
+        picture = read_picture(picture, grey=self.grey, where=f"dataset huggingface: {folder}: {part}#{row}")
+        picture = picture.resize((self.size, self.size), Image.Resampling.BICUBIC)
         x = np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)
         names = getattr(held.features[label], "names", None)
         yield Sample(x, names[values[label]] if names else str(values[label]), f"{part}#{row}")

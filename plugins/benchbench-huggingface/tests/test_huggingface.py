@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 from benchbench_huggingface import HuggingFace
 from PIL import Image
@@ -75,3 +76,16 @@ def test_the_split_file_divides_classes(root: Path, monkeypatch: pytest.MonkeyPa
     (root / "split.json").write_text("[]")
     with pytest.raises(BenchbenchError, match="expected an object with lists of class names"):
         HuggingFace(path="saved", split="split.json").split(table)
+
+
+def test_odd_images_are_read_as_they_are_seen(tmp_path: Path) -> None:
+    """16 bits keep their greys, and a white icon on transparent paper stands on black."""
+    icon = Image.new("LA", (8, 8), (255, 0))
+    icon.putpixel((3, 4), (255, 255))
+    wide = Image.fromarray(np.full((8, 8), 77 * 257, np.uint16))
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    data = datasets.Dataset.from_dict({"image": [wide, icon], "label": [0, 1]}, features=features)
+    data.save_to_disk(str(tmp_path / "odd"))
+    first, second = HuggingFace(path="odd", size=8, grey=True).samples(tmp_path)
+    assert np.unique(first.x).tolist() == [77]
+    assert np.argwhere(second.x).tolist() == [[0, 4, 3]]

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchbench import BenchbenchError
+from benchbench import BenchbenchError, read_picture
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """An image file, open. Raises BenchbenchError that names a missing or corrupt one, on opening or decoding."""
+    """A mask's file, open as it is stored; pictures are read by `benchbench.read_picture`. Raises BenchbenchError that
+    names a missing or corrupt one, on opening or decoding."""
     try:
         with Image.open(path) as image:
             yield image
@@ -26,8 +27,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def read_image(path: Path, size: int, grey: bool) -> np.ndarray:
     """The image as uint8 (C, size, size), one channel where `grey`, resized with antialiasing where needed. Raises
     BenchbenchError that names a missing or corrupt file."""
-    with opened(path) as image:
-        x = np.asarray(fitted(image.convert("L" if grey else "RGB"), size))
+    x = np.asarray(fitted(read_picture(path, grey=grey), size))
     return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))
 
 

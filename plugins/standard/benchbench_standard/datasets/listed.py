@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, tasks_folder
-from benchbench_standard.datasets.images import SUFFIXES, fitted, opened
+from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, read_picture, tasks_folder
+from benchbench_standard.datasets.images import SUFFIXES, fitted
 
 #: A part of an image: left, upper, right, lower in pixels.
 Box = tuple[float, float, float, float]
@@ -81,8 +81,9 @@ class ListedImages(Dataset):
 
     def decode(self, item: Item) -> Iterable[Sample]:
         """What the file shows, each part in `size` x `size` pixels; one channel where `grey`."""
-        with opened(item.path) as image:
-            whole = image.convert("L" if self.grey else "RGB")
+        # Boxes are in pixels as the file has them.
+        boxed = any(box is not None for _, box in item.shown)
+        whole = read_picture(item.path, grey=self.grey, upright=not boxed)
         for label, box in item.shown:
             part = whole if box is None else self.crop(whole, box)
             if part is not None:

@@ -62,13 +62,12 @@ class PascalVOC(Dataset):
         root = data_root() or Path()
         image_file, boxes_file, *mask_file = self._files(item)
         boxes = np.array(_objects(root / boxes_file), np.float64)
-        with opened(root / image_file) as image:
-            if not mask_file:
-                yield photograph(image, self.size, image_file, boxes, None)
-                return
-            with opened(root / mask_file[0]) as mask:
-                # A palette's indices are the classes, 255 the borders that do not count.
-                yield photograph(image, self.size, image_file, boxes, np.asarray(mask))
+        if not mask_file:
+            yield photograph(root / image_file, self.size, image_file, boxes, None)
+            return
+        with opened(root / mask_file[0]) as mask:
+            # A palette's indices are the classes, 255 the borders that do not count.
+            yield photograph(root / image_file, self.size, image_file, boxes, np.asarray(mask))
 
     def split(self, table: SampleTable) -> ClassSplit:
         """All photographs are for testing; protocols divide them."""
