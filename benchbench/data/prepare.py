@@ -81,12 +81,12 @@ class _Place:
 def data_root() -> Path | None:
     """``BENCHBENCH_DATA``, the folder that holds datasets as their authors publish them; None if unset."""
     root = os.environ.get("BENCHBENCH_DATA")
-    return Path(root) if root else None
+    return Path(root).expanduser() if root else None
 
 
 def cache_root() -> Path:
     """Where prepared tables are kept: ``BENCHBENCH_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("BENCHBENCH_CACHE") or user_cache_dir("benchbench"))
+    return Path(os.environ.get("BENCHBENCH_CACHE") or user_cache_dir("benchbench")).expanduser()
 
 
 def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -> Prepared:

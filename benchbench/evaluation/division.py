@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchbench.episodes.fixed import stream
+from benchbench.episodes.fixed import stream, too_small
 from benchbench.errors import BenchbenchError
 
 #: Shares of a class's images; each part gets at least one.
@@ -66,17 +66,23 @@ class Division:
         return hashlib.sha256(np.ascontiguousarray(self.test, dtype="<i8").tobytes()).hexdigest()
 
 
-def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> None:
-    """Raise BenchbenchError if there are too few classes or images for an amount."""
+def check_division(amount: Amount, index: Sequence[np.ndarray], where: str, names: Sequence[str] = ()) -> None:
+    """Raise BenchbenchError if there are too few classes or images for an amount. `names` are those of the classes, if
+    known."""
     if len(index) < 1:
         raise BenchbenchError(f"{where} has no classes")
     smallest = min(len(rows) for rows in index)
     if smallest < 3:
-        raise BenchbenchError(f"{where}: fit, select and test parts need 3 images a class, its smallest has {smallest}")
+        raise BenchbenchError(
+            f"{where}: fit, select and test parts need 3 images a class, but {too_small(index, 3, names)}"
+        )
     sizes = [_sizes(len(rows)) for rows in index]
     fit, select = min(s[0] for s in sizes), sum(s[1] for s in sizes)
     if amount.shots is not None and amount.shots > fit:
-        raise BenchbenchError(f"{where}: {amount.shots} shots, but the fit part of its smallest class has {fit} images")
+        raise BenchbenchError(
+            f"{where}: {amount.shots} shots, but the fit part of its smallest class{_smallest(index, names)} has {fit} "
+            "images"
+        )
     if amount.examples is not None:
         wanted = _of_examples(amount.examples)
         have = (sum(s[0] for s in sizes), select)
@@ -85,6 +91,10 @@ def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> N
                 f"{where}: {amount.examples} examples are {wanted[0]} to fit and {wanted[1]} to select by, "
                 f"but it has {have[0]} and {have[1]}"
             )
+
+
+def _smallest(index: Sequence[np.ndarray], names: Sequence[str]) -> str:
+    return f", {names[min(range(len(index)), key=lambda i: len(index[i]))]!r}," if names else ""
 
 
 def divide(key: str, index: Sequence[np.ndarray]) -> Division:

@@ -65,7 +65,7 @@ class Target:
 
     @cached_property
     def _sources(self) -> list[Source]:
-        return sources_of(self._rows, self.data.split, self.part)
+        return sources_of(self._rows, self.data.split, self.part, self.data.table.class_names)
 
     def check(self, shape: EpisodeShape | VariableShape) -> None:
         """Raise BenchbenchError if it has too few classes or images for episodes of `shape`."""
@@ -75,7 +75,7 @@ class Target:
             if isinstance(shape, VariableShape):
                 check_variable(shape, source, self.name)
             else:
-                check_shape(shape, source.index, self.name, source.variants)
+                check_shape(shape, source.index, self.name, source.variants, source.names)
 
     def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
         """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
@@ -106,7 +106,8 @@ class Target:
 
     def check_parts(self, amount: Amount | None = None) -> None:
         """Raise BenchbenchError if it has too few images to be divided, or to give `amount` of them."""
-        check_division(amount or Amount(), self._rows, self.name)
+        names = [self.data.table.class_names[c] for c in self.data.split.part(self.part)]
+        check_division(amount or Amount(), self._rows, self.name, names)
 
     @property
     def classes(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from benchbench.components.code import component_hash
+from benchbench.components.reference import recorded_settings
 from benchbench.components.registry import find
 from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
@@ -23,7 +24,7 @@ from benchbench.training.stage import CHUNK, StageResult
 
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
     protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
-    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": cell.target.settings}
+    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": recorded_settings(cell.target)}
     return {
         "key": cell.key,
         "training_key": training.key,

@@ -11,6 +11,7 @@ from benchbench.data.images import pixels, read_picture
 from benchbench.errors import BenchbenchError
 from benchbench.export.encoder import Encoder
 from benchbench.store.files import atomic_write
+from benchbench.userfiles import check_file_name
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
@@ -24,6 +25,8 @@ def embed_folder(encoder: Encoder, folder: Path, output: Path) -> int:
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not _hidden(p, folder))
     if not files:
         raise BenchbenchError(f"{folder} holds no image: expected files that end in {', '.join(sorted(SUFFIXES))}")
+    for path in files:
+        check_file_name(path, "embed")
     features = np.concatenate([encoder.embed(_read(path, encoder)).numpy() for path in files])
     names = [path.relative_to(folder).as_posix() for path in files]
     if output.suffix == ".npz":

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchbench.components.reference import ComponentRef
+from benchbench.components.reference import ComponentRef, unlocated
 from benchbench.components.registry import find
 from benchbench.errors import BenchbenchError, DataMissing
 from benchbench.execution.job import Event
@@ -125,7 +125,8 @@ def matrix_of(record: Record) -> Matrix:
     """The matrix of one cell that a record's content describes.
 
     Raises BenchbenchError if the record does not hold what is needed, or if its protocol's name is neither a
-    component's nor a preset's here. A floor lacks its source's settings, of which only the image shape matters.
+    component's nor a preset's here; DataMissing if its data were read from a path, which records do not hold. A floor
+    lacks its source's settings, of which only the image shape matters.
     """
     content, recipe = record.content, record.content.get("recipe", {})
     needed = {"pretext", "learner", "backbone", "target", "protocol"} - content.keys()
@@ -134,6 +135,12 @@ def matrix_of(record: Record) -> Matrix:
     source = content.get("source", {"name": record.source, "settings": {}})
     if record.source == record.target and "source" not in content:
         source = content["target"]
+    # A matrix gives a dataset's settings once: where both are one, the target's path is the source's too.
+    target = content["target"]
+    shared = target["settings"] if source["name"] == target["name"] else {}
+    for data, known in ((source, {**source["settings"], **shared}), (target, target["settings"])):
+        if lacking := "source" in content and unlocated("dataset", known, data["name"]):
+            raise DataMissing(f"its data were read from a path, and records hold none: {', '.join(lacking)}")
     protocol = record.protocol
     if not (tasks_folder() / "protocols" / f"{protocol}.toml").exists():
         find("protocol", protocol)

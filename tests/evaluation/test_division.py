@@ -58,7 +58,7 @@ def test_fractions_and_examples() -> None:
 
 def test_what_is_too_small_is_refused() -> None:
     with pytest.raises(
-        BenchbenchError, match="here: fit, select and test parts need 3 images a class, its smallest has 2"
+        BenchbenchError, match="here: fit, select and test parts need 3 images a class, but its smallest class has 2"
     ):
         check_division(Amount(), [np.arange(2)], "here")
     with pytest.raises(BenchbenchError, match="here: 2 shots, but the fit part of its smallest class has 1 images"):

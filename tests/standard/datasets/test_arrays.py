@@ -246,5 +246,5 @@ def test_meta_album(root: Path, levels: bool, names: tuple[str, ...]) -> None:
 def test_meta_album_without_a_column(root: Path) -> None:
     album(root, True)
     (root / "BRD_Mini" / "labels.csv").write_text("FILE_NAME,KIND\n1.png,OWL\n")
-    with pytest.raises(BenchbenchError, match=r"labels\.csv has no column 'CATEGORY'"):
+    with pytest.raises(BenchbenchError, match=r"labels\.csv: has no column 'CATEGORY'"):
         load("meta-album", path="BRD_Mini")

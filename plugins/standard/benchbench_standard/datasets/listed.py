@@ -11,7 +11,16 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, read_picture, tasks_folder
+from benchbench import (
+    BenchbenchError,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Sample,
+    SampleTable,
+    read_picture,
+    tasks_folder,
+)
 from benchbench_standard.datasets.images import SUFFIXES, fitted
 
 #: A part of an image: left, upper, right, lower in pixels.
@@ -61,10 +70,20 @@ class ListedImages(Dataset):
         """The part of an image that a box shows, None where nothing is left of it."""
         return image.crop(tuple(round(edge) for edge in box))  # type: ignore[arg-type]
 
+    def entries(self, folder: Path) -> list[Listed]:
+        """`listed`. Raises BenchbenchError for annotations that are not as published."""
+        try:
+            return list(self.listed(folder))
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            files = ", ".join(str(folder / name) for name in self.annotations)
+            raise BenchbenchError(
+                f"dataset {self.name}: {files}: expected {self.expects} as published: {type(error).__name__}: {error}"
+            ) from None
+
     def sources(self, root: Path | None) -> list[Path]:
         """The annotation files and the images that they list."""
         folder = self.folder(root)
-        images = dict.fromkeys(entry.path for entry in self.listed(folder))
+        images = dict.fromkeys(entry.path for entry in self.entries(folder))
         if not images:
             raise self.missing()
         return [*(folder / name for name in self.annotations), *images]
@@ -73,7 +92,7 @@ class ListedImages(Dataset):
         """One a file."""
         folder = self.folder(root)
         assert root is not None
-        grouped = groupby(self.listed(folder), key=lambda entry: entry.path)
+        grouped = groupby(self.entries(folder), key=lambda entry: entry.path)
         return [
             Item(path, path.relative_to(root).as_posix(), tuple((entry.label, entry.box) for entry in entries))
             for path, entries in grouped

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, SampleTable
+from benchbench import BenchbenchError, ClassSplit, DataMissing, SampleTable, UserSplit, located
 from benchbench_standard.datasets.arrays import ImageArrays, Images, checked, load_npz
-from benchbench_standard.datasets.user_split import UserSplit
 
 
 class NPZ(ImageArrays):
@@ -28,7 +27,7 @@ class NPZ(ImageArrays):
 
     def sources(self, root: Path | None) -> list[Path]:
         """The file."""
-        path = (root or Path()) / self.path
+        path = located(self.path, root)
         if not path.is_file():
             raise DataMissing(
                 f"dataset npz: no file {path}: expected {self.expects}, absolute or below BENCHBENCH_DATA"

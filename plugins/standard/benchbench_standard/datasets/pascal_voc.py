@@ -6,7 +6,17 @@ from xml.etree import ElementTree
 import numpy as np
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, data_root, suggest
+from benchbench import (
+    BenchbenchError,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Sample,
+    SampleTable,
+    data_root,
+    read_text,
+    suggest,
+)
 from benchbench_standard.datasets.annotated import photograph
 from benchbench_standard.datasets.images import opened
 
@@ -51,7 +61,7 @@ class PascalVOC(Dataset):
                 f"dataset pascal-voc: no {self._list()} below BENCHBENCH_DATA: expected {self.expects} "
                 f"({self.homepage})"
             )
-        names = [line.split()[0] for line in (root / self._list()).read_text("utf-8").splitlines() if line.strip()]
+        names = [line.split()[0] for line in read_text(root / self._list()).splitlines() if line.strip()]
         for file in (f for name in names for f in self._files(name)):
             if not (root / file).is_file():
                 raise BenchbenchError(f"dataset pascal-voc: {self._list()} names an image without {file}")

@@ -30,7 +30,10 @@ class TieredImageNet(Dataset):
     licence = "ImageNet's terms of access: non-commercial research and education"
     citation = "Ren et al. 2018, Meta-Learning for Semi-Supervised Few-Shot Classification, arXiv 1803.00676"
     homepage = "https://github.com/renmengye/few-shot-ssl-public"
-    expects = "tiered-imagenet/{train,val,test}_images_png.pkl and _labels.pkl, unpacked from tiered-imagenet.tar"
+    expects = (
+        "tiered-imagenet/{train,val,test}_images_png.pkl and _labels.pkl, unpacked from tiered-imagenet.tar, to which "
+        "https://github.com/renmengye/few-shot-ssl-public links"
+    )
 
     def __init__(self, *, size: Annotated[int, Field(ge=8)] = 84):
         self.size = size

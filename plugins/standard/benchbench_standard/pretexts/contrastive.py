@@ -5,7 +5,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench import Backbone, Encode, Episodes, EpisodeShape, Pool, Rng, SampleSpec
+from benchbench import Backbone, BenchbenchError, Encode, Episodes, EpisodeShape, Pool, Rng, SampleSpec
 from benchbench_standard.pretexts.views import TwoViews
 
 
@@ -47,7 +47,10 @@ class Contrastive(TwoViews):
         self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection))
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar."""
+        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single
+        image."""
+        if len(x) < 2:
+            raise BenchbenchError("pretext contrastive: the loss needs negatives: 2 images a batch or more, got 1")
         return nt_xent(self.head(encode(self.augment(x.repeat(2, 1, 1, 1), rng))), self.temperature)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
