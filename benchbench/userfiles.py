@@ -46,7 +46,7 @@ def read_table(path: Path, columns: Iterable[str | tuple[str, ...]]) -> list[dic
         reader.fieldnames = held
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise BenchbenchError(f"{path}: line {reader.line_num}: expected a CSV file: {error}") from None
+        raise BenchbenchError(f"{path}: line {reader.line_num + 1}: expected a CSV file: {error}") from None
     if twice := {name for name in held if held.count(name) > 1}:
         raise BenchbenchError(f"{path}: has two columns {min(twice)!r}")
     for column in columns:

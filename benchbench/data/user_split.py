@@ -80,13 +80,14 @@ def _drawn(split: str, where: str) -> tuple[int, tuple[int, ...]]:
 
 
 def _shared_out(names: Sequence[str], seed: int, shares: Sequence[int], where: str) -> ClassSplit:
-    """Classes in random order, the first for training; a part whose share is not 0 gets one at least."""
+    """Classes in random order, the first for training. Raises BenchbenchError for a part that gets none of its share."""
     order = [int(c) for c in Rng("split", seed).numpy.permutation(len(names))]
     bounds = [round(len(names) * sum(shares[:i]) / 100) for i in range(4)]
     parts = [tuple(sorted(order[a:b])) for a, b in pairwise(bounds)]
     if empty := [part for part, share, got in zip(PARTS, shares, parts, strict=True) if share and not got]:
         raise BenchbenchError(f"{where}: split auto leaves no class for {empty[0]}: {len(names)} classes are too few")
-    return ClassSplit(**dict(zip(PARTS, parts, strict=True)))
+    train, valid, test = parts
+    return ClassSplit(train, valid, test)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchbench.data.found import IMAGE_SUFFIXES, image_files
 from benchbench.data.images import pixels, read_picture
 from benchbench.errors import BenchbenchError
 from benchbench.export.encoder import Encoder
 from benchbench.store.files import atomic_write
 from benchbench.userfiles import check_file_name
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
 def embed_folder(encoder: Encoder, folder: Path, output: Path) -> int:
@@ -22,9 +21,9 @@ def embed_folder(encoder: Encoder, folder: Path, output: Path) -> int:
     read."""
     if not folder.is_dir():
         raise BenchbenchError(f"no folder {folder}: expected one that holds images")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not _hidden(p, folder))
+    files = image_files(folder)
     if not files:
-        raise BenchbenchError(f"{folder} holds no image: expected files that end in {', '.join(sorted(SUFFIXES))}")
+        raise BenchbenchError(f"{folder} holds no image: expected files that end in {', '.join(IMAGE_SUFFIXES)}")
     for path in files:
         check_file_name(path, "embed")
     features = np.concatenate([encoder.embed(_read(path, encoder)).numpy() for path in files])
@@ -40,10 +39,6 @@ def embed_folder(encoder: Encoder, folder: Path, output: Path) -> int:
         rows.writerows([name, *map(float, row)] for name, row in zip(names, features, strict=True))
         atomic_write(output, text.getvalue().encode())
     return len(files)
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _read(path: Path, encoder: Encoder) -> torch.Tensor:

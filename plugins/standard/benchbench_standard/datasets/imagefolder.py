@@ -4,8 +4,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, UserSplit, located
-from benchbench_standard.datasets.images import ENDS, found_images, image_files, read_image
+from benchbench import (
+    IMAGE_SUFFIXES,
+    BenchbenchError,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Sample,
+    SampleTable,
+    UserSplit,
+    found_images,
+    image_files,
+    located,
+)
+from benchbench_standard.datasets.images import read_image
 
 #: The value of `split` that takes the parts from folders, and what these may be called.
 BY_FOLDER = "folders"
@@ -46,7 +58,8 @@ class ImageFolder(Dataset):
             )
         files = image_files(folder)
         if not files:
-            raise BenchbenchError(f"dataset imagefolder: {folder} holds no image: expected files that end in {ENDS}")
+            ends = ", ".join(IMAGE_SUFFIXES)
+            raise BenchbenchError(f"dataset imagefolder: {folder} holds no image: expected files that end in {ends}")
         beside = [f for f in files if f.parent == folder]
         if beside and len(beside) < len(files):
             raise BenchbenchError(f"dataset imagefolder: {beside[0]} stands beside the class folders, expected in one")

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from benchbench import (
+    IMAGE_SUFFIXES,
     BenchbenchError,
     ClassSplit,
     DataMissing,
@@ -21,7 +22,7 @@ from benchbench import (
     read_picture,
     tasks_folder,
 )
-from benchbench_standard.datasets.images import SUFFIXES, fitted
+from benchbench_standard.datasets.images import fitted
 
 #: A part of an image: left, upper, right, lower in pixels.
 Box = tuple[float, float, float, float]
@@ -138,7 +139,7 @@ def class_folders(folder: Path) -> list[Listed]:
     """Every image of the folders below `folder`, each a class; hidden files are passed over."""
     found = []
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ():
-        files = sorted(p for p in sub.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        files = sorted(p for p in sub.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
         found += [Listed(path, class_name(sub.name)) for path in files]
     return found
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchbench import read_text
-from benchbench_standard.datasets.images import image_files
+from benchbench import image_files, read_text
 from benchbench_standard.datasets.listed import Box, Listed, ListedImages
 
 #: A box is enlarged by this, as in Meta-Dataset.
