@@ -80,7 +80,7 @@ def _drawn(split: str, where: str) -> tuple[int, tuple[int, ...]]:
 
 
 def _shared_out(names: Sequence[str], seed: int, shares: Sequence[int], where: str) -> ClassSplit:
-    """Classes in random order, the first for training. Raises BenchbenchError for a part that gets none of its share."""
+    """Classes in random order, the first for training. Raises BenchbenchError for a part that gets none."""
     order = [int(c) for c in Rng("split", seed).numpy.permutation(len(names))]
     bounds = [round(len(names) * sum(shares[:i]) / 100) for i in range(4)]
     parts = [tuple(sorted(order[a:b])) for a, b in pairwise(bounds)]

@@ -117,6 +117,24 @@ def test_components_that_settings_name_are_the_installed_ones(genuine):
     assert written == {"parts": [{"name": "suite:jigsaw", "permutations": 8}]}
 
 
+def test_data_read_from_a_path_are_unavailable_not_different(genuine):
+    """A source's record holds no path, and a target's only its last part."""
+    named = {"name": "benchbench-suite:imagefolder", "revision": 1, "settings": {"size": 28, "grey": True}}
+    of_source, of_part, of_target = (genuine.model_copy(deep=True) for _ in range(3))
+    of_source.content["source"] = named
+    of_part.content["source"]["settings"] = {"parts": [{"kind": "dataset", **named}]}
+    of_part.content["source"]["name"] = "benchbench-suite:union"
+    of_target.content["target"] |= {"name": named["name"], "settings": {**named["settings"], "path": "birds"}}
+    for record, said in (
+        (of_source, "read from a path, and records hold none: imagefolder: path"),
+        (of_part, "read from a path, and records hold none: imagefolder: path"),
+        (of_target, "no folder birds"),
+    ):
+        (verdict,) = audit([record], 1)
+        assert verdict.state == "unavailable"
+        assert said in verdict.detail
+
+
 def test_the_sample_depends_on_the_seed_and_the_keys_alone(make):
     records = [make(pretext=f"p{i}") for i in range(20)]
     chosen = [r.key for r in sample(records, 0)]

@@ -68,6 +68,13 @@ def test_with_protonet_it_is_protoclr(encoder, make_pool):
     assert float(loss.detach()) == pytest.approx(total / (2 * 5 * 3), rel=1e-5)
 
 
+def test_a_single_image_has_no_negative(encoder):
+    spec = SampleSpec("image", (3, 8, 8))
+    contrastive = Contrastive(encoder(spec), spec)
+    with pytest.raises(BenchbenchError, match="pretext contrastive: the loss needs negatives: 2 images a batch"):
+        contrastive.loss(Batch(torch.rand(1, 3, 8, 8), torch.arange(1)), Rng(3))
+
+
 @pytest.mark.usefixtures("float64")
 def test_loss_is_nt_xent_of_two_views(encoder):
     spec = SampleSpec("image", (3, 8, 8))
