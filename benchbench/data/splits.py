@@ -23,6 +23,8 @@ class ClassSplit:
     hierarchy: which classes Meta-Dataset's sampler lets share an episode; fixed-way episodes ignore it.
     sources: if several datasets are joined, the split of each in ids of the joined table: an episode then stays within
     one source, every source equally likely.
+    test_rows: if the samples of the same classes are divided, as by folders ``train`` and ``test``, the rows that
+    protocols which fit on a target score on; they fit on the others. A join of datasets drops it.
     """
 
     train: tuple[int, ...] = ()
@@ -31,6 +33,7 @@ class ClassSplit:
     variant_of: tuple[int, ...] | None = field(default=None, repr=False)
     hierarchy: ClassHierarchy | None = field(default=None, repr=False)
     sources: tuple["ClassSplit", ...] = field(default=(), repr=False)
+    test_rows: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         seen: dict[int, str] = {}
@@ -74,6 +77,8 @@ class ClassSplit:
             content["variant_of"] = list(self.variant_of)
         if self.hierarchy is not None:
             content["hierarchy"] = self.hierarchy.as_json()
+        if self.test_rows:
+            content["test_rows"] = list(self.test_rows)
         if self.sources:
             content["sources"] = [source.as_json() for source in self.sources]
         return content

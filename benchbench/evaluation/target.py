@@ -96,7 +96,11 @@ class Target:
 
     @cached_property
     def _whole(self) -> Division:
-        return divide(self._key, self._rows)
+        return divide(self._key, self._rows, self._held)
+
+    @cached_property
+    def _held(self) -> np.ndarray:
+        return np.array(self.data.split.test_rows, np.int64)
 
     def _truth(self, rows: np.ndarray) -> np.ndarray:
         """The labels (n,) of some rows: the position of each one's class in the part."""
@@ -107,7 +111,7 @@ class Target:
     def check_parts(self, amount: Amount | None = None) -> None:
         """Raise BenchbenchError if it has too few images to be divided, or to give `amount` of them."""
         names = [self.data.table.class_names[c] for c in self.data.split.part(self.part)]
-        check_division(amount or Amount(), self._rows, self.name, names)
+        check_division(amount or Amount(), self._rows, self.name, names, self._held)
 
     @property
     def classes(self) -> int:

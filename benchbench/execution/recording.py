@@ -53,6 +53,8 @@ def scored(
     metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
+    if target_data.split.test_rows:
+        identity["content"]["target"]["division"] = "samples"
     identity["content"]["source_pixels"] = data.table.pixel_hash
     if not training.floor and (shared := overlap(data, target_data)) != Overlap((), 0):
         identity["content"]["overlap"] = {"classes": list(shared.classes), "images": shared.images}

@@ -60,6 +60,11 @@ def notes(found: Grid, counted: Grid) -> list[str]:
         texts.append(f"(external): a third party's records, checked for plausibility and not trained again; {part}.")
     if "verified" in origins:
         texts.append("(verified): a third party's records that came out again when an audit trained them here.")
+    if divided := sorted({found.titles[c.key] for c in good if c.by_samples and not c.ways}):
+        texts.append(
+            f"{', '.join(divided)}: fitted on the images of the folder train and scored on those of test, of the same "
+            "classes, as the user divided them; other columns are divided by a draw."
+        )
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbench import BenchbenchError, DataMissing
+from benchbench import BenchbenchError, DataMissing, SampleSpec, Target
 from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import Prepared, prepare
 from benchbench_standard.datasets.imagefolder import ImageFolder
@@ -158,6 +158,31 @@ def test_folders_that_are_no_parts(root: Path, classes: tuple[str, ...], message
     tree(root / "same", *classes)
     with pytest.raises(BenchbenchError, match=message):
         load("same", "folders")
+
+
+def test_samples_of_the_same_classes_are_divided_by_folders(root: Path) -> None:
+    tree(root / "both", "train/ant", "train/bee", "test/ant", "test/bee", count=5)
+    data = load("both", "samples")
+    assert (data.table.class_names, data.split.test) == (("ant", "bee"), (0, 1))
+    # Sorted by name: test/ant 0-4, test/bee 5-9, train/ant 10-14, train/bee 15-19.
+    assert data.split.test_rows == tuple(range(10))
+    assert data.fingerprint != load("both").fingerprint
+    target = Target(data, SampleSpec("image", (3, 8, 8)))
+    division = target.division()
+    assert sorted(division.test) == list(range(10))
+    for part, size in ((division.fit, 4), (division.select, 1)):
+        assert set(part.rows) <= set(range(10, 20))
+        assert np.bincount(part.y).tolist() == [size, size]
+        assert np.array_equal(part.y, (part.rows >= 15).astype(int))
+    assert sorted([*division.fit.rows, *division.select.rows]) == list(range(10, 20))
+
+
+def test_samples_need_the_same_classes(root: Path) -> None:
+    tree(root / "both", "train/ant", "test/ant", "test/bee")
+    with pytest.raises(BenchbenchError, match="expects the same classes in train and test; only one has: bee"):
+        load("both", "samples")
+    with pytest.raises(BenchbenchError, match=r"zoo.cats.lion: split 'samples' expects class folders"):
+        load(split="samples")
 
 
 def test_images_alone_are_unlabelled_data_to_train_on(root: Path) -> None:

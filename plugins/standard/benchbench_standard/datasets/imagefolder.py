@@ -19,8 +19,9 @@ from benchbench import (
 )
 from benchbench_standard.datasets.images import read_image
 
-#: The value of `split` that takes the parts from folders, and what these may be called.
-BY_FOLDER = "folders"
+#: The values of `split` that take the parts from folders: the classes of each, or the images of the same classes.
+BY_FOLDER, BY_SAMPLE = "folders", "samples"
+#: What the folders may be called.
 PARTS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 #: The class of images that have none.
 UNLABELLED = "unlabelled"
@@ -32,8 +33,10 @@ class ImageFolder(Dataset):
     `path` is the tree, absolute or below ``BENCHBENCH_DATA``; a class is a folder that holds images, named by its
     path below the tree. A folder of images alone is unlabelled data: a source for pretexts, all of it for training.
     `split` says which classes are for training, validation and test: ``folders`` takes them from the tree's folders
-    ``train``, ``val`` and ``test``; else see `benchbench.UserSplit` (a file, a folder of class lists, ``auto``);
-    without it every class is for testing. Images are resized to `size` pixels a side, in one channel where `grey`.
+    ``train``, ``val`` and ``test``; ``samples`` is for a target whose folders ``train`` and ``test`` have the same
+    classes: protocols that fit on a target fit on the one and score on the other; else see `benchbench.UserSplit` (a
+    file, a folder of class lists, ``auto``); without it every class is for testing. Images are resized to `size`
+    pixels a side, in one channel where `grey`.
     """
 
     locators = frozenset({"path", "split"})
@@ -45,8 +48,8 @@ class ImageFolder(Dataset):
         self, *, path: str, split: str | None = None, size: Annotated[int, Field(ge=8)] = 84, grey: bool = False
     ):
         self.path, self.size, self.grey = path, size, grey
-        self.by_folder = split == BY_FOLDER
-        self.user_split = UserSplit(None if self.by_folder else split, "dataset imagefolder")
+        self.by_folder, self.by_sample = split == BY_FOLDER, split == BY_SAMPLE
+        self.user_split = UserSplit(None if self.by_folder or self.by_sample else split, "dataset imagefolder")
 
     def sources(self, root: Path | None) -> list[Path]:
         """The image files."""
@@ -63,8 +66,11 @@ class ImageFolder(Dataset):
         beside = [f for f in files if f.parent == folder]
         if beside and len(beside) < len(files):
             raise BenchbenchError(f"dataset imagefolder: {beside[0]} stands beside the class folders, expected in one")
+        classes = {f.relative_to(folder).parent.as_posix() for f in files}
         if self.by_folder:
-            _check_parts(folder, {f.relative_to(folder).parent.as_posix() for f in files})
+            _check_parts(folder, classes)
+        if self.by_sample:
+            _check_samples(folder, classes)
         return files
 
     def split_sources(self, root: Path | None) -> list[Path]:
@@ -79,16 +85,20 @@ class ImageFolder(Dataset):
     def decode(self, item: tuple[Path, str]) -> Iterable[Sample]:
         """The image, resized to `size`."""
         path, name = item
-        yield Sample(read_image(path, self.size, self.grey), name.rpartition("/")[0] or UNLABELLED, name)
+        label = name.rpartition("/")[0] or UNLABELLED
+        if self.by_sample:
+            label = label.partition("/")[2]
+        yield Sample(read_image(path, self.size, self.grey), label, name)
 
     def remarks(self, root: Path | None) -> list[str]:
         """What was passed over, and whether the tree has parts that `split` leaves alone."""
         folder = located(self.path, root)
         found = found_images(folder)
         tops = {f.relative_to(folder).parts[0] for f in found.files}
-        if tops <= set(PARTS) and self.user_split.path is None and not self.by_folder:
+        if tops <= set(PARTS) and self.user_split.path is None and not (self.by_folder or self.by_sample):
             hint = f"its folders are called {', '.join(sorted(tops))}: split = {BY_FOLDER!r} makes them the parts"
-            return [*found.passed_over(), f"{hint}; without it all classes are for testing"]
+            same = f"{BY_SAMPLE!r} divides the images of the same classes"
+            return [*found.passed_over(), f"{hint}, {same}; without it all classes are for testing"]
         return found.passed_over()
 
     def split(self, table: SampleTable) -> ClassSplit:
@@ -98,6 +108,9 @@ class ImageFolder(Dataset):
             for name in table.class_names:
                 parts.setdefault(PARTS[name.partition("/")[0]], []).append(name)
             return ClassSplit.by_name(table.class_names, parts, "split by folders")
+        if self.by_sample:
+            tests = tuple(i for i, name in enumerate(table.files) if name.partition("/")[0] == "test")
+            return ClassSplit(test=tuple(range(len(table.class_names))), test_rows=tests)
         if table.class_names == (UNLABELLED,) and self.user_split.path is None:
             return ClassSplit(train=(0,))
         return self.user_split.split(table)
@@ -116,5 +129,23 @@ def _check_parts(folder: Path, classes: set[str]) -> None:
         if (other := part_of.setdefault(own, part)) != part:
             raise BenchbenchError(
                 f"dataset imagefolder: class {own!r} is in {folder / other} and in {folder / part}: parts share no "
-                "class; put all images of a class into one folder"
+                f"class; for a target, split = {BY_SAMPLE!r} divides the images of the same classes"
             )
+
+
+def _check_samples(folder: Path, classes: set[str]) -> None:
+    """Raise BenchbenchError unless the folders ``train`` and ``test`` have the same classes, and there is no other."""
+    found: dict[str, set[str]] = {"train": set(), "test": set()}
+    for name in sorted(classes):
+        part, _, own = name.partition("/")
+        if part not in found or not own:
+            raise BenchbenchError(
+                f"dataset imagefolder: {folder / name}: split {BY_SAMPLE!r} expects class folders in folders called "
+                "train and test"
+            )
+        found[part].add(own)
+    if differ := sorted(found["train"] ^ found["test"]):
+        raise BenchbenchError(
+            f"dataset imagefolder: {folder}: split {BY_SAMPLE!r} expects the same classes in train and test; only one "
+            f"has: {', '.join(differ[:5])}{', ...' if len(differ) > 5 else ''}"
+        )
