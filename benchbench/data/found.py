@@ -30,7 +30,7 @@ class Found(NamedTuple):
         said = []
         if self.others:
             ends = ", ".join(f"{end or 'nothing'} {count}" for end, count in sorted(self.others.items()))
-            said.append(f"{self.others.total()} files that do not end in {ENDS}, but in: {ends}")
+            said.append(f"{self.others.total()} files that end in none of {ENDS}: {ends}")
         for what, names in (("folders without an image", self.empty), ("folders of an archiver", self.foreign)):
             if names:
                 more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

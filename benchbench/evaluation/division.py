@@ -115,9 +115,9 @@ def divide(key: str, index: Sequence[np.ndarray], held: np.ndarray = NONE) -> Di
     parts: list[list[np.ndarray]] = [[], [], []]
     for y, rows in enumerate(index):
         drawn = rows[stream(key, "division", y).permutation(len(rows))]
-        fit, select, test = _sizes(rows, held)
+        fit, select, tested = _sizes(rows, held)
         rest, tests = _apart(drawn, held) if len(held) else (drawn, drawn[fit + select :])
-        for part, chosen in zip(parts, (rest[:fit], rest[fit : fit + select], tests[:test]), strict=True):
+        for part, chosen in zip(parts, (rest[:fit], rest[fit : fit + select], tests[:tested]), strict=True):
             part.append(chosen)
     fit_part, select_part, test = (_labelled(part) for part in parts)
     # In class order, a test image's position would reveal its label.

@@ -103,7 +103,7 @@ def test_what_is_passed_over_is_said(root: Path) -> None:
     data = load()
     assert data.table.class_names == ("cats/lion", "cats/tiger", "dogs/wolf", "owl")
     assert data.dataset.remarks(root) == [
-        "passed over: 4 files that do not end in .bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp, but in: "
+        "passed over: 4 files that end in none of .bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp: "
         ".db 1, .heic 2, .txt 1",
         "passed over: 2 folders without an image: cats/puma, cats/puma/old",
         "passed over: 1 folders of an archiver: __MACOSX",
