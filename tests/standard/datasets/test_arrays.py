@@ -280,6 +280,17 @@ def test_meta_album(root: Path, levels: bool, names: tuple[str, ...]) -> None:
     assert data.table.files == ("images/1.png", "images/0.png")
 
 
+def test_meta_album_classes_are_not_merged(root: Path) -> None:
+    """A slash makes no level of the class tree, so that two names may become one."""
+    album(root, True)
+    table = "FILE_NAME,CATEGORY,SUPER_CATEGORY\n1.png,barn/owl,bird\n2.png,barn-owl,bird\n"
+    (root / "BRD_Mini" / "labels.csv").write_text(table)
+    with pytest.raises(
+        BenchbenchError, match=r"labels\.csv: 'bird / barn/owl' and 'bird / barn-owl' would both be class"
+    ):
+        load("meta-album", path="BRD_Mini")
+
+
 def test_meta_album_without_a_column(root: Path) -> None:
     album(root, True)
     (root / "BRD_Mini" / "labels.csv").write_text("FILE_NAME,KIND\n1.png,OWL\n")

@@ -72,10 +72,17 @@ class MetaAlbum(Dataset):
         image, category = (info.get(key) or name for key, name in COLUMNS.items())
         above = info.get("super_category_column_name") if info.get("has_super_categories") else None
         rows = read_table(folder / "labels.csv", [str(c) for c in (image, category, above) if c])
-        return [
-            (folder / "images" / row[image], "/".join(class_name(row[c]) for c in (above, category) if c))
-            for row in rows
-        ]
+        found, meant = [], dict[str, str]()
+        for row in rows:
+            written = " / ".join(row[c].strip() for c in (above, category) if c)
+            label = "/".join(class_name(row[c]) for c in (above, category) if c)
+            if (other := meant.setdefault(label, written)) != written:
+                raise BenchbenchError(
+                    f"dataset meta-album: {folder / 'labels.csv'}: {other!r} and {written!r} would both be class "
+                    f"{label!r}: rename one"
+                )
+            found.append((folder / "images" / row[image], label))
+        return found
 
     def decode(self, item: tuple[Path, str]) -> Iterable[Sample]:
         """The image, resized to `size`."""
