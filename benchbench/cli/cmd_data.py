@@ -78,6 +78,7 @@ def prepare_command(
         ready = prepare(ref, jobs=jobs or _cores(), report=advance)
     parts = ", ".join(f"{part} {len(ready.split.part(part))}" for part in ("train", "valid", "test"))
     click.echo(f"{name}: {len(ready.table):,} samples of shape {ready.table.shape}, classes: {parts}")
+    _remark(ready)
 
 
 @command.command("verify")
@@ -88,14 +89,23 @@ def verify_command(ctx: click.Context, name: str, settings: tuple[str, ...]) -> 
     """Read the files and samples of the dataset NAME again, and look for duplicates."""
     from benchbench.data.verify import verify
 
-    found = verify(_ready(name, settings))
+    data = _ready(name, settings)
+    found = verify(data)
     for what, names in (("changed", found.changed), ("new", found.added), ("gone", found.gone)):
         for file in names:
             click.echo(f"{what} since it was prepared: {file}")
     if not found.pixels:
         click.echo("its samples are not as they were written: prepare it again")
     _tell_duplicates(name, found)
+    _remark(data)
     ctx.exit(0 if found.sound else 1)
+
+
+def _remark(data: "Prepared") -> None:
+    from benchbench.data.prepare import data_root
+
+    for line in data.dataset.remarks(data_root()):
+        click.echo(f"  {line}")
 
 
 def _tell_duplicates(name: str, found: "Verified") -> None:

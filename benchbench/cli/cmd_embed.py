@@ -13,6 +13,7 @@ from benchbench.errors import BenchbenchError
 def command(key: str, folder: Path, results: Path, output: Path | None) -> None:
     """Write the features of every image below FOLDER, computed by the encoder of KEY: a training, a record, or an
     exported folder."""
+    from benchbench.data.found import found_images
     from benchbench.export.encoder import load_encoder
     from benchbench.export.export import encoder_of, records_of
     from benchbench.export.folder import embed_folder
@@ -26,3 +27,5 @@ def command(key: str, folder: Path, results: Path, output: Path | None) -> None:
     encoder = load_encoder(key) if exported.exists() else encoder_of(results, records_of(results, key)[0])[0]
     count = embed_folder(encoder, folder, path)
     click.echo(f"wrote {path}: {count} images, {encoder.dim} features each")
+    for line in found_images(folder).passed_over():
+        click.echo(f"  {line}")

@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 from tabulate import tabulate
 
-from benchbench.cli.values import Finite, Whole
+from benchbench.cli.values import Finite, Whole, parse_settings
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import read_records
 from benchbench.store.records import Method, Provenance, Record, shown
@@ -161,8 +161,21 @@ def prune_command(results: Path, installed: bool, dry_run: bool) -> None:
     metavar="POINTS",
     help="Percentage points that means may differ by; default: 0 on the same torch, machine and device, else 2.",
 )
+@click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="DATASET.SETTING=PATH",
+    help="Where data are here, which records do not hold: imagefolder.path=birds.",
+)
 def audit_command(
-    folders: tuple[Path, ...], count: int | None, since: str | None, mark: bool, seed: int, tolerance: float | None
+    folders: tuple[Path, ...],
+    count: int | None,
+    since: str | None,
+    mark: bool,
+    seed: int,
+    tolerance: float | None,
+    paths: tuple[str, ...],
 ) -> None:
     """Retrain records of results folders from scratch, and compare their scores: a random sample, or what was added
     since a git revision.
@@ -172,6 +185,7 @@ def audit_command(
     from benchbench.results.audit import Verdict, added, audit, verify
     from benchbench.results.merge import label, whole_records
 
+    located = {name: str(value) for name, value in parse_settings(paths, "--path").items()}
     if (count is None) == (since is None):
         raise BenchbenchError("results audit: expected --sample COUNT or --since REV")
     found = [(f, r) for f in folders for r in whole_records(f)] if since is None else added(folders, since)
@@ -183,7 +197,8 @@ def audit_command(
     def report(verdict: Verdict) -> None:
         click.echo(f"{verdict.state:>11}  {label(verdict.record)}: {verdict.detail}")
 
-    verdicts = audit(records.values(), count or len(records), seed=seed, tolerance=tolerance, report=report)
+    asked = count or len(records)
+    verdicts = audit(records.values(), asked, seed=seed, tolerance=tolerance, paths=located, report=report)
     done = [v for v in verdicts if v.state != "unavailable"]
     wrong = sum(v.state == "different" for v in done)
     click.echo(f"repeated {len(done)} of {len(records)} records, {wrong} differ")

@@ -81,6 +81,7 @@ def command(
     if dry_run:
         _describe(todo, trainings, Store(results), retry_failed)
         return
+    _remark(trainings)
     if todo.dropped and not quiet:
         click.echo(f"{len(todo.dropped)} pairs without meaning are left out (--dry-run names them)", err=True)
     missing = sum(bool(missing_cells(t, Store(results), retry_failed)) for t in trainings)
@@ -111,6 +112,16 @@ def command(
     if outcome.failed or outcome.failures:
         _say_failures(outcome.failures, outcome.failed)
         sys.exit(1)
+
+
+def _remark(trainings: "list[Training]") -> None:
+    """Say what the datasets passed over, which no score shows."""
+    from benchbench.data.prepare import data_root
+
+    used = {str(ref): ref for t in trainings for ref in (t.source, *(cell.target for cell in t.cells))}
+    for ref in used.values():
+        for line in ref.build().remarks(data_root()):
+            click.echo(f"dataset {ref.bare}: {line}", err=True)
 
 
 def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """A component by name, with its settings: what plans, keys and records hold, and what builds it."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from benchbench.components.registry import find
 from benchbench.components.settings import build_settings, construct, resolve_settings
+from benchbench.userfiles import portable
 
 
 def bare(name: str) -> str:
@@ -78,6 +80,38 @@ def _nested_content(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == set(ComponentRef.model_fields):
         return {"kind": value["kind"], **key_content(ComponentRef(**value))}
     return value
+
+
+def recorded_settings(ref: ComponentRef) -> dict[str, Any]:
+    """The settings of a component as records hold them, those of the components that they name too: paths of this
+    machine tell nothing elsewhere, and are left out but for what is portable (`benchbench.userfiles.portable`)."""
+    locators = getattr(ref.load(), "locators", ())
+    return {k: _portable(v) if k in locators else _recorded(v) for k, v in ref.settings.items()}
+
+
+def _portable(value: Any) -> Any:
+    return portable(value) if isinstance(value, str) else value
+
+
+def _recorded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_recorded(v) for v in value]
+    if isinstance(value, dict) and set(value) == set(ComponentRef.model_fields):
+        return {**value, "settings": recorded_settings(ComponentRef(**value))}
+    return value
+
+
+def unlocated(kind: str, settings: Mapping[str, Any], name: str) -> list[str]:
+    """The paths that a component's recorded settings lack, as ``name: setting``, those of the components that they name
+    too: keys hold no paths, and a record of a source holds what its key does."""
+    cls = find(kind, name).load()
+    needed = [n for n, p in inspect.signature(cls).parameters.items() if p.default is p.empty]
+    found = [f"{bare(name)}: {n}" for n in needed if n in getattr(cls, "locators", ()) and n not in settings]
+    for value in settings.values():
+        for held in value if isinstance(value, list) else [value]:
+            if isinstance(held, dict) and {"kind", "name", "settings"} <= held.keys():
+                found += unlocated(held["kind"], held["settings"], held["name"])
+    return found
 
 
 def nested(ref: ComponentRef) -> list[ComponentRef]:

@@ -40,6 +40,10 @@ class Dataset(Component, ABC):
         """The files that only `split` reads: watched for changes, but only the split itself enters the fingerprint."""
         return []
 
+    def remarks(self, root: Path | None) -> list[str]:
+        """What a user should know of the files and does not see in the samples, a line each: what was passed over."""
+        return []
+
     def items(self, root: Path | None) -> Sequence[Any]:
         """What `decode` makes samples from, in a stable order: small values that can be sent to another process."""
         raise NotImplementedError

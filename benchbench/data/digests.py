@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchbench.errors import DataMissing
+from benchbench.userfiles import check_file_name
 
 
 def home(files: Sequence[Path]) -> str:
@@ -23,9 +24,11 @@ def home(files: Sequence[Path]) -> str:
 
 
 def signature(files: Sequence[Path], where: str) -> str:
-    """A hash of files' names, sizes and times. Raises DataMissing if a listed file is not there."""
+    """A hash of files' names, sizes and times. Raises DataMissing if a listed file is not there,
+    BenchbenchError if its name is not UTF-8."""
     digest = hashlib.sha256()
     for path in files:
+        check_file_name(path, f"dataset {where}")
         try:
             status = path.stat()
         except OSError as error:

@@ -13,6 +13,7 @@ import numpy as np
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import PARTS, ClassSplit, class_index
 from benchbench.data.table import SampleTable
+from benchbench.userfiles import normal
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def overlap(source: Prepared, target: Prepared) -> Overlap:
 
 
 def _names(data: Prepared, classes: Sequence[int]) -> dict[str, int]:
-    plain = [_plain(name) for name in data.table.class_names]
+    plain = [_plain(normal(name)) for name in data.table.class_names]
     often = Counter(plain)
     return {plain[c]: c for c in classes if plain[c] and often[plain[c]] == 1}
 

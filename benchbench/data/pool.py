@@ -78,7 +78,7 @@ class Pool:
         labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
         starts = np.cumsum([0, *sizes])
         local = [np.arange(a, b) for a, b in pairwise(starts)]
-        sources = sources_of(local, split, part)
+        sources = sources_of(local, split, part, table.class_names)
         return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, sources=sources)
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class Pool:
         """Episodes over the pool's true classes, labels in random order. If several sources are joined, each episode is
         from one, every source equally likely."""
         for source in self._joined():
-            check_shape(shape, source.index, self.name, source.variants)
+            check_shape(shape, source.index, self.name, source.variants, source.names)
         state = rng.numpy
         rows = np.empty((count, shape.ways, shape.per_class), np.int64)
         for b in range(count):

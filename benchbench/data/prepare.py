@@ -1,7 +1,7 @@
 """From a dataset component to a prepared table, once, shared by every process that asks for it.
 
 A table is built in a folder beside its final place and then renamed, so a killed preparation leaves nothing that looks
-finished. It is rebuilt when a source file's size or time changes.
+finished. It is rebuilt when a source file's size or time changes, or the reader of images does.
 """
 
 import json
@@ -18,7 +18,7 @@ from platformdirs import user_cache_dir
 
 from benchbench.components.reference import ComponentRef, key_content
 from benchbench.data import digests as sources
-from benchbench.data import table
+from benchbench.data import images, table
 from benchbench.data.dataset import Dataset
 from benchbench.data.decode import Report, decoded
 from benchbench.data.splits import ClassSplit
@@ -57,7 +57,8 @@ class _Place:
     def of(cls, ref: ComponentRef) -> "_Place":
         name, dataset, root = ref.bare, ref.build(), data_root()
         files = dataset.sources(root)
-        signature = sources.signature([*files, *dataset.split_sources(root)], name)
+        read = sources.signature([*files, *dataset.split_sources(root)], name)
+        signature = f"{images.REVISION}-{read}"
         place = content_key({"dataset": ref.model_dump(mode="json"), "home": sources.home(files)})
         return cls(ref, name, dataset, cache_root() / "tables" / f"{name}-{place[:16]}", files, signature)
 
@@ -80,12 +81,12 @@ class _Place:
 def data_root() -> Path | None:
     """``BENCHBENCH_DATA``, the folder that holds datasets as their authors publish them; None if unset."""
     root = os.environ.get("BENCHBENCH_DATA")
-    return Path(root) if root else None
+    return Path(root).expanduser() if root else None
 
 
 def cache_root() -> Path:
     """Where prepared tables are kept: ``BENCHBENCH_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("BENCHBENCH_CACHE") or user_cache_dir("benchbench"))
+    return Path(os.environ.get("BENCHBENCH_CACHE") or user_cache_dir("benchbench")).expanduser()
 
 
 def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -> Prepared:

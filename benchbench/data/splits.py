@@ -9,6 +9,7 @@ import numpy as np
 from benchbench.data.hierarchy import ClassHierarchy
 from benchbench.episodes.source import Source
 from benchbench.errors import BenchbenchError, suggest
+from benchbench.userfiles import normal
 
 PARTS = ("train", "valid", "test")
 
@@ -22,6 +23,8 @@ class ClassSplit:
     hierarchy: which classes Meta-Dataset's sampler lets share an episode; fixed-way episodes ignore it.
     sources: if several datasets are joined, the split of each in ids of the joined table: an episode then stays within
     one source, every source equally likely.
+    test_rows: if the samples of the same classes are divided, as by folders ``train`` and ``test``, the rows that
+    protocols which fit on a target score on; they fit on the others. A join of datasets drops it.
     """
 
     train: tuple[int, ...] = ()
@@ -30,6 +33,7 @@ class ClassSplit:
     variant_of: tuple[int, ...] | None = field(default=None, repr=False)
     hierarchy: ClassHierarchy | None = field(default=None, repr=False)
     sources: tuple["ClassSplit", ...] = field(default=(), repr=False)
+    test_rows: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         seen: dict[int, str] = {}
@@ -47,15 +51,23 @@ class ClassSplit:
 
     @classmethod
     def by_name(cls, class_names: Iterable[str], parts: Mapping[str, Iterable[str]], where: str) -> "ClassSplit":
-        """A split from class names of each part; `where` names the split in the error for an unknown name."""
-        ids = {name: i for i, name in enumerate(class_names)}
-        chosen = {}
+        """A split from class names of each part, compared in one Unicode normal form; `where` begins the error for a
+        name that is unknown or stands there twice."""
+        ids = {normal(name): i for i, name in enumerate(class_names)}
+        chosen: dict[str, tuple[int, ...]] = {}
+        seen: dict[int, str] = {}
         for part, names in parts.items():
-            names = list(names)
+            found = []
             for name in names:
-                if name not in ids:
+                c = ids.get(normal(name))
+                if c is None:
                     raise BenchbenchError(f"{where}: part {part!r} names class {name!r}{suggest(name, ids)}")
-            chosen[part] = tuple(sorted(ids[name] for name in names))
+                if c in seen:
+                    again = "twice" if seen[c] == part else f"and part {seen[c]!r} too"
+                    raise BenchbenchError(f"{where}: part {part!r} names class {name!r} {again}")
+                seen[c] = part
+                found.append(c)
+            chosen[part] = tuple(sorted(found))
         return cls(chosen.get("train", ()), chosen.get("valid", ()), chosen.get("test", ()))
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +77,8 @@ class ClassSplit:
             content["variant_of"] = list(self.variant_of)
         if self.hierarchy is not None:
             content["hierarchy"] = self.hierarchy.as_json()
+        if self.test_rows:
+            content["test_rows"] = list(self.test_rows)
         if self.sources:
             content["sources"] = [source.as_json() for source in self.sources]
         return content
@@ -101,18 +115,19 @@ def class_index(labels: np.ndarray, classes: Iterable[int]) -> list[np.ndarray]:
     return [order[bounds[c] : bounds[c + 1]] for c in classes]
 
 
-def sources_of(index: Sequence[np.ndarray], split: ClassSplit, part: str) -> list[Source]:
+def sources_of(index: Sequence[np.ndarray], split: ClassSplit, part: str, names: Sequence[str] = ()) -> list[Source]:
     """The sources of a part: one, or if datasets are joined, each that has classes in it. `index` holds the rows of
-    each class in the order of ``split.part(part)``."""
+    each class in the order of ``split.part(part)``; `names` are those of the table's classes, if known."""
     rows = dict(zip(split.part(part), index, strict=True))
-    return [_source(rows, s, part) for s in split.sources or (split,) if s.part(part)]
+    return [_source(rows, s, part, names) for s in split.sources or (split,) if s.part(part)]
 
 
-def _source(rows: dict[int, np.ndarray], split: ClassSplit, part: str) -> Source:
+def _source(rows: dict[int, np.ndarray], split: ClassSplit, part: str, names: Sequence[str]) -> Source:
     classes = split.part(part)
+    called = tuple(names[c] for c in classes) if names else ()
     variants = None if split.variant_of is None else [split.variant_of[c] for c in classes]
     if split.hierarchy is None:
-        return Source([rows[c] for c in classes], variants)
+        return Source([rows[c] for c in classes], variants, names=called)
     position = {c: i for i, c in enumerate(classes)}
     groups = tuple(np.array([position[c] for c in group], np.int64) for group in split.hierarchy.part(part))
-    return Source([rows[c] for c in classes], variants, split.hierarchy.kind, groups)
+    return Source([rows[c] for c in classes], variants, split.hierarchy.kind, groups, called)

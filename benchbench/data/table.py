@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchbench.errors import BenchbenchError
+from benchbench.userfiles import normal
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def write(folder: Path, samples: Iterable[Sample], where: str) -> dict[str, obje
     if shape is None:
         raise BenchbenchError(f"dataset {where}: no samples were found")
     names = sorted(set(labels))
+    _refuse_twins(names, where)
     ids = {name: i for i, name in enumerate(names)}
     np.save(folder / "labels.npy", np.array([ids[name] for name in labels], dtype=np.int64))
     (folder / "files.json").write_text(json.dumps(files), "utf-8")
@@ -113,6 +115,17 @@ def write(folder: Path, samples: Iterable[Sample], where: str) -> dict[str, obje
     elif masked != len(labels) * shape[1] * shape[2]:
         raise BenchbenchError(f"dataset {where}: some samples have a mask and others none")
     return {"shape": list(shape), "class_names": names, "pixel_hash": digest.hexdigest()}
+
+
+def _refuse_twins(names: list[str], where: str) -> None:
+    """Raise BenchbenchError for two classes whose names are one in Unicode's normal form."""
+    known: dict[str, str] = {}
+    for name in names:
+        if (twin := known.setdefault(normal(name), name)) != name:
+            raise BenchbenchError(
+                f"dataset {where}: two classes have the name {name!r}, one composed and one decomposed "
+                f"({twin!a} and {name!a}): merge or rename them"
+            )
 
 
 def _mask(sample: Sample, where: str) -> bytes:

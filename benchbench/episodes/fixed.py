@@ -13,6 +13,9 @@ import numpy as np
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.errors import BenchbenchError
 
+#: Classes that are too small are named one by one up to this many.
+NAMED = 5
+
 
 @dataclass(frozen=True)
 class EpisodeIndex:
@@ -33,18 +36,35 @@ def stream(key: str, *path: object) -> np.random.RandomState:
 
 
 def check_shape(
-    shape: EpisodeShape, index: Sequence[np.ndarray], where: str, groups: Sequence[int] | None = None
+    shape: EpisodeShape,
+    index: Sequence[np.ndarray],
+    where: str,
+    groups: Sequence[int] | None = None,
+    names: Sequence[str] = (),
 ) -> None:
-    """Raise BenchbenchError if there are too few classes or images for episodes of `shape`."""
+    """Raise BenchbenchError if there are too few classes or images for episodes of `shape`. `names` are those of the
+    classes, if known, to name the ones that are too small."""
     available = len(set(groups)) if groups is not None else len(index)
     if shape.ways > available:
         raise BenchbenchError(f"{where}: {shape.ways}-way episodes need {shape.ways} classes, but it has {available}")
-    smallest = min(map(len, index))
-    if shape.per_class > smallest:
+    if shape.per_class > min(map(len, index)):
         raise BenchbenchError(
             f"{where}: {shape.shots} shots + {shape.queries} queries need {shape.per_class} images a class, "
-            f"but its smallest class has {smallest}"
+            f"but {too_small(index, shape.per_class, names)}"
         )
+
+
+def too_small(index: Sequence[np.ndarray], needed: int, names: Sequence[str] = ()) -> str:
+    """The end of a message: how many images the smallest class has, which classes have fewer than `needed`, and how
+    many these are."""
+    sizes = [len(rows) for rows in index]
+    few = [i for i, size in enumerate(sizes) if size < needed]
+    said = f"its smallest class has {min(sizes)}"
+    if not names:
+        return said
+    shown = ", ".join(f"{names[i]!r} {sizes[i]}" for i in sorted(few, key=lambda i: sizes[i])[:NAMED])
+    more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
+    return f"{said}; too small: {shown}{more} ({len(few)} of {len(sizes)} classes)"
 
 
 def draw_classes(state: np.random.RandomState, ways: int, count: int, groups: Sequence[int] | None) -> np.ndarray:

@@ -10,12 +10,14 @@ import numpy as np
 @dataclass(frozen=True)
 class Source:
     """The classes of one source in one part. `index` holds the rows of each class; `variants` the thing each class is a
-    variant of; `groups` the positions of classes that `kind` lets share an episode (`ClassHierarchy`)."""
+    variant of; `groups` the positions of classes that `kind` lets share an episode (`ClassHierarchy`); `names` the
+    classes' names, if known."""
 
     index: Sequence[np.ndarray]
     variants: list[int] | None = None
     kind: Literal["flat", "bilevel", "dag"] = "flat"
     groups: tuple[np.ndarray, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchbench.episodes.fixed import EpisodeIndex, draw_classes, stream
+from benchbench.episodes.fixed import EpisodeIndex, draw_classes, stream, too_small
 from benchbench.episodes.source import Source
 from benchbench.errors import BenchbenchError
 
@@ -81,7 +81,8 @@ def check_variable(shape: VariableShape, source: Source, where: str) -> None:
             raise BenchbenchError(f"{where}: {least}-way episodes need {least} classes, but {what} has {fewest}")
     needed, smallest = (shape.shots or 1) + (shape.queries or 1), int(source.sizes.min())
     if smallest < needed:
-        raise BenchbenchError(f"{where}: episodes need {needed} images a class, but its smallest class has {smallest}")
+        few = too_small(source.index, needed, source.names)
+        raise BenchbenchError(f"{where}: episodes need {needed} images a class, but {few}")
 
 
 def describe(state: np.random.RandomState, shape: VariableShape, source: Source) -> Composition:

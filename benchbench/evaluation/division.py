@@ -2,7 +2,8 @@
 
 Every class is divided separately, by a draw that depends only on the target's key: half of its images are for testing,
 a tenth for choosing settings, the rest for fitting. Parts published by a dataset's authors are not used: they would
-divide different classes than the split does.
+divide different classes than the split does. Where a user's split divides samples (`ClassSplit.test_rows`), those are
+for testing, and a fifth of the others is for choosing settings.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchbench.episodes.fixed import stream
+from benchbench.episodes.fixed import stream, too_small
 from benchbench.errors import BenchbenchError
 
 #: Shares of a class's images; each part gets at least one.
@@ -20,6 +21,8 @@ TEST_SHARE, SELECT_SHARE = 0.5, 0.1
 MOST_PER_CLASS = 1000
 #: The share of `Amount.examples` for choosing settings (Zhai et al. 2019: 800 and 200 of 1,000).
 SELECT_OF_EXAMPLES = 0.2
+#: No rows are held out for testing: every class is divided by a draw.
+NONE = np.array([], np.int64)
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,32 @@ class Division:
         return hashlib.sha256(np.ascontiguousarray(self.test, dtype="<i8").tobytes()).hexdigest()
 
 
-def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> None:
-    """Raise BenchbenchError if there are too few classes or images for an amount."""
+def check_division(
+    amount: Amount, index: Sequence[np.ndarray], where: str, names: Sequence[str] = (), held: np.ndarray = NONE
+) -> None:
+    """Raise BenchbenchError if there are too few classes or images for an amount. `names` are those of the classes, if
+    known, `held` the rows held out for testing, if any."""
     if len(index) < 1:
         raise BenchbenchError(f"{where} has no classes")
     smallest = min(len(rows) for rows in index)
     if smallest < 3:
-        raise BenchbenchError(f"{where}: fit, select and test parts need 3 images a class, its smallest has {smallest}")
-    sizes = [_sizes(len(rows)) for rows in index]
+        raise BenchbenchError(
+            f"{where}: fit, select and test parts need 3 images a class, but {too_small(index, 3, names)}"
+        )
+    if len(held):
+        for i, (rest, tests) in enumerate(_apart(rows, held) for rows in index):
+            if len(rest) < 2 or not len(tests):
+                raise BenchbenchError(
+                    f"{where}: class {names[i] if names else i!r} has {len(rest)} images to fit and select by and "
+                    f"{len(tests)} to test on: expected 2 and 1, or more"
+                )
+    sizes = [_sizes(rows, held) for rows in index]
     fit, select = min(s[0] for s in sizes), sum(s[1] for s in sizes)
     if amount.shots is not None and amount.shots > fit:
-        raise BenchbenchError(f"{where}: {amount.shots} shots, but the fit part of its smallest class has {fit} images")
+        raise BenchbenchError(
+            f"{where}: {amount.shots} shots, but the fit part of its smallest class{_smallest(index, names)} has {fit} "
+            "images"
+        )
     if amount.examples is not None:
         wanted = _of_examples(amount.examples)
         have = (sum(s[0] for s in sizes), select)
@@ -87,13 +105,19 @@ def check_division(amount: Amount, index: Sequence[np.ndarray], where: str) -> N
             )
 
 
-def divide(key: str, index: Sequence[np.ndarray]) -> Division:
-    """The full parts of a target; `index` holds the rows of each class, `key` names the target."""
+def _smallest(index: Sequence[np.ndarray], names: Sequence[str]) -> str:
+    return f", {names[min(range(len(index)), key=lambda i: len(index[i]))]!r}," if names else ""
+
+
+def divide(key: str, index: Sequence[np.ndarray], held: np.ndarray = NONE) -> Division:
+    """The full parts of a target; `index` holds the rows of each class, `key` names the target, `held` are the rows
+    held out for testing, if any."""
     parts: list[list[np.ndarray]] = [[], [], []]
     for y, rows in enumerate(index):
-        drawn = rows[stream(key, "division", y).permutation(len(rows))[:MOST_PER_CLASS]]
-        fit, select, _ = _sizes(len(rows))
-        for part, chosen in zip(parts, np.split(drawn, [fit, fit + select]), strict=True):
+        drawn = rows[stream(key, "division", y).permutation(len(rows))]
+        fit, select, tested = _sizes(rows, held)
+        rest, tests = _apart(drawn, held) if len(held) else (drawn, drawn[fit + select :])
+        for part, chosen in zip(parts, (rest[:fit], rest[fit : fit + select], tests[:tested]), strict=True):
             part.append(chosen)
     fit_part, select_part, test = (_labelled(part) for part in parts)
     # In class order, a test image's position would reveal its label.
@@ -131,9 +155,20 @@ def _some(labels: np.ndarray, y: int, amount: Amount, state: np.random.RandomSta
     return drawn[: amount.shots or max(1, round((amount.fraction or 0) * len(places)))]
 
 
-def _sizes(images: int) -> tuple[int, int, int]:
+def _apart(rows: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a class that are not held out, and those that are."""
+    tests = np.isin(rows, held)
+    return rows[~tests], rows[tests]
+
+
+def _sizes(rows: np.ndarray, held: np.ndarray) -> tuple[int, int, int]:
     """How many images of a class are for fitting, selecting and testing."""
-    counted = min(images, MOST_PER_CLASS)
+    if len(held):
+        most = int(MOST_PER_CLASS * TEST_SHARE)
+        rest, test = (min(len(part), most) for part in _apart(rows, held))
+        select = max(1, int(rest * SELECT_SHARE / (1 - TEST_SHARE)))
+        return rest - select, select, test
+    counted = min(len(rows), MOST_PER_CLASS)
     test, select = max(1, int(counted * TEST_SHARE)), max(1, int(counted * SELECT_SHARE))
     return counted - test - select, select, test
 

@@ -66,7 +66,7 @@ class Target:
 
     @cached_property
     def _sources(self) -> list[Source]:
-        return sources_of(self._rows, self.data.split, self.part)
+        return sources_of(self._rows, self.data.split, self.part, self.data.table.class_names)
 
     def check(self, shape: EpisodeShape | VariableShape) -> None:
         """Raise BenchbenchError if it has too few classes or images for episodes of `shape`."""
@@ -76,7 +76,7 @@ class Target:
             if isinstance(shape, VariableShape):
                 check_variable(shape, source, self.name)
             else:
-                check_shape(shape, source.index, self.name, source.variants)
+                check_shape(shape, source.index, self.name, source.variants, source.names)
 
     def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
         """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
@@ -97,7 +97,11 @@ class Target:
 
     @cached_property
     def _whole(self) -> Division:
-        return divide(self._key, self._rows)
+        return divide(self._key, self._rows, self._held)
+
+    @cached_property
+    def _held(self) -> np.ndarray:
+        return np.array(self.data.split.test_rows, np.int64)
 
     def _truth(self, rows: np.ndarray) -> np.ndarray:
         """The labels (n,) of some rows: the position of each one's class in the part."""
@@ -107,7 +111,8 @@ class Target:
 
     def check_parts(self, amount: Amount | None = None) -> None:
         """Raise BenchbenchError if it has too few images to be divided, or to give `amount` of them."""
-        check_division(amount or Amount(), self._rows, self.name)
+        names = [self.data.table.class_names[c] for c in self.data.split.part(self.part)]
+        check_division(amount or Amount(), self._rows, self.name, names, self._held)
 
     @property
     def classes(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from benchbench.components.code import component_hash
+from benchbench.components.reference import recorded_settings
 from benchbench.components.registry import find
 from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
@@ -23,7 +24,7 @@ from benchbench.training.stage import CHUNK, StageResult
 
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
     protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
-    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": cell.target.settings}
+    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": recorded_settings(cell.target)}
     return {
         "key": cell.key,
         "training_key": training.key,
@@ -52,6 +53,8 @@ def scored(
     metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
+    if target_data.split.test_rows:
+        identity["content"]["target"]["division"] = "samples"
     identity["content"]["source_pixels"] = data.table.pixel_hash
     if not training.floor and (shared := overlap(data, target_data)) != Overlap((), 0):
         identity["content"]["overlap"] = {"classes": list(shared.classes), "images": shared.images}

@@ -30,7 +30,7 @@ class Cell(NamedTuple):
     share: class names and a number of images. `weights` says what an encoder that can be given weights started from:
     ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune` searches behind its
     settings. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole record, if one was
-    read.
+    read. `by_samples`: the user's own folders divided the target's images of the same classes.
     """
 
     key: str
@@ -70,6 +70,7 @@ class Cell(NamedTuple):
     searches: tuple[Search, ...]
     earlier: bool
     record: Record | None
+    by_samples: bool = False
 
     @property
     def label(self) -> str:
@@ -191,7 +192,14 @@ def _cell(
         _searches(bytes(content["tuned"])) if "tuned" in content else (),
         _earlier(bytes(content.get("harness", b"{}"))),
         record,
+        _by_samples(bytes(content.get("target", b"null"))),
     )
+
+
+@lru_cache(maxsize=4096)
+def _by_samples(target: bytes) -> bool:
+    where = msgspec.json.decode(target)
+    return isinstance(where, dict) and where.get("division") == "samples"
 
 
 @lru_cache(maxsize=4096)
@@ -201,7 +209,7 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
     where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
     if isinstance(where, dict):
         # What is known only after scoring is missing from a failed record, which still belongs with the others.
-        where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels")}
+        where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels", "division")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
     return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
 

@@ -63,6 +63,11 @@ def notes(found: Grid, counted: Grid) -> list[str]:
     if any(c.earlier for c in cells):
         part = "ranked only among their like" if all(c.earlier for c in cells) else "in no rank, best mark or effect"
         texts.append(f"({EARLIER}): made before a change of the harness that moves results, and not yet again; {part}.")
+    if divided := sorted({found.titles[c.key] for c in good if c.by_samples and not c.ways}):
+        texts.append(
+            f"{', '.join(divided)}: fitted on the images of the folder train and scored on those of test, of the same "
+            "classes, as the user divided them; other columns are divided by a draw."
+        )
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
 
 

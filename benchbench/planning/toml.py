@@ -7,6 +7,7 @@ from typing import Any
 
 from benchbench.components.limits import DEEPEST, check_values
 from benchbench.errors import BenchbenchError
+from benchbench.userfiles import decode_text
 
 #: Bytes of a TOML file; the largest packaged matrix has 5 kB.
 LARGEST = 2**20
@@ -39,13 +40,12 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise BenchbenchError(f"{path}: expected a TOML file, not a folder, pipe or device")
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise BenchbenchError(f"{path}: cannot be read: {error}") from None
     if len(data) > LARGEST:
         raise BenchbenchError(f"{path}: larger than {LARGEST:,} bytes, which no matrix needs")
     try:
-        content = parse_toml(text, str(path))
+        content = parse_toml(decode_text(data, path), str(path))
     except tomllib.TOMLDecodeError as error:
         raise BenchbenchError(f"{path}: TOML syntax error: {error}") from None
     check_values(str(path), content)

@@ -6,15 +6,16 @@ its own, and its scores must be the record's.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Literal
 
-from benchbench.components.reference import ComponentRef
+from benchbench.components.reference import ComponentRef, bare, unlocated
 from benchbench.components.registry import find
-from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.errors import BenchbenchError, DataMissing, suggest
 from benchbench.execution.job import Event
 from benchbench.execution.run import default_device, run_plan
 from benchbench.packaged import tasks_folder
@@ -78,30 +79,33 @@ def audit(
     *,
     seed: int = 0,
     tolerance: float | None = None,
+    paths: Mapping[str, str] = MappingProxyType({}),
     report: Callable[[Verdict], None] = lambda _: None,
 ) -> list[Verdict]:
     """Repeat `count` randomly chosen records; those whose plugins or data are not here are skipped and named.
 
     Scores must be equal if torch, machine and device match the record's; otherwise means may differ by `TOLERANCE`
-    percentage points. A `tolerance` that is given applies in both cases.
+    percentage points. A `tolerance` that is given applies in both cases. `paths` say where data are here, as
+    `matrix_of` takes them.
     """
+    _check_paths(paths)
     verdicts: list[Verdict] = []
     with TemporaryDirectory(prefix="benchbench-audit-") as store:
         for record in sample(records, seed):
             if sum(v.state != "unavailable" for v in verdicts) == count:
                 break
-            verdicts.append(_repeat(record, Path(store), tolerance))
+            verdicts.append(_repeat(record, Path(store), tolerance, paths))
             report(verdicts[-1])
     return verdicts
 
 
-def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
+def _repeat(record: Record, store: Path, tolerance: float | None, paths: Mapping[str, str]) -> Verdict:
     if missing := _missing_plugin(record):
         return Verdict(record, "unavailable", missing)
     if is_earlier(record.content.get("harness", {})):
         return Verdict(record, "unavailable", "an earlier revision of the harness made it, whose results differ")
     try:
-        todo = plan(matrix_of(record))
+        todo = plan(matrix_of(record, paths))
     except DataMissing as error:
         return Verdict(record, "unavailable", str(error))
     except BenchbenchError as error:
@@ -124,11 +128,13 @@ def _repeat(record: Record, store: Path, tolerance: float | None) -> Verdict:
     return _compare(record, outcome.records[0], tolerance)
 
 
-def matrix_of(record: Record) -> Matrix:
-    """The matrix of one cell that a record's content describes.
+def matrix_of(record: Record, paths: Mapping[str, str] = MappingProxyType({})) -> Matrix:
+    """The matrix of one cell that a record's content describes. `paths` are those of datasets, which records do not
+    hold: ``DATASET.SETTING`` and the path.
 
     Raises BenchbenchError if the record does not hold what is needed, or if its protocol's name is neither a
-    component's nor a preset's here. A floor lacks its source's settings, of which only the image shape matters.
+    component's nor a preset's here; DataMissing if its data were read from a path, which records do not hold. A floor
+    lacks its source's settings, of which only the image shape matters.
     """
     content, recipe = record.content, record.content.get("recipe", {})
     needed = {"pretext", "learner", "backbone", "target", "protocol"} - content.keys()
@@ -137,6 +143,14 @@ def matrix_of(record: Record) -> Matrix:
     source = content.get("source", {"name": record.source, "settings": {}})
     if record.source == record.target and "source" not in content:
         source = content["target"]
+    source, target = (
+        {**c, "settings": c["settings"] | _located(c["name"], paths)} for c in (source, content["target"])
+    )
+    # A matrix gives a dataset's settings once: where both are one, the target's path is the source's too.
+    shared = target["settings"] if source["name"] == target["name"] else {}
+    for data, known in ((source, {**source["settings"], **shared}), (target, target["settings"])):
+        if lacking := "source" in content and unlocated("dataset", known, data["name"]):
+            raise DataMissing(f"its data were read from a path, and records hold none: {', '.join(lacking)}")
     protocol = record.protocol
     if not (tasks_folder() / "protocols" / f"{protocol}.toml").exists():
         find("protocol", protocol)
@@ -144,7 +158,7 @@ def matrix_of(record: Record) -> Matrix:
         "pretext": [content["pretext"]],
         "meta": [content["learner"]],
         "backbone": [content["backbone"]],
-        "dataset": [source, content["target"]],
+        "dataset": [source, target],
         "protocol": [{**content["protocol"], "name": protocol}],
     }
     described = {
@@ -165,6 +179,20 @@ def matrix_of(record: Record) -> Matrix:
         "settings": {kind: {c["name"]: _written(c["settings"]) for c in found} for kind, found in settings.items()},
     }
     return parse_matrix(described, f"record {record.key[:12]}")
+
+
+def _check_paths(paths: Mapping[str, str]) -> None:
+    """Raise BenchbenchError for what is no path of a dataset."""
+    for path in paths:
+        name, _, setting = path.partition(".")
+        known: frozenset[str] = getattr(find("dataset", name).load(), "locators", frozenset())
+        if setting not in known:
+            raise BenchbenchError(f"--path {path}: dataset {name} has no such path{suggest(setting, known)}")
+
+
+def _located(name: str, paths: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a dataset that say where its files are here."""
+    return {k.partition(".")[2]: v for k, v in paths.items() if k.partition(".")[0] == bare(name)}
 
 
 def _written(settings: Any) -> Any:
@@ -195,8 +223,13 @@ def _changes(record: Record, training: Training) -> str:
     """How the planned training and cell differ from the record's; empty if they do not."""
     cell = training.cells[0]
     planned = {**training.content, "recipe": training.recipe}
-    planned |= {"target": _of(cell.target), "protocol": _of(cell.component)}
-    recorded = {**record.content, "target": _of(record.content["target"]), "protocol": _of(record.content["protocol"])}
+    # Where the target's data are is another thing here; what they are is in the key.
+    planned |= {"target": _of(cell.target, cell.target.load()), "protocol": _of(cell.component)}
+    recorded = {
+        **record.content,
+        "target": _of(record.content["target"], cell.target.load()),
+        "protocol": _of(record.content["protocol"]),
+    }
     differ = [name for name in planned if name != "stages" and planned[name] != recorded.get(name)]
     if differ:
         return "; ".join(f"{name} is {planned[name]} here, recorded {recorded.get(name)}" for name in differ)
@@ -207,10 +240,11 @@ def _changes(record: Record, training: Training) -> str:
     return ""
 
 
-def _of(component: ComponentRef | dict[str, Any]) -> dict[str, Any]:
-    """Name, revision and settings."""
+def _of(component: ComponentRef | dict[str, Any], cls: Any = None) -> dict[str, Any]:
+    """Name, revision and settings, without the paths of its class `cls`, if given."""
     held = component if isinstance(component, dict) else component.model_dump()
-    return {name: held.get(name) for name in ("name", "revision", "settings")}
+    settings = {k: v for k, v in held["settings"].items() if k not in getattr(cls, "locators", ())}
+    return {"name": held.get("name"), "revision": held.get("revision"), "settings": settings}
 
 
 def _compare(record: Record, again: Record, tolerance: float | None) -> Verdict:

@@ -91,7 +91,9 @@ class Recomputed:
                     f"{kind} {part['name']} is recorded at revision {part['revision']}, installed at {revision}"
                 )
             try:
-                resolve_settings(f"{kind} {part['name']}", component, part["settings"])
+                # Records of sources hold no paths.
+                paths = dict.fromkeys(getattr(component, "locators", ()), "")
+                resolve_settings(f"{kind} {part['name']}", component, {**paths, **part["settings"]})
             except BenchbenchError as error:
                 faults.append(f"its settings are refused: {error}")
         return faults

@@ -1,5 +1,6 @@
 """Lines of record files, read without trusting them: reading neither hangs nor ends in a traceback."""
 
+import codecs
 import json
 import math
 import os
@@ -31,6 +32,9 @@ def lines_of(path: Path | str) -> Iterator[tuple[int, bytes]]:
             # Binary lines end only at line feeds: names and reasons may contain Unicode line separators.
             while line := file.readline(LONGEST + 1):
                 number += 1
+                if number == 1:
+                    # Editors on Windows put a byte-order mark before UTF-8 text.
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if line.strip():
                     yield number, line.rstrip(b"\n")
                 while not line.endswith(b"\n") and len(line) > LONGEST:

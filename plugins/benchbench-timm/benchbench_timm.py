@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from benchbench import Backbone, BenchbenchError, SampleSpec, suggest
+from benchbench import Backbone, BenchbenchError, SampleSpec, located, suggest
 
 
 class Timm(Backbone):
@@ -77,7 +77,7 @@ def _created(model: str, options: dict[str, Any]) -> nn.Module:
 
 
 def _checked(weights: str, sha256: str) -> Path:
-    path = Path(weights)
+    path = located(weights, None)
     if path.suffix != ".safetensors" or not path.is_file():
         raise BenchbenchError(f"backbone timm: weights {path}: expected an existing .safetensors file")
     found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -16,6 +16,7 @@ STANDARD = ROOT / "plugins" / "standard" / "benchbench_standard"
 #: from itself, wherever in a module the import stands.
 LAYERS = (
     "errors",
+    "userfiles",
     "keys",
     "rng",
     "revisions",

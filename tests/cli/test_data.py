@@ -151,3 +151,30 @@ def test_a_download_that_cannot_be(command, root: Path, monkeypatch: pytest.Monk
     code, _, err = command("data", "prepare", "eurosat", "--download")
     assert code == 2
     assert "set BENCHBENCH_DATA" in err
+
+
+def test_what_was_passed_over_is_said_wherever_data_are_read(command, zoo: tuple[str, ...], root: Path) -> None:
+    """On preparing, on verifying, in a union, in a run (whose output is not its leaderboard's) and by embed."""
+    (root / "zoo" / "class 1" / "3.heic").write_bytes(b"")
+    said = "passed over: 1 files that end in none of .bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp: .heic 1"
+    for what in ("prepare", "verify"):
+        assert f"  {said}" in command("data", what, *zoo)[1].splitlines()
+    union = ("union", "--set", 'parts=[{name = "imagefolder", path = "zoo", size = 20}]', "--set", "size=20")
+    assert f"  imagefolder: {said}" in command("data", "prepare", *union, "--jobs", "1")[1].splitlines()
+    (root / "m.toml").write_text(
+        """floors = false
+axes = { pretext = ["none"], meta = ["nearest-centroid"], backbone = ["pixels"], source = ["glyphs"], \
+target = ["imagefolder"], protocol = ["episodic"] }
+budget.samples = 100
+settings.dataset.imagefolder = { path = "zoo", size = 28, grey = true }
+settings.protocol.episodic = { ways = 2, shots = 1, queries = 1, episodes = 2 }
+""".replace("\\\n", "")
+    )
+    code, out, err = command("run", "--matrix", root / "m.toml", "--quiet", "--executor", "inline")
+    assert code == 0, err
+    assert f"dataset imagefolder: {said}" in err.splitlines()
+    assert said not in out
+    (key,) = [json.loads(f.read_text())["training_key"] for f in Path("runs/records").glob("*.jsonl")]
+    code, out, err = command("embed", key, root / "zoo")
+    assert code == 0, err
+    assert f"  {said}" in out.splitlines()

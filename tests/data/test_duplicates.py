@@ -69,6 +69,12 @@ def test_overlap_of_classes_and_images(tmp_path: Path) -> None:
     assert overlap(target, source) == Overlap(classes=(), images=0)
 
 
+def test_overlap_of_names_whose_accents_are_written_otherwise(tmp_path: Path) -> None:
+    source = tree(tmp_path / "s", {"b\u00e4r": [1], "owl": [2]}, {"train": ["b\u00e4r"]})
+    target = tree(tmp_path / "t", {"ba\u0308r": [3], "fox": [4]}, {"test": ["b\u00e4r"]})
+    assert overlap(source, target).classes == ("ba\u0308r",)
+
+
 def test_overlap_of_tables_of_unequal_shape_and_of_numbers(tmp_path: Path) -> None:
     """Class 00 of one dataset is nothing like 00 of another, nor is a name that numbers alone tell apart."""
     source = tree(tmp_path / "s", {"00": [1], "letter1": [2], "letter2": [3]}, {"train": ["00", "letter1"]})

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchbench.cli import group
 from benchbench.components import registry
@@ -120,6 +122,15 @@ def install(folder: Path, site: Path) -> None:
     registry.offers.cache_clear()
 
 
+def _take_pictures(folder: Path) -> None:
+    """Twelve classes of twenty pictures, as a reader has them."""
+    for c in range(12):
+        (folder / f"kind {c}").mkdir(parents=True)
+        for k in range(20):
+            grey = np.random.RandomState(20 * c + k).randint(10 * c, 10 * c + 128, (30, 40))
+            Image.fromarray(grey.astype(np.uint8)).save(folder / f"kind {c}" / f"{k}.jpg")
+
+
 @pytest.fixture
 def run_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
@@ -130,6 +141,7 @@ def run_page(
     (tmp_path / "results").symlink_to(ROOT / "results")
     for name, source in GIVEN.items():
         shutil.copy2(source, tmp_path / name)
+    _take_pictures(tmp_path / "pictures")
     # Pages need no data; with some, listing them takes long.
     monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
 

@@ -42,6 +42,20 @@ def test_blocks_run(page: Path, run_page: Callable[[Path], int]) -> None:
     run_page(page)
 
 
+def test_own_data_end_with_a_row_in_six_lines(
+    run_page: Callable[[Path], int], tmp_path: Path, blocks_of: Callable
+) -> None:
+    """From a folder of pictures, as the guide stands: nothing is cut down."""
+    page = PAGES / "guides" / "data.md"
+    matrix, commands, *_ = blocks_of(page.read_text("utf-8"))
+    assert len((matrix.body + commands.body).splitlines()) == 6
+    (tmp_path / "page.md").write_text(page.read_text("utf-8").partition("## ")[0])
+    assert run_page(tmp_path / "page.md") == 2
+    records = [json.loads(line) for f in (tmp_path / "runs" / "records").rglob("*.jsonl") for line in f.open()]
+    assert {(r["status"], r["source"], r["target"]) for r in records} == {("ok", "imagefolder", "imagefolder")}
+    assert "rotation × protonet" in (tmp_path / "runs" / "LEADERBOARD.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "page",
     [pytest.param(p, marks=[] if p.stem == "pretext" else pytest.mark.full, id=p.stem) for p in TUTORIALS],

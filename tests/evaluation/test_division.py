@@ -58,7 +58,7 @@ def test_fractions_and_examples() -> None:
 
 def test_what_is_too_small_is_refused() -> None:
     with pytest.raises(
-        BenchbenchError, match="here: fit, select and test parts need 3 images a class, its smallest has 2"
+        BenchbenchError, match="here: fit, select and test parts need 3 images a class, but its smallest class has 2"
     ):
         check_division(Amount(), [np.arange(2)], "here")
     with pytest.raises(BenchbenchError, match="here: 2 shots, but the fit part of its smallest class has 1 images"):
@@ -71,3 +71,17 @@ def test_what_is_too_small_is_refused() -> None:
         check_division(Amount(), [], "here")
     with pytest.raises(BenchbenchError, match="'shots' and 'fraction' exclude each other"):
         Amount(shots=1, fraction=0.5)
+
+
+def test_rows_held_out_are_those_tested_on() -> None:
+    """Ten images a class, four of them held out: six are left, a fifth of which is one."""
+    index, held = [np.arange(10), np.arange(10, 20)], np.array([0, 3, 5, 9, 11, 12, 13, 14])
+    found = divide("a", index, held)
+    assert sorted(found.test) == held.tolist()
+    assert np.bincount(found.fit.y).tolist() == [5, 5]
+    assert np.bincount(found.select.y).tolist() == [1, 1]
+    assert not set(held) & {*found.fit.rows, *found.select.rows}
+    large = divide("a", [np.arange(3000)], np.arange(600))
+    assert (len(large.fit), len(large.select), len(large.test)) == (400, 100, 500)
+    with pytest.raises(BenchbenchError, match="here: class 'owl' has 1 images to fit and select by and 9 to test on"):
+        check_division(Amount(), [np.arange(10)], "here", ["owl"], np.arange(1, 10))

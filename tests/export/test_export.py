@@ -152,7 +152,7 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.safetensors").write_bytes(b"nothing")
     (tmp_path / "float").mkdir()
-    Image.fromarray(np.ones((9, 9), np.float32)).save(tmp_path / "float" / "x.tif")
+    Image.fromarray(np.full((9, 9), 7, np.float32)).save(tmp_path / "float" / "x.tif")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "README.md").write_text("My own.")
     other = record(trained, "rotation", "maml").key
@@ -164,7 +164,7 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
         (("embed", key, tmp_path / "empty", "--results", trained), "holds no image"),
         (("embed", key, tmp_path, "--results", trained, "--output", "x.txt"), "ends in .npz or .csv"),
         (("embed", tmp_path / "no.safetensors", tmp_path), "is no exported encoder"),
-        (("embed", key, tmp_path / "float", "--results", trained), "mode F, expected 8 or 16 bits"),
+        (("embed", key, tmp_path / "float", "--results", trained), "floats from 7 to 7: expected [0, 1]"),
         (("export", key, "--results", trained, "--output", tmp_path / "mine"), "is no export of training"),
         (("export", key, "--results", trained, "--output", tmp_path / "other"), "is no export of training"),
     ):

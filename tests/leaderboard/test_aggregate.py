@@ -127,6 +127,17 @@ def test_what_source_and_target_share_is_announced(make):
     assert not any(n.startswith("Trained on") for n in aggregate([other]).notes)
 
 
+def test_targets_that_folders_divide_are_announced(make):
+    record, other = make(target="mine").model_copy(update={"protocol": "linear-probe"}), make(target="theirs")
+    for r in (record, other):
+        r.content["target"] = {"name": r.target, "settings": {}, "division": "samples"}
+    other.content["protocol"] = {"name": "episodic", "settings": {"ways": 5, "shots": 1}}
+    (said,) = [n for n in aggregate([record, other]).notes if "as the user divided them" in n]
+    assert "mine linear-probe: fitted on the images of the folder train" in said
+    assert "theirs" not in said
+    assert not any("as the user divided them" in n for n in aggregate([make()]).notes)
+
+
 def test_further_columns_come_from_hooks(make):
     table = aggregate([make()], lambda records: {"cells": str(len(records))})
     assert cell(table, column="cells") == "1"

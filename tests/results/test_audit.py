@@ -2,7 +2,9 @@
 
 import subprocess
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchbench.results.audit import Verdict, audit, matrix_of, sample
 from benchbench.store.files import read_records
@@ -115,6 +117,70 @@ def test_components_that_settings_name_are_the_installed_ones(genuine):
     record.content["pretext"] = {"name": "suite:mixture", "revision": 1, "settings": {"parts": [nested]}}
     written = matrix_of(record).settings["pretext"]["suite:mixture"]
     assert written == {"parts": [{"name": "suite:jigsaw", "permutations": 8}]}
+
+
+def test_data_read_from_a_path_are_unavailable_not_different(genuine):
+    """A source's record holds no path, and a target's only its last part."""
+    named = {"name": "benchbench-suite:imagefolder", "revision": 1, "settings": {"size": 28, "grey": True}}
+    of_source, of_part, of_target = (genuine.model_copy(deep=True) for _ in range(3))
+    of_source.content["source"] = named
+    of_part.content["source"]["settings"] = {"parts": [{"kind": "dataset", **named}]}
+    of_part.content["source"]["name"] = "benchbench-suite:union"
+    of_target.content["target"] |= {"name": named["name"], "settings": {**named["settings"], "path": "birds"}}
+    for record, said in (
+        (of_source, "read from a path, and records hold none: imagefolder: path"),
+        (of_part, "read from a path, and records hold none: imagefolder: path"),
+        (of_target, "no folder birds"),
+    ):
+        (verdict,) = audit([record], 1)
+        assert verdict.state == "unavailable"
+        assert said in verdict.detail
+
+
+def test_data_are_found_where_the_audit_is_told(command, tmp_path, monkeypatch):
+    """A run on a folder of pictures, which then has another place and another name."""
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path / "cache"))
+    for c in range(6):
+        (tmp_path / "birds" / f"c{c}").mkdir(parents=True)
+        for k in range(3):
+            picture = np.random.RandomState(10 * c + k).randint(0, 256, (28, 28)).astype(np.uint8)
+            Image.fromarray(picture).save(tmp_path / "birds" / f"c{c}" / f"{k}.png")
+    (tmp_path / "m.toml").write_text(f"""floors = false
+axes.pretext = ["rotation"]
+axes.meta = ["nearest-centroid"]
+axes.backbone = ["linear"]
+axes.source = ["imagefolder"]
+axes.target = ["imagefolder", "digits"]
+axes.protocol = ["episodic"]
+budget.samples = 64
+settings.dataset.imagefolder = {{ path = "{tmp_path}/birds", split = "auto:3:50/0/50", size = 28, grey = true }}
+settings.protocol.episodic = {{ ways = 2, shots = 1, queries = 1, episodes = 4 }}
+""")
+    runs = tmp_path / "runs"
+    assert command("run", "--matrix", tmp_path / "m.toml", "--results", runs, "--quiet", "--executor", "inline")[0] == 0
+    held = "".join(f.read_text() for f in (runs / "records").rglob("*.jsonl"))
+    assert str(tmp_path) not in held
+    (tmp_path / "birds").rename(tmp_path / "moved")
+    audited = ("results", "audit", runs, "--sample", 2)
+    code, out, _ = command(*audited)
+    assert (code, out.count("unavailable")) == (1, 2)
+    here = ("--path", f"imagefolder.path={tmp_path}/moved")
+    code, out, err = command(*audited, *here, "--path", "imagefolder.split=auto:3:50/0/50")
+    assert (code, out.count("same  "), err) == (0, 2, "")
+    # Another split is other data, which the key shows.
+    code, out, _ = command(*audited, *here, "--path", "imagefolder.split=auto:4:50/0/50")
+    assert (code, out.count("different  ")) == (1, 2)
+    for given, said in (
+        (
+            "imagefolder.size=14",
+            "--path imagefolder.size: dataset imagefolder has no such path; expected one of: path, split",
+        ),
+        ("imagefoldr.path=x", "imagefoldr"),
+        ("imagefolder.path", "--path imagefolder.path: expected KEY=VALUE"),
+    ):
+        code, _, err = command(*audited, "--path", given)
+        assert code == 2
+        assert said in err
 
 
 def test_the_sample_depends_on_the_seed_and_the_keys_alone(make):

@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from benchbench.data.images import pixels, read_picture
 from benchbench.errors import BenchbenchError
 
 
@@ -20,13 +21,5 @@ def encode_png(x: np.ndarray) -> bytes:
 
 def decode_picture(data: bytes, size: int, grey: bool, where: str) -> np.ndarray:
     """Encoded bytes -> uint8 (C, size, size), one channel if `grey`; resized with antialiasing if needed. `where` names
-    the bytes in the BenchbenchError raised if they are not an image."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            fitted = image.convert("L" if grey else "RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise BenchbenchError(f"{where} holds no readable image: {error}") from None
-    if fitted.size != (size, size):
-        fitted = fitted.resize((size, size), Image.Resampling.BICUBIC)
-    x = np.asarray(fitted)
-    return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))
+    the bytes in the BenchbenchError raised if they are not an image. They are read as by `benchbench.read_picture`."""
+    return pixels(read_picture(data, grey=grey, where=where), size)

@@ -9,6 +9,7 @@ from typing import Any
 from benchbench.data.hierarchy import ClassHierarchy, spanned_leaves
 from benchbench.data.splits import PARTS, ClassSplit
 from benchbench.errors import BenchbenchError, suggest
+from benchbench.userfiles import read_text
 
 FLAT, BILEVEL, DAG = "DatasetSpecification", "BiLevelDatasetSpecification", "HierarchicalDatasetSpecification"
 FILE = "dataset_spec.json"
@@ -103,7 +104,7 @@ def _nodes(graph: Mapping[str, Sequence[str]], leaves: Sequence[str]) -> list[di
 def read_spec(path: Path) -> DatasetSpec:
     """The specification in a file. Raises a BenchbenchError that names the file and what is wrong with it."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_text(path))
         kind = content["__class__"]
         if kind not in (FLAT, BILEVEL, DAG):
             raise BenchbenchError(f"{path}: unknown __class__ {kind!r}{suggest(kind, (FLAT, BILEVEL, DAG))}")

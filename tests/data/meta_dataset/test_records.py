@@ -149,7 +149,7 @@ def test_missing_records_say_where(records: Path) -> None:
     [
         ([encode_example(Example(encode_png(np.zeros((1, 8, 8), np.uint8)), 17))], "has 1 records, .* says 2"),
         ([b"\x08\x01"] * 2, "record 0 is no example with image and label"),
-        ([encode_example(Example(b"no image", 17))] * 2, "record 0 holds no readable image"),
+        ([encode_example(Example(b"no image", 17))] * 2, "record 0 cannot be read"),
         ([encode_example(Example(encode_png(np.zeros((1, 8, 8), np.uint8)), 3))] * 2, "has label 3, expected 17"),
     ],
 )

@@ -61,9 +61,18 @@ def test_npz_in_colour_with_enlargement(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": np.zeros((2, 8, 8), np.float32)}, r"expected images uint8 .*got float32 \(2, 8, 8\)"),
+        ({"images": np.full((2, 8, 8), 9, np.float32)}, r"images are float32 from 9 to 9: expected floats in \[0, 1\]"),
+        ({"images": np.full((2, 8, 8), np.nan)}, "images are float64 from nan to nan"),
+        ({"images": np.zeros((2, 8, 8), int)}, "images are int64, whose range is unknown"),
+        ({"images": np.zeros((2, 3, 8, 4), np.uint8)}, "have their channels first or last"),
+        ({"images": np.zeros((2, 8, 8, 2), np.uint8)}, r"expected images uint8 .*got uint8 \(2, 8, 8, 2\)"),
+        ({"images": np.zeros((2, 8, 8, 4), np.uint8)}, "image 0 cannot be read: it is transparent throughout"),
+        ({"labels": np.array([0, -1])}, "labels run from -1 to 0, but class_names has 2; leave unlabelled images out"),
+        ({"labels": np.eye(2)}, r"expected labels of integers or text \(2,\), got float64 \(2, 2\)"),
+        ({"labels": np.array(["a", " "])}, "a class has no name"),
+        ({"class_names": np.array(["a", "a"])}, "class_names has 'a' 2 times"),
         ({"labels": np.array([0, 3])}, "labels run from 0 to 3, but class_names has 2"),
-        ({"labels": np.array([0])}, r"expected labels of integers \(2,\), got int64 \(1,\)"),
+        ({"labels": np.array([0])}, r"expected labels of integers or text \(2,\), got int64 \(1,\)"),
         ({"class_names": np.array([{}], object)}, "cannot be read: Object arrays cannot be loaded"),
     ],
 )
@@ -72,6 +81,34 @@ def test_malformed_npz(root: Path, change: dict[str, np.ndarray], message: str) 
     np.savez(root / "mine.npz", **{**arrays, **change})  # type: ignore[arg-type]
     with pytest.raises(BenchbenchError, match=rf"dataset npz: .*mine\.npz.*{message}"):
         load("npz", path="mine.npz")
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.array([0, 1, 2], np.uint8)[:, None, None] * np.full((8, 8), 100, np.uint8),
+        np.array([0, 25700, 51400], np.uint16)[:, None, None] * np.ones((8, 8), np.uint16),
+        (np.array([0, 100, 200])[:, None, None] * np.ones((8, 8)) / 255).astype(np.float32),
+        np.array([0, 100, 200], np.uint8)[:, None, None, None] * np.ones((1, 8, 8), np.uint8),
+        np.array([0, 100, 200], np.uint8)[:, None, None, None] * np.ones((3, 8, 8), np.uint8),
+        np.array([0, 100, 200], np.uint8)[:, None, None, None] * np.ones((8, 8, 3), np.uint8),
+        # Alpha: black ink of three densities, the densest first, laid on white.
+        np.array([255, 155, 55], np.uint8)[:, None, None, None] * np.array([0, 0, 0, 1], np.uint8)
+        * np.ones((8, 8, 1), np.uint8),
+    ],
+    ids=["bytes", "16 bits", "floats", "NCHW grey", "NCHW colour", "NHWC", "RGBA"],
+)  # fmt: skip
+def test_npz_in_other_forms_of_one_meaning(root: Path, images: np.ndarray) -> None:
+    for labels, names in (
+        (np.array([[1], [0], [1]]), {"class_names": np.array(["ant", "bee"])}),
+        (np.array(["bee", "ant", "bee"]), {}),
+        (np.array([b"bee", b"ant", b"bee"]), {}),
+    ):
+        np.savez(root / "mine.npz", images=images, labels=labels, **names)  # type: ignore[arg-type]
+        data = load("npz", path="mine.npz", size=8)
+        assert data.table.class_names == ("ant", "bee")
+        assert data.table.labels.tolist() == [1, 0, 1]
+        assert [np.unique(x).tolist() for x in data.table.x] == [[0], [100], [200]]
 
 
 def test_npz_without_an_array_or_a_file(root: Path) -> None:
@@ -243,8 +280,19 @@ def test_meta_album(root: Path, levels: bool, names: tuple[str, ...]) -> None:
     assert data.table.files == ("images/1.png", "images/0.png")
 
 
+def test_meta_album_classes_are_not_merged(root: Path) -> None:
+    """A slash makes no level of the class tree, so that two names may become one."""
+    album(root, True)
+    table = "FILE_NAME,CATEGORY,SUPER_CATEGORY\n1.png,barn/owl,bird\n2.png,barn-owl,bird\n"
+    (root / "BRD_Mini" / "labels.csv").write_text(table)
+    with pytest.raises(
+        BenchbenchError, match=r"labels\.csv: 'bird / barn/owl' and 'bird / barn-owl' would both be class"
+    ):
+        load("meta-album", path="BRD_Mini")
+
+
 def test_meta_album_without_a_column(root: Path) -> None:
     album(root, True)
     (root / "BRD_Mini" / "labels.csv").write_text("FILE_NAME,KIND\n1.png,OWL\n")
-    with pytest.raises(BenchbenchError, match=r"labels\.csv has no column 'CATEGORY'"):
+    with pytest.raises(BenchbenchError, match=r"labels\.csv: has no column 'CATEGORY'"):
         load("meta-album", path="BRD_Mini")

@@ -269,6 +269,47 @@ def test_every_dataset_states_its_terms(name: str) -> None:
     assert data.homepage.startswith("http") or name == "npz"
 
 
+def test_mini_imagenet_by_the_lists_of_easyfsl(tmp_path: Path) -> None:
+    """Their columns have other names and another order; Excel puts a byte-order mark before them."""
+    folder = tmp_path / "mini-imagenet"
+    picture(folder / "images" / "n01532829_1.jpg")
+    for part in ("train", "val", "test"):
+        row = "n01532829,n01532829_1.jpg\n" if part == "val" else ""
+        text(folder / f"{part}.csv", f"\ufeffclass_name,image_name\n{row}")
+    (sample,) = dataset("mini-imagenet").samples(tmp_path)
+    assert (sample.label, sample.file) == ("n01532829", "mini-imagenet/images/n01532829_1.jpg")
+    text(folder / "val.csv", "name,class\nx.jpg,y\n")
+    with pytest.raises(BenchbenchError, match=r"val\.csv: has no column 'filename' or 'image_name'"):
+        dataset("mini-imagenet").sources(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("cub", {"CUB_200_2011/images.txt": "1\n"}),
+        ("aircraft", {"images_box.txt": "1 2 3\n", "images_variant_trainval.txt": "", "images_variant_test.txt": ""}),
+        ("isic", {"ISIC2018_Task3_Training_GroundTruth.csv": "image,MEL,NV\nISIC_1,much,0\n"}),
+        ("fungi", {"train.json": '{"categories": [{"id": 1}]}', "val.json": "{}"}),
+        ("mscoco", {"instances_train2017.json": "[]"}),
+    ],
+)
+def test_annotations_that_are_not_as_published_are_named(name: str, files: dict[str, str], tmp_path: Path) -> None:
+    data = dataset(name)
+    for needed in data.annotations:
+        (given,) = [content for file, content in files.items() if file.endswith(needed.split("/")[-1])]
+        text(tmp_path / data.folders[0] / needed, given)
+    with pytest.raises(
+        BenchbenchError, match=rf"^dataset {name}: .*: expected .* as published: [A-Z]\w+Error: [^\n]+$"
+    ):
+        data.items(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mini-imagenet", "tiered-imagenet"])
+def test_what_cannot_be_downloaded_says_where_it_is(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match=r"https://"):
+        dataset(name).sources(tmp_path)
+
+
 def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     path = picture(tmp_path / "eurosat" / "2750" / "Forest" / "Forest_1.jpg", size=(64, 64))
     path.write_bytes(path.read_bytes()[:300])

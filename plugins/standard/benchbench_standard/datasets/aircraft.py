@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchbench import read_text
 from benchbench_standard.datasets.listed import Listed, ListedImages, class_name
 
 
@@ -20,13 +21,13 @@ class Aircraft(ListedImages):
     def listed(self, folder: Path) -> Iterator[Listed]:
         """All of its trainval and test images, sorted by variant and name."""
         boxes = {}
-        for line in (folder / "images_box.txt").read_text("utf-8").splitlines():
+        for line in read_text(folder / "images_box.txt").splitlines():
             name, *edges = line.split()
             left, upper, right, lower = map(int, edges)
             boxes[name] = (left, upper, right, lower)
         variants = []
         for part in ("trainval", "test"):
-            for line in (folder / f"images_variant_{part}.txt").read_text("utf-8").splitlines():
+            for line in read_text(folder / f"images_variant_{part}.txt").splitlines():
                 name, variant = line.split(" ", 1)
                 variants.append((class_name(variant), name))
         for variant, name in sorted(variants):

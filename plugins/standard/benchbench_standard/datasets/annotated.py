@@ -1,19 +1,20 @@
 """Annotated photographs at one size: boxes and masks shrink with their image."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
-from benchbench import Sample
+from benchbench import Sample, read_picture
 from benchbench_standard.datasets.images import fitted
 
 
-def photograph(
-    image: Image.Image, size: int, file: str, boxes: np.ndarray, mask: Image.Image | np.ndarray | None
-) -> Sample:
-    """A sample of size x size pixels, whatever the image's shape. boxes (n, 5) are in the image's pixels; a mask keeps
-    its values, the nearest pixel's."""
+def photograph(path: Path, size: int, file: str, boxes: np.ndarray, mask: Image.Image | np.ndarray | None) -> Sample:
+    """A sample of size x size pixels, whatever the image's shape. boxes (n, 5) are in pixels as the file at `path` has
+    them; a mask keeps its values, the nearest pixel's."""
+    image = read_picture(path, upright=False)
     scale = np.array([1, *(size / side for side in image.size * 2)])
-    x = np.ascontiguousarray(np.asarray(fitted(image.convert("RGB"), size)).transpose(2, 0, 1))
+    x = np.ascontiguousarray(np.asarray(fitted(image, size)).transpose(2, 0, 1))
     if mask is not None:
         if isinstance(mask, np.ndarray):
             mask = Image.fromarray(mask)

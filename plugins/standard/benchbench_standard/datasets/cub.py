@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from benchbench import Archive, ClassSplit, SampleTable
+from benchbench import Archive, ClassSplit, SampleTable, read_text
 from benchbench_standard.datasets.listed import Listed, ListedImages, published_split
 
 
@@ -36,7 +36,7 @@ class CUB(ListedImages):
 
     def listed(self, folder: Path) -> Iterator[Listed]:
         """As ``images.txt`` lists them; the class is the folder, ``001.Black_footed_Albatross``."""
-        for line in (folder / "images.txt").read_text("utf-8").splitlines():
+        for line in read_text(folder / "images.txt").splitlines():
             file = line.split()[1]
             yield Listed(folder / "images" / file, file.split("/")[0])
 

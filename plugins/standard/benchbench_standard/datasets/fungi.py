@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchbench import read_text
 from benchbench_standard.datasets.listed import Listed, ListedImages, class_name
 
 
@@ -23,7 +24,7 @@ class Fungi(ListedImages):
     def listed(self, folder: Path) -> Iterator[Listed]:
         """As the two annotation files list them."""
         for name in self.annotations:
-            content = json.loads((folder / name).read_text("utf-8"))
+            content = json.loads(read_text(folder / name))
             classes = {c["id"]: class_name(f"{c['id']:04d}.{c['name']}") for c in content["categories"]}
             labels = {a["image_id"]: classes[a["category_id"]] for a in content["annotations"]}
             for image in content["images"]:

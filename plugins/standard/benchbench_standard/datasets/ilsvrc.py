@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchbench import ClassHierarchy, ClassSplit, SampleTable, tasks_folder
+from benchbench import ClassHierarchy, ClassSplit, SampleTable, read_text, tasks_folder
 from benchbench_standard.datasets.listed import Listed, ListedImages, class_folders
 
 DUPLICATES = tuple(f"ImageNet_{other}_duplicates.txt" for other in ("Caltech101", "Caltech256", "CUBirds"))
@@ -41,6 +41,6 @@ class ILSVRC2012(ListedImages):
 
 def _names(path: Path) -> Iterator[str]:
     """File names of lines like ``n01531178/n01531178_12730.JPEG  # American_Goldfinch_0062_31921.jpg``."""
-    for line in path.read_text("utf-8").splitlines():
+    for line in read_text(path).splitlines():
         if name := line.split("#")[0].strip():
             yield name.split("/")[-1]

@@ -1,6 +1,5 @@
 """Reading image files."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchbench import BenchbenchError
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
+from benchbench import BenchbenchError, read_picture
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """An image file, open. Raises BenchbenchError that names a missing or corrupt one, on opening or decoding."""
+    """A mask's file, open as it is stored; pictures are read by `benchbench.read_picture`. Raises BenchbenchError that
+    names a missing or corrupt one, on opening or decoding."""
     try:
         with Image.open(path) as image:
             yield image
@@ -26,8 +24,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def read_image(path: Path, size: int, grey: bool) -> np.ndarray:
     """The image as uint8 (C, size, size), one channel where `grey`, resized with antialiasing where needed. Raises
     BenchbenchError that names a missing or corrupt file."""
-    with opened(path) as image:
-        x = np.asarray(fitted(image.convert("L" if grey else "RGB"), size))
+    x = np.asarray(fitted(read_picture(path, grey=grey), size))
     return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))
 
 
@@ -40,14 +37,3 @@ def resized(x: np.ndarray, size: int) -> np.ndarray:
 def fitted(image: Image.Image, size: int) -> Image.Image:
     """The image in size x size pixels; Pillow's resizing widens its kernel where it shrinks, so nothing aliases."""
     return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BICUBIC)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted; hidden files and folders are passed over."""
-    # No `Path` before the end: they take several times as long, and datasets have a hundred thousand files.
-    found = []
-    for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        shown = (name for name in names if not name.startswith("."))
-        found += [os.path.join(base, name) for name in shown if os.path.splitext(name)[1].lower() in SUFFIXES]
-    return [Path(path) for path in sorted(found, key=lambda path: path.split(os.sep))]

@@ -11,8 +11,18 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, tasks_folder
-from benchbench_standard.datasets.images import SUFFIXES, fitted, opened
+from benchbench import (
+    IMAGE_SUFFIXES,
+    BenchbenchError,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Sample,
+    SampleTable,
+    read_picture,
+    tasks_folder,
+)
+from benchbench_standard.datasets.images import fitted
 
 #: A part of an image: left, upper, right, lower in pixels.
 Box = tuple[float, float, float, float]
@@ -61,10 +71,20 @@ class ListedImages(Dataset):
         """The part of an image that a box shows, None where nothing is left of it."""
         return image.crop(tuple(round(edge) for edge in box))  # type: ignore[arg-type]
 
+    def entries(self, folder: Path) -> list[Listed]:
+        """`listed`. Raises BenchbenchError for annotations that are not as published."""
+        try:
+            return list(self.listed(folder))
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            files = ", ".join(str(folder / name) for name in self.annotations)
+            raise BenchbenchError(
+                f"dataset {self.name}: {files}: expected {self.expects} as published: {type(error).__name__}: {error}"
+            ) from None
+
     def sources(self, root: Path | None) -> list[Path]:
         """The annotation files and the images that they list."""
         folder = self.folder(root)
-        images = dict.fromkeys(entry.path for entry in self.listed(folder))
+        images = dict.fromkeys(entry.path for entry in self.entries(folder))
         if not images:
             raise self.missing()
         return [*(folder / name for name in self.annotations), *images]
@@ -73,7 +93,7 @@ class ListedImages(Dataset):
         """One a file."""
         folder = self.folder(root)
         assert root is not None
-        grouped = groupby(self.listed(folder), key=lambda entry: entry.path)
+        grouped = groupby(self.entries(folder), key=lambda entry: entry.path)
         return [
             Item(path, path.relative_to(root).as_posix(), tuple((entry.label, entry.box) for entry in entries))
             for path, entries in grouped
@@ -81,8 +101,9 @@ class ListedImages(Dataset):
 
     def decode(self, item: Item) -> Iterable[Sample]:
         """What the file shows, each part in `size` x `size` pixels; one channel where `grey`."""
-        with opened(item.path) as image:
-            whole = image.convert("L" if self.grey else "RGB")
+        # Boxes are in pixels as the file has them.
+        boxed = any(box is not None for _, box in item.shown)
+        whole = read_picture(item.path, grey=self.grey, upright=not boxed)
         for label, box in item.shown:
             part = whole if box is None else self.crop(whole, box)
             if part is not None:
@@ -118,7 +139,7 @@ def class_folders(folder: Path) -> list[Listed]:
     """Every image of the folders below `folder`, each a class; hidden files are passed over."""
     found = []
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ():
-        files = sorted(p for p in sub.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        files = sorted(p for p in sub.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
         found += [Listed(path, class_name(sub.name)) for path in files]
     return found
 

@@ -1,9 +1,9 @@
 """The two medical targets of BSCD-FSL (Guo et al. 2020, arXiv 1912.07200): every class is for testing."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchbench import read_table
 from benchbench_standard.datasets.listed import Listed, ListedImages
 
 CHEST_CLASSES = {"Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax"}
@@ -23,10 +23,9 @@ class ISIC(ListedImages):
 
     def listed(self, folder: Path) -> Iterator[Listed]:
         """The class is the column that holds the one."""
-        with (folder / _ISIC).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                path = folder / "ISIC2018_Task3_Training_Input" / f"{row.pop('image')}.jpg"
-                yield Listed(path, max(row, key=lambda name: float(row[name])))
+        for row in read_table(folder / _ISIC, ["image"]):
+            path = folder / "ISIC2018_Task3_Training_Input" / f"{row.pop('image')}.jpg"
+            yield Listed(path, max(row, key=lambda name: float(row[name])))
 
 
 class ChestX(ListedImages):
@@ -43,7 +42,6 @@ class ChestX(ListedImages):
 
     def listed(self, folder: Path) -> Iterator[Listed]:
         """As the table has them."""
-        with (folder / self.annotations[0]).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row["Finding Labels"] in CHEST_CLASSES:
-                    yield Listed(folder / "images" / row["Image Index"], row["Finding Labels"])
+        for row in read_table(folder / self.annotations[0], ["Image Index", "Finding Labels"]):
+            if row["Finding Labels"] in CHEST_CLASSES:
+                yield Listed(folder / "images" / row["Image Index"], row["Finding Labels"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchbench_standard.datasets.images import image_files
+from benchbench import image_files, read_text
 from benchbench_standard.datasets.listed import Box, Listed, ListedImages
 
 #: A box is enlarged by this, as in Meta-Dataset.
@@ -36,7 +36,7 @@ class MSCOCO(ListedImages):
 
     def listed(self, folder: Path) -> Iterator[Listed]:
         """Every annotation, crowds too, those of an image together."""
-        content = json.loads((folder / self.annotations[0]).read_text("utf-8"))
+        content = json.loads(read_text(folder / self.annotations[0]))
         names = {c["id"]: c["name"] for c in content["categories"]}
         for found in sorted(content["annotations"], key=lambda a: (a["image_id"], a["id"])):
             path = folder / "train2017" / f"{found['image_id']:012d}.jpg"

@@ -18,9 +18,10 @@ from benchbench import (
     Rng,
     Sample,
     SampleTable,
+    image_files,
     tasks_folder,
 )
-from benchbench_standard.datasets.images import image_files, read_image
+from benchbench_standard.datasets.images import read_image
 
 FOLDERS = ("images_background", "images_evaluation")
 #: Characters of each part in the conventions that are a shuffle.

@@ -6,7 +6,17 @@ from xml.etree import ElementTree
 import numpy as np
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, data_root, suggest
+from benchbench import (
+    BenchbenchError,
+    ClassSplit,
+    DataMissing,
+    Dataset,
+    Sample,
+    SampleTable,
+    data_root,
+    read_text,
+    suggest,
+)
 from benchbench_standard.datasets.annotated import photograph
 from benchbench_standard.datasets.images import opened
 
@@ -51,7 +61,7 @@ class PascalVOC(Dataset):
                 f"dataset pascal-voc: no {self._list()} below BENCHBENCH_DATA: expected {self.expects} "
                 f"({self.homepage})"
             )
-        names = [line.split()[0] for line in (root / self._list()).read_text("utf-8").splitlines() if line.strip()]
+        names = [line.split()[0] for line in read_text(root / self._list()).splitlines() if line.strip()]
         for file in (f for name in names for f in self._files(name)):
             if not (root / file).is_file():
                 raise BenchbenchError(f"dataset pascal-voc: {self._list()} names an image without {file}")
@@ -62,13 +72,12 @@ class PascalVOC(Dataset):
         root = data_root() or Path()
         image_file, boxes_file, *mask_file = self._files(item)
         boxes = np.array(_objects(root / boxes_file), np.float64)
-        with opened(root / image_file) as image:
-            if not mask_file:
-                yield photograph(image, self.size, image_file, boxes, None)
-                return
-            with opened(root / mask_file[0]) as mask:
-                # A palette's indices are the classes, 255 the borders that do not count.
-                yield photograph(image, self.size, image_file, boxes, np.asarray(mask))
+        if not mask_file:
+            yield photograph(root / image_file, self.size, image_file, boxes, None)
+            return
+        with opened(root / mask_file[0]) as mask:
+            # A palette's indices are the classes, 255 the borders that do not count.
+            yield photograph(root / image_file, self.size, image_file, boxes, np.asarray(mask))
 
     def split(self, table: SampleTable) -> ClassSplit:
         """All photographs are for testing; protocols divide them."""

@@ -45,14 +45,14 @@ class PennFudan(Dataset):
     def decode(self, item: str) -> Iterable[Sample]:
         """One photograph; each value of its mask above 0 is a pedestrian."""
         root = data_root() or Path()
-        with opened(root / _image(item)) as image, opened(root / _mask(item)) as mask:
+        with opened(root / _mask(item)) as mask:
             instances = np.asarray(mask)
             boxes = []
             for value in np.unique(instances[instances > 0]):
                 ys, xs = np.nonzero(instances == value)
                 boxes.append([0, xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
             anyone = (instances > 0).astype(np.uint8)
-            yield photograph(image, self.size, _image(item), np.array(boxes, np.float64), anyone)
+            yield photograph(root / _image(item), self.size, _image(item), np.array(boxes, np.float64), anyone)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """All photographs are for testing; protocols divide them."""

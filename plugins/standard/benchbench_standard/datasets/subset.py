@@ -33,6 +33,10 @@ class Subset(Dataset):
         """Those of the dataset."""
         return self.whole.split_sources(root)
 
+    def remarks(self, root: Path | None) -> list[str]:
+        """Those of the dataset."""
+        return self.whole.remarks(root)
+
     def samples(self, root: Path | None) -> Iterator[Sample]:
         """Those of the dataset, of the classes that are left out too: no part draws from these."""
         return self.whole.samples(root)

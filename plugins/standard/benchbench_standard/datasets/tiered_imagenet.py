@@ -1,14 +1,12 @@
-import io
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable
+from benchbench import BenchbenchError, ClassSplit, DataMissing, Dataset, Sample, SampleTable, read_picture
 from benchbench_standard.datasets.images import resized
 from benchbench_standard.datasets.listed import class_name
 
@@ -32,7 +30,10 @@ class TieredImageNet(Dataset):
     licence = "ImageNet's terms of access: non-commercial research and education"
     citation = "Ren et al. 2018, Meta-Learning for Semi-Supervised Few-Shot Classification, arXiv 1803.00676"
     homepage = "https://github.com/renmengye/few-shot-ssl-public"
-    expects = "tiered-imagenet/{train,val,test}_images_png.pkl and _labels.pkl, unpacked from tiered-imagenet.tar"
+    expects = (
+        "tiered-imagenet/{train,val,test}_images_png.pkl and _labels.pkl, unpacked from tiered-imagenet.tar, to which "
+        "https://github.com/renmengye/few-shot-ssl-public links"
+    )
 
     def __init__(self, *, size: Annotated[int, Field(ge=8)] = 84):
         self.size = size
@@ -52,12 +53,8 @@ class TieredImageNet(Dataset):
 
     def decode(self, item: _Item) -> Iterator[Sample]:
         """The image, resized to `size`."""
-        try:
-            with Image.open(io.BytesIO(item.png.tobytes())) as image:
-                x = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise BenchbenchError(f"dataset tiered-imagenet: {item.file} cannot be decoded: {error}") from None
-        yield Sample(resized(x, self.size), item.label, item.file)
+        picture = read_picture(item.png.tobytes(), where=f"dataset tiered-imagenet: {item.file}")
+        yield Sample(resized(np.asarray(picture), self.size), item.label, item.file)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The part of a class is that of the file it came from."""

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable
-from benchbench_standard.datasets.images import image_files, read_image, resized
+from benchbench import ClassSplit, DataMissing, Dataset, Sample, SampleTable, image_files
+from benchbench_standard.datasets.images import read_image, resized
 from benchbench_standard.datasets.listed import published_split
 
 

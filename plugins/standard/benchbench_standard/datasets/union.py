@@ -50,6 +50,11 @@ class Union(Dataset):
         """Those of all parts."""
         return [path for part in self.parts for path in part.split_sources(root)]
 
+    def remarks(self, root: Path | None) -> list[str]:
+        """Those of all parts."""
+        parts = zip(self.names, self.parts, strict=True)
+        return [f"{name}: {line}" for name, part in parts for line in part.remarks(root)]
+
     def items(self, root: Path | None) -> Sequence[Item]:
         """Those of all parts, one part after the other."""
         return [
