@@ -1,16 +1,14 @@
 """Scores on the test episodes that methods share: the basis of paired comparisons."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row
-from benchbench.leaderboard.statistics.intervals import Over
+from benchbench.leaderboard.statistics.averaged import averaged_difference
 from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
 from benchbench.store.records import Record, shown
 
@@ -70,48 +68,39 @@ def difference(a: Scored, b: Scored) -> Difference:
     return paired_difference(a.table, b.table, seeds_a=a.seeds, seeds_b=b.seeds)
 
 
+def averaged(pairs: Sequence[tuple[Scored, Scored]], weights: Sequence[float] | None = None) -> Difference | None:
+    """First minus second, averaged over places that share no episodes, over the seeds that each has in all of them;
+    None if one has no such seed."""
+    first, second = (_common(side) for side in zip(*pairs, strict=True))
+    if not first or not second:
+        return None
+    parts = [(a.of(first), b.of(second)) for a, b in pairs]
+    return averaged_difference(parts, weights=weights, seeds_a=first, seeds_b=second)
+
+
+def over_columns(found: Grid, pairs: Mapping[str, tuple[Scored, Scored]]) -> Difference | None:
+    """`averaged` over columns of which each counts once. Columns on the same episodes or images are averaged one by one
+    of these first: they are no independent draws."""
+    sets: dict[str, list[tuple[Scored, Scored]]] = defaultdict(list)
+    for column, pair in pairs.items():
+        sets[episode_set(found, column) or column].append(pair)
+    joined = [tuple(together(side) for side in zip(*members, strict=True)) for members in sets.values()]
+    whole = [(a, b) for a, b in joined if a and b]
+    return averaged(whole, [len(members) for members in sets.values()]) if len(whole) == len(joined) else None
+
+
 def together(parts: Sequence[Scored]) -> Scored | None:
     """The mean of several rows, episode by episode, over the seeds that they share; None if they share none."""
-    seeds = sorted(set.intersection(*(set(p.seeds) for p in parts)))
-    if not seeds:
-        return None
-    return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds)
+    seeds = _common(parts)
+    return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds) if seeds else None
 
 
-@dataclass(frozen=True)
-class Average:
-    """Paired differences averaged over columns, in percentage points, with a 95% interval and two-sided p.
+def _common(parts: Sequence[Scored]) -> list[int]:
+    return sorted(set.intersection(*(set(p.seeds) for p in parts)))
 
-    The columns are taken as they are (nothing is said about other targets) and as independent of each other; `over`:
-    ``seeds`` if every column's interval is over seeds, else ``episodes``.
-    """
 
-    mean: float
-    low: float
-    high: float
-    p: float
-    columns: int
-    seeds: int
-    over: Over
-
-    @classmethod
-    def of(cls, differences: Sequence[Difference], weights: Sequence[float] | None = None) -> "Average":
-        """The mean, weighted if `weights` are given. There must be at least one difference."""
-        n = len(differences)
-        shares = [w / math.fsum(weights) for w in weights] if weights else [1 / n] * n
-        mean = math.fsum(w * d.mean for w, d in zip(shares, differences, strict=True))
-        below = math.sqrt(math.fsum((w * (d.mean - d.low)) ** 2 for w, d in zip(shares, differences, strict=True)))
-        above = math.sqrt(math.fsum((w * (d.high - d.mean)) ** 2 for w, d in zip(shares, differences, strict=True)))
-        if n == 1:
-            p = differences[0].p
-        else:
-            half = below if mean > 0 else above
-            p = float(2 * stats.norm.sf(abs(mean) / (half / 1.96))) if half else float(mean == 0)
-        over: Over = "seeds" if all(d.over == "seeds" for d in differences) else "episodes"
-        return cls(mean, mean - below, mean + above, p, n, min(d.seeds for d in differences), over)
-
-    def verdict(self, p: float) -> str:
-        """What may be said about the difference; `p` is adjusted for the comparisons it was made with."""
-        if not p < LEVEL:
-            return "tie"
-        return "better" if self.mean > 0 else "worse"
+def verdict(mean: float, p: float) -> str:
+    """What may be said about a difference; `p` is adjusted for the comparisons it was made with."""
+    if not p < LEVEL:
+        return "tie"
+    return "better" if mean > 0 else "worse"
