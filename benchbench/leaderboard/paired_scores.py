@@ -8,7 +8,7 @@ import numpy as np
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row
-from benchbench.leaderboard.statistics.averaged import averaged_difference
+from benchbench.leaderboard.statistics.averaged import Sizes, averaged_difference, standardised
 from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
 from benchbench.store.records import Record, shown
 
@@ -68,34 +68,54 @@ def difference(a: Scored, b: Scored) -> Difference:
     return paired_difference(a.table, b.table, seeds_a=a.seeds, seeds_b=b.seeds)
 
 
-def averaged(pairs: Sequence[tuple[Scored, Scored]], weights: Sequence[float] | None = None) -> Difference | None:
-    """First minus second, averaged over places that share no episodes, over the seeds that each has in all of them;
-    None if one has no such seed."""
-    first, second = (_common(side) for side in zip(*pairs, strict=True))
-    if not first or not second:
-        return None
-    parts = [(a.of(first), b.of(second)) for a, b in pairs]
-    return averaged_difference(parts, weights=weights, seeds_a=first, seeds_b=second)
+@dataclass(frozen=True)
+class Places:
+    """What two methods are compared on: pairs of scores on sets of episodes that share none, over the seeds that each
+    method has in all of them; weights: how much each pair counts."""
 
+    pairs: list[tuple[np.ndarray, np.ndarray]]
+    weights: list[int]
+    seeds: tuple[list[int], list[int]]
 
-def over_columns(found: Grid, pairs: Mapping[str, tuple[Scored, Scored]]) -> Difference | None:
-    """`averaged` over columns of which each counts once. Columns on the same episodes or images are averaged one by one
-    of these first: they are no independent draws."""
-    sets: dict[str, list[tuple[Scored, Scored]]] = defaultdict(list)
-    for column, pair in pairs.items():
-        sets[episode_set(found, column) or column].append(pair)
-    joined = [tuple(together(side) for side in zip(*members, strict=True)) for members in sets.values()]
-    whole = [(a, b) for a, b in joined if a and b]
-    return averaged(whole, [len(members) for members in sets.values()]) if len(whole) == len(joined) else None
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Scored, Scored]], weights: Sequence[int]) -> "Places | None":
+        """None if a method has no seed in all places."""
+        first, second = (common(side) for side in zip(*pairs, strict=True))
+        if not first or not second:
+            return None
+        return cls([(a.of(first), b.of(second)) for a, b in pairs], list(weights), (first, second))
+
+    @classmethod
+    def of_columns(cls, found: Grid, pairs: Mapping[str, tuple[Scored, Scored]]) -> "Places | None":
+        """Columns on the same episodes or images are averaged one by one of these: they are no independent draws."""
+        sets: dict[str, list[tuple[Scored, Scored]]] = defaultdict(list)
+        for column, pair in pairs.items():
+            sets[episode_set(found, column) or column].append(pair)
+        joined = [[together(side) for side in zip(*members, strict=True)] for members in sets.values()]
+        whole = [(a, b) for a, b in joined if a and b]
+        return cls.of(whole, [len(members) for members in sets.values()]) if len(whole) == len(joined) else None
+
+    @property
+    def difference(self) -> Difference:
+        """First minus second, averaged over the places."""
+        seeds_a, seeds_b = self.seeds
+        return averaged_difference(self.pairs, weights=self.weights, seeds_a=seeds_a, seeds_b=seeds_b)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The same in standard deviations."""
+        seeds_a, seeds_b = self.seeds
+        return standardised(self.pairs, weights=self.weights, seeds_a=seeds_a, seeds_b=seeds_b)
 
 
 def together(parts: Sequence[Scored]) -> Scored | None:
     """The mean of several rows, episode by episode, over the seeds that they share; None if they share none."""
-    seeds = _common(parts)
+    seeds = common(parts)
     return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds) if seeds else None
 
 
-def _common(parts: Sequence[Scored]) -> list[int]:
+def common(parts: Iterable[Scored]) -> list[int]:
+    """The seeds that all parts have, sorted. There must be at least one part."""
     return sorted(set.intersection(*(set(p.seeds) for p in parts)))
 
 

@@ -8,6 +8,7 @@ is said about others.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,21 @@ from benchbench.leaderboard.statistics.pairs import Pair, Seeds, score_tables
 
 #: The episodes' part is represented by so many of its quantiles.
 QUANTILES = (np.arange(200) + 0.5) / 200
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """An averaged difference in standard deviations (Cohen 1988, "Statistical Power Analysis", ch. 2): of trainings'
+    averages over the places (None with one training), and of episodes' differences. Paired trainings' deviation is that
+    of their differences (Cohen's d_z), and else the root mean square of both methods'. None where nothing varies."""
+
+    seeds: float | None
+    episodes: float | None
+
+    @property
+    def mirrored(self) -> "Sizes":
+        """Those of the second method minus the first."""
+        return Sizes(*(None if size is None else -size for size in (self.seeds, self.episodes)))
 
 
 def averaged_difference(
@@ -41,9 +57,7 @@ def averaged_difference(
     pairs = _pairs(parts, seeds_a, seeds_b)
     if len(pairs) == 1:
         return paired_difference(*parts[0], seeds_a=seeds_a, seeds_b=seeds_b)
-    shares = np.ones(len(pairs)) if weights is None else np.asarray(weights, float)
-    shares = shares / shares.sum()
-    mean = float(shares @ [pair.columns.mean() for pair in pairs])
+    shares, mean = _mean(pairs, weights)
     episodes = np.array([len(pair.columns) for pair in pairs])
     of_episodes, freedom = _summed(shares**2 * [pair.spread for pair in pairs] / episodes, episodes - 1)
     seeds, pairing, rounding = pairs[0].seeds, pairs[0].pairing, max(pair.rounding for pair in pairs)
@@ -61,6 +75,33 @@ def averaged_difference(
         (low, high), p = mixture.interval(), mixture.p_of_zero()
     over: Over = "seeds" if seeds > 1 else "episodes"
     return Difference(mean, low, high, p, p, int(episodes.sum()), seeds, pairing, over)
+
+
+def standardised(
+    parts: Sequence[tuple[ArrayLike, ArrayLike]],
+    *,
+    weights: Sequence[float] | None = None,
+    seeds_a: Seeds | None = None,
+    seeds_b: Seeds | None = None,
+) -> Sizes:
+    """The difference of `averaged_difference` in standard deviations. Over episodes, the deviation is the root of the
+    places' mean variance of a difference averaged over trainings. Raises BenchbenchError as that does."""
+    pairs = _pairs(parts, seeds_a, seeds_b)
+    shares, mean = _mean(pairs, weights)
+    least = max(pair.rounding for pair in pairs)
+    of_episodes = math.sqrt(shares @ [pair.spread for pair in pairs])
+    of_seeds = 0.0
+    if pairs[0].seeds > 1:
+        of_seeds = math.sqrt(np.mean([t.var(ddof=1) for t in _of_trainings(pairs, shares)]))
+    seeds, episodes = (mean / spread if spread > least else None for spread in (of_seeds, of_episodes))
+    return Sizes(seeds, episodes)
+
+
+def _mean(pairs: Sequence[Pair], weights: Sequence[float] | None) -> tuple[np.ndarray, float]:
+    """The places' shares of the average, and the average difference."""
+    shares = np.ones(len(pairs)) if weights is None else np.asarray(weights, float)
+    shares = shares / shares.sum()
+    return shares, float(shares @ [pair.columns.mean() for pair in pairs])
 
 
 def _pairs(parts: Sequence[tuple[ArrayLike, ArrayLike]], seeds_a: Seeds | None, seeds_b: Seeds | None) -> list[Pair]:

@@ -118,7 +118,9 @@ def _groups(across: Across | None, method: str) -> str:
 
 def _about(across: Across) -> list[str]:
     notes = [
-        f"mean rank: over the {len(across.targets)} targets on which every method has a score (its protocols' mean)."
+        f"mean rank: over the {len(across.targets)} targets on which every method has a score (its protocols' mean), "
+        "each one observation. Tests across targets are about further targets for these trainings: a training is "
+        "scored on all of them, so the luck of its seed is in all of its ranks."
     ]
     if across.dropped:
         notes.append(f"Targets left out, as some method lacks a score there: {', '.join(across.dropped)}.")
@@ -212,7 +214,8 @@ def which(found: Grid) -> Table:
         "selection labels": lambda r: r["selection_labels"],
     }
     notes = [
-        f"{len(kept)} of {len(candidates)} methods that have a score in every column ({', '.join(found.columns)}) are "
+        f"{len(kept)} of {len(candidates)} methods that have scores of one training in every column "
+        f"({', '.join(found.columns)}) are "
         "not significantly worse than the best of them; cheapest in training seconds first. Not worse is not as good: "
         "from best has its interval. It is the paired difference on the same episodes, averaged over the columns; each "
         "seed's average is one observation, as one training is scored in all of them.",

@@ -7,7 +7,7 @@ from benchbench.leaderboard.grid import Grid
 from benchbench.leaderboard.paired_scores import difference, verdict
 from benchbench.leaderboard.views.questions import ADAPTER, NOTE, PLAIN, UNTRAINED, Answer, Effect, family
 from benchbench.leaderboard.views.tables import elsewhere
-from benchbench.leaderboard.views.text import bounds, tabular
+from benchbench.leaderboard.views.text import bounds, number, tabular
 
 
 def effects(found: Grid) -> Table:
@@ -23,6 +23,8 @@ def effects(found: Grid) -> Table:
         "pretext": lambda r: r["pretext"],
         "effect": lambda r: bounds(r, "effect"),
         "verdict": lambda r: r["verdict"],
+        "d (seeds)": lambda r: number(r["d_seeds"]),
+        "d (episodes)": lambda r: number(r["d_episodes"]),
         "columns": lambda r: str(r["columns"]),
         "contexts": lambda r: str(r["contexts"]),
         "over": lambda r: r["over"],
@@ -38,6 +40,9 @@ def effects(found: Grid) -> Table:
         "seed's average over them is one observation, and the interval is Student's over these, with the draw of test "
         "episodes added; only seeds that have all of an effect's columns count. The last columns show each column by "
         "itself.",
+        "d: Cohen's, the average in standard deviations: of trainings' averages over the columns (of their paired "
+        "differences, where both sides have the same seeds), and of episodes' differences; – where nothing varies. "
+        "From a few seeds, d (seeds) is rough and on average too large.",
         f"verdict: of the average, at the {NOTE} over: episodes where a single training seed stands behind it, which "
         "makes it a difference between trainings, not between methods.",
     ]
@@ -49,8 +54,9 @@ def _row(effect: Effect, answer: Answer) -> dict[str, Any]:
     d = answer.difference
     numbers: dict[str, Any] = {
         "axis": axis, "value": value, "pretext": pretext, "effect": d.mean, "effect_low": d.low, "effect_high": d.high,
-        "p_holm": d.p_holm, "verdict": verdict(d.mean, d.p_holm), "columns": len(answer.columns),
-        "contexts": answer.contexts, "seeds": d.seeds, "over": d.over,
+        "p_holm": d.p_holm, "verdict": verdict(d.mean, d.p_holm), "d_seeds": answer.sizes.seeds,
+        "d_episodes": answer.sizes.episodes, "columns": len(answer.columns), "contexts": answer.contexts,
+        "seeds": d.seeds, "over": d.over,
     }  # fmt: skip
     for name, pair in answer.columns.items():
         here = difference(*pair)

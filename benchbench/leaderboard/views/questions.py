@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from benchbench.leaderboard.grid import Grid, Row, average_ranks, ordered
-from benchbench.leaderboard.paired_scores import Scored, over_columns, shared, together
+from benchbench.leaderboard.paired_scores import Places, Scored, common, shared, together
+from benchbench.leaderboard.statistics.averaged import Sizes
 from benchbench.leaderboard.statistics.paired import Difference, holm
 from benchbench.leaderboard.views.cost import average
 
@@ -39,10 +40,11 @@ Question = tuple[Context, ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """difference: averaged over the columns, its `p_holm` over the family; columns: the paired scores behind it in each
-    column; contexts: how many contexts were seen, over all columns."""
+    """difference: averaged over the columns, its `p_holm` over the family; sizes: the same in standard deviations;
+    columns: the paired scores behind it in each column; contexts: how many contexts were seen, over all columns."""
 
     difference: Difference
+    sizes: Sizes
     columns: dict[str, tuple[Scored, Scored]]
     contexts: int
 
@@ -51,7 +53,7 @@ class Answer:
         """The same, the other way round."""
         d = self.difference
         columns = {name: (b, a) for name, (a, b) in self.columns.items()}
-        return Answer(replace(d, mean=-d.mean, low=-d.high, high=-d.low), columns, self.contexts)
+        return Answer(replace(d, mean=-d.mean, low=-d.high, high=-d.low), self.sizes.mirrored, columns, self.contexts)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def family(found: Grid) -> Family:
 def _has_one_training_everywhere(found: Grid, row: Row, scored: Mapping[str, Mapping[Row, Scored]]) -> bool:
     if not found.columns or not found.complete(row) or not all(row in of_column for of_column in scored.values()):
         return False
-    return bool(set.intersection(*(set(of_column[row].seeds) for of_column in scored.values())))
+    return bool(common(of_column[row] for of_column in scored.values()))
 
 
 def _upright(question: Question) -> Question:
@@ -121,8 +123,8 @@ def _measured(found: Grid, question: Question, scored: Mapping[str, Mapping[Row,
             if a and b:
                 pairs[column] = a, b
                 contexts += len(seen)
-    overall = over_columns(found, pairs) if pairs else None
-    return Answer(overall, pairs, contexts) if overall else None
+    places = Places.of_columns(found, pairs) if pairs else None
+    return Answer(places.difference, places.sizes, pairs, contexts) if places else None
 
 
 def effect_questions(found: Grid) -> dict[Effect, Question]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import MISSING, Grid, Row, names, places
-from benchbench.leaderboard.paired_scores import Scored, averaged, episode_set, shared, together
+from benchbench.leaderboard.paired_scores import Places, Scored, common, episode_set, shared, together
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
 from benchbench.leaderboard.transfer_gaps import trained, transfer_gaps
 from benchbench.leaderboard.views.tables import elsewhere
@@ -107,7 +107,7 @@ def best_transfer(found: Grid) -> Table:
         f"{ALL_PROTOCOLS}: the mean over the target's protocols (or those that the source's methods were scored on), "
         "of the methods that have them all. Protocols on the same test images are averaged image by image before they "
         "are compared. A training is scored under all protocols, so each seed's average over them is one observation; "
-        "methods that share no seed between them are left out.",
+        "methods without a seed that has them all are left out.",
     ]
     if any(r.get("over") == "episodes" for r in rows):
         notes.append("A single training seed stands behind some: these compare trainings, not methods.")
@@ -168,12 +168,12 @@ def _best(
     """The row of numbers of a place, if any method has scores there; `scored`: one entry per set of episodes; `sizes`:
     how many columns each set stands for."""
     means = {row: float(np.average([s.table.mean() for s in sets], weights=sizes)) for row, sets in scored.items()}
-    order = sorted(scored, key=lambda row: (-round(means[row], 9), row))
+    order = sorted((row for row in scored if common(scored[row])), key=lambda row: (-round(means[row], 9), row))
     if not order:
         return
     text, best, others = names(found), order[0], order[1:]
-    against = {row: d for row in others if (d := averaged(list(zip(scored[best], scored[row], strict=True)), sizes))}
-    others = list(against)
+    placed = {row: Places.of(list(zip(scored[best], scored[row], strict=True)), sizes) for row in others}
+    against = {row: of_row.difference for row, of_row in placed.items() if of_row}
     p = dict(zip(others, holm([d.p for d in against.values()]), strict=True))
     tied = [row for row in others if not p[row] < LEVEL]
     found_here: dict[str, Any] = {"source": source, "target": target, "column": column, "in_domain": target == source}

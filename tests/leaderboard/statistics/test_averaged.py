@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.statistics.averaged import averaged_difference
+from benchbench.leaderboard.statistics.averaged import Sizes, averaged_difference, standardised
 from benchbench.leaderboard.statistics.paired import paired_difference
 
 
@@ -70,6 +70,19 @@ def test_seeds_apart_are_welch_s_over_averages():
     expected = stats.ttest_ind([1, 2, 3], [5, 9], equal_var=False)
     assert (found.mean, found.pairing, found.p) == (-5, "episodes", pytest.approx(expected.pvalue))
     np.testing.assert_allclose([found.low, found.high], expected.confidence_interval(), rtol=1e-4)
+
+
+def test_sizes_are_cohen_s():
+    # Paired averages 2, 4 and 6: standard deviation 2. Episodes do not vary.
+    parts = [(flat(1, 4, 1), ZERO), (flat(3, 4, 11), ZERO)]
+    assert standardised(parts) == Sizes(pytest.approx(4 / 2), None)
+    # Apart: variances 1 about 2 and 8 about 7, so a root mean square of sqrt(4.5).
+    apart = standardised([(flat(1, 2, 3), flat(5, 9))], seeds_a=[0, 1, 2], seeds_b=[3, 4])
+    assert apart == Sizes(pytest.approx(-5 / math.sqrt(4.5)), None)
+    # One training: differences 1 and 3, then 4 and 8, with variances 2 and 8, that is 5 on average.
+    one = standardised([([[1, 3]], [[0, 0]]), ([[4, 8]], [[0, 0]])])
+    assert one == Sizes(None, pytest.approx(4 / math.sqrt(5)))
+    assert one.mirrored == Sizes(None, pytest.approx(-4 / math.sqrt(5)))
 
 
 def test_weights_are_of_places():
