@@ -219,7 +219,7 @@ def which(found: Grid) -> Table:
         "not significantly worse than the best of them; cheapest in training seconds first. Not worse is not as good: "
         "from best has its interval. It is the paired difference on the same episodes, averaged over the columns; each "
         "seed's average is one observation, as one training is scored in all of them.",
-        f"worse: at the {NOTE}",
+        f"worse: at the {NOTE} A few seeds leave few degrees of freedom, so that only large differences pass.",
     ]
     if any(r.get("over") == "episodes" for r in numbers):
         notes.append("A single training seed stands behind some: another seed may choose otherwise.")
