@@ -177,6 +177,13 @@ def test_which_leaves_out_what_no_training_was_scored_everywhere_by(place):
     assert "2 of 2 methods that have scores of one training in every column" in table.notes[0]
 
 
+def test_what_no_training_was_scored_everywhere_by_is_no_candidate_of_a_transfer(place):
+    records = [place(p, counts=(c, c), shots=k) for p, c in (("rotation", 5), ("jigsaw", 4)) for k in (1, 5)]
+    records += [place("labels", counts=(9, 9), shots=k, seed=k) for k in (1, 5)]
+    (found,) = [r for r in rows("best-transfer", records) if r["column"] == "glyphs, all protocols"]
+    assert (found["pretext"], found["methods"], found["ahead"]) == ("rotation", 2, pytest.approx(10))
+
+
 def test_robust_intervals_are_over_seeds_and_seeds_that_agree_have_none(place):
     records = [
         place("labels", target=t, counts=(c + add, c + add), seed=s)
@@ -399,6 +406,9 @@ def test_gaps_of_seeds_and_what_is_not_learned(place):
     # Gaps of 20 and 0; 12.706 is the 97.5% quantile of Student's t with one degree of freedom.
     assert (row["gap"], row["seeds"], row["over"], row["verdict"]) == (pytest.approx(10), 2, "seeds", "carries over")
     assert row["ci95"] == pytest.approx(12.7062 * 10, rel=1e-5)
+    # Seeds that agree exactly show no spread: as for one of them, standard errors 0 and 10 / sqrt(2).
+    (row,) = rows("overfitting", [trained(place, [0.6] * 5, (4, 6), seed=seed) for seed in (0, 1)])
+    assert (row["ci95"], row["over"], row["seeds"]) == (pytest.approx(1.96 * 10 / math.sqrt(2)), "episodes", 2)
     (row,) = rows("overfitting", [trained(place, [0.3, 0.1] * 5, (2, 2))])
     assert (row["carried"], row["verdict"]) == (None, "not learned")
 

@@ -19,7 +19,7 @@ ADAPTER, PLAIN, UNTRAINED = "nearest-centroid", "joint", "none"
 ALL = "all"
 NOTE = (
     "5% level after Holm's correction over one family: every effect of the view effects and every comparison with the "
-    "best of the view which, each counted once."
+    "best of the view which, of the same records, each counted once."
 )
 
 #: An effect: the axis, which of its values, and for which pretext ("all": averaged over them).
