@@ -17,6 +17,8 @@ from benchbench.store.records import Record
 MISSING = "–"
 #: The mark of rows whose records an earlier revision of the harness made.
 EARLIER = "earlier revision"
+#: Marks scores of several seeds that agree exactly.
+AGREE = "‡"
 
 
 @dataclass(frozen=True, order=True)
@@ -45,9 +47,10 @@ class Score:
     """A method on one target: mean and half-width of its 95% interval, in percent, and what the interval is over.
 
     With one seed the interval is over the test episodes of one training; with several it is Student's over the seeds'
-    means. The two sources of variance are kept apart: `episode_se` is the standard error of one training's mean over
-    its test episodes (root mean square over seeds), `seed_se` that of `mean` over the seeds' means (None for one seed).
-    Both come from summaries; views that read the scores separate them exactly.
+    means. Seeds that agree exactly, as those of a floor that draws nothing, show no spread to estimate: the interval is
+    over episodes then. The two sources of variance are kept apart: `episode_se` is the standard error of one training's
+    mean over its test episodes (root mean square over seeds), `seed_se` that of `mean` over the seeds' means (None for
+    one seed). Both come from summaries; views that read the scores separate them exactly.
     """
 
     mean: float
@@ -60,12 +63,17 @@ class Score:
     @property
     def over(self) -> Literal["episodes", "seeds", ""]:
         """What the interval is over."""
-        return "" if not self.seeds else "episodes" if self.seeds == 1 else "seeds"
+        return "" if not self.seeds else "seeds" if self.seed_se else "episodes"
+
+    @property
+    def agree(self) -> bool:
+        """Whether several seeds score exactly the same."""
+        return self.seeds > 1 and not self.seed_se
 
     def __str__(self) -> str:
         if not self.seeds:
             return "failed"
-        return f"{self.mean:.2f} ± {self.interval:.2f}" + ("†" if self.failed else "")
+        return f"{self.mean:.2f} ± {self.interval:.2f}" + ("†" if self.failed else "") + (AGREE if self.agree else "")
 
 
 @dataclass(frozen=True)
@@ -181,8 +189,10 @@ def _score(cell: list[Cell]) -> Score:
     means = [100 * c.mean for c in good.values()]
     mean = math.fsum(means) / len(means)
     within = math.fsum((100 * c.ci95 / 1.96) ** 2 for c in good.values()) / len(good)
-    if len(means) == 1:
-        return Score(mean, 100 * next(iter(good.values())).ci95, 1, failed, math.sqrt(within))
+    # Up to rounding: what the order of a sum leaves is no spread.
+    if max(means) - min(means) <= 1e-9:
+        half = 100 * next(iter(good.values())).ci95 if len(good) == 1 else 1.96 * math.sqrt(within)
+        return Score(mean, half, len(good), failed, math.sqrt(within), None if len(good) == 1 else 0.0)
     spread = math.sqrt(math.fsum((m - mean) ** 2 for m in means) / (len(means) - 1) / len(means))
     half = _student(len(means) - 1) * spread
     return Score(mean, half, len(means), failed, math.sqrt(within), spread)

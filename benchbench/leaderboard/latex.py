@@ -25,6 +25,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     "×": r"$\times$",
     "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
     "–": "--",
     # A bracket after a line break would be read as its argument.
     "[": "{[}",

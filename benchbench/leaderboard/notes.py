@@ -1,7 +1,7 @@
 """The notes that belong with a leaderboard."""
 
 from benchbench.leaderboard.cells import Cell
-from benchbench.leaderboard.grid import EARLIER, Grid, names
+from benchbench.leaderboard.grid import AGREE, EARLIER, Grid, names
 from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.transfer_gaps import transfer_gaps
@@ -17,7 +17,7 @@ def notes(found: Grid, counted: Grid) -> list[str]:
     texts = []
     if good:
         counts = ", ".join(f"{n:,}" for n in sorted({c.episodes for c in good}))
-        over = _over({s.seeds for s in scores if s.seeds})
+        over = _over({s.seeds for s in scores if s.seeds and not s.agree})
         texts.append(f"Scores in percent, mean ± 95% interval {over}. Test episodes a cell: {counts}.")
         texts += claims(counted)
     texts += [
@@ -43,6 +43,10 @@ def notes(found: Grid, counted: Grid) -> list[str]:
     texts += _searches(found)
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
+    if any(s.agree for s in scores):
+        texts.append(
+            f"{AGREE}: every seed scores exactly the same, so seeds show no spread: the interval is over test episodes."
+        )
     if any(row.variant for row in found.cells):
         texts.append("variant: the same method with other settings, budget or source data; its records say which.")
     repeated = [row for row in found.cells if found.repeated(row)]

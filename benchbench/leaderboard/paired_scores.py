@@ -1,16 +1,14 @@
 """Scores on the test episodes that methods share: the basis of paired comparisons."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row
-from benchbench.leaderboard.statistics.intervals import Over
+from benchbench.leaderboard.statistics.averaged import Sizes, averaged_difference, standardised
 from benchbench.leaderboard.statistics.paired import LEVEL, Difference, paired_difference
 from benchbench.store.records import Record, shown
 
@@ -70,48 +68,59 @@ def difference(a: Scored, b: Scored) -> Difference:
     return paired_difference(a.table, b.table, seeds_a=a.seeds, seeds_b=b.seeds)
 
 
-def together(parts: Sequence[Scored]) -> Scored | None:
-    """The mean of several rows, episode by episode, over the seeds that they share; None if they share none."""
-    seeds = sorted(set.intersection(*(set(p.seeds) for p in parts)))
-    if not seeds:
-        return None
-    return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds)
-
-
 @dataclass(frozen=True)
-class Average:
-    """Paired differences averaged over columns, in percentage points, with a 95% interval and two-sided p.
+class Places:
+    """What two methods are compared on: pairs of scores on sets of episodes that share none, over the seeds that each
+    method has in all of them; weights: how much each pair counts."""
 
-    The columns are taken as they are (nothing is said about other targets) and as independent of each other; `over`:
-    ``seeds`` if every column's interval is over seeds, else ``episodes``.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    columns: int
-    seeds: int
-    over: Over
+    pairs: list[tuple[np.ndarray, np.ndarray]]
+    weights: list[int]
+    seeds: tuple[list[int], list[int]]
 
     @classmethod
-    def of(cls, differences: Sequence[Difference], weights: Sequence[float] | None = None) -> "Average":
-        """The mean, weighted if `weights` are given. There must be at least one difference."""
-        n = len(differences)
-        shares = [w / math.fsum(weights) for w in weights] if weights else [1 / n] * n
-        mean = math.fsum(w * d.mean for w, d in zip(shares, differences, strict=True))
-        below = math.sqrt(math.fsum((w * (d.mean - d.low)) ** 2 for w, d in zip(shares, differences, strict=True)))
-        above = math.sqrt(math.fsum((w * (d.high - d.mean)) ** 2 for w, d in zip(shares, differences, strict=True)))
-        if n == 1:
-            p = differences[0].p
-        else:
-            half = below if mean > 0 else above
-            p = float(2 * stats.norm.sf(abs(mean) / (half / 1.96))) if half else float(mean == 0)
-        over: Over = "seeds" if all(d.over == "seeds" for d in differences) else "episodes"
-        return cls(mean, mean - below, mean + above, p, n, min(d.seeds for d in differences), over)
+    def of(cls, pairs: Sequence[tuple[Scored, Scored]], weights: Sequence[int]) -> "Places | None":
+        """None if a method has no seed in all places."""
+        first, second = (common(side) for side in zip(*pairs, strict=True))
+        if not first or not second:
+            return None
+        return cls([(a.of(first), b.of(second)) for a, b in pairs], list(weights), (first, second))
 
-    def verdict(self, p: float) -> str:
-        """What may be said about the difference; `p` is adjusted for the comparisons it was made with."""
-        if not p < LEVEL:
-            return "tie"
-        return "better" if self.mean > 0 else "worse"
+    @classmethod
+    def of_columns(cls, found: Grid, pairs: Mapping[str, tuple[Scored, Scored]]) -> "Places | None":
+        """Columns on the same episodes or images are averaged one by one of these: they are no independent draws."""
+        sets: dict[str, list[tuple[Scored, Scored]]] = defaultdict(list)
+        for column, pair in pairs.items():
+            sets[episode_set(found, column) or column].append(pair)
+        joined = [[together(side) for side in zip(*members, strict=True)] for members in sets.values()]
+        whole = [(a, b) for a, b in joined if a and b]
+        return cls.of(whole, [len(members) for members in sets.values()]) if len(whole) == len(joined) else None
+
+    @property
+    def difference(self) -> Difference:
+        """First minus second, averaged over the places."""
+        seeds_a, seeds_b = self.seeds
+        return averaged_difference(self.pairs, weights=self.weights, seeds_a=seeds_a, seeds_b=seeds_b)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The same in standard deviations."""
+        seeds_a, seeds_b = self.seeds
+        return standardised(self.pairs, weights=self.weights, seeds_a=seeds_a, seeds_b=seeds_b)
+
+
+def together(parts: Sequence[Scored]) -> Scored | None:
+    """The mean of several rows, episode by episode, over the seeds that they share; None if they share none."""
+    seeds = common(parts)
+    return Scored(np.mean([p.of(seeds) for p in parts], axis=0), seeds) if seeds else None
+
+
+def common(parts: Iterable[Scored]) -> list[int]:
+    """The seeds that all parts have, sorted. There must be at least one part."""
+    return sorted(set.intersection(*(set(p.seeds) for p in parts)))
+
+
+def verdict(mean: float, p: float) -> str:
+    """What may be said about a difference; `p` is adjusted for the comparisons it was made with."""
+    if not p < LEVEL:
+        return "tie"
+    return "better" if mean > 0 else "worse"

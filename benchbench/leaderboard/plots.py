@@ -22,9 +22,9 @@ from benchbench.leaderboard.views.curves import adaptation as over_steps
 from benchbench.leaderboard.views.curves import curve
 from benchbench.leaderboard.views.curves import shots as over_shots
 from benchbench.leaderboard.views.diagnostics import explained, measures
-from benchbench.leaderboard.views.effects import ALL
 from benchbench.leaderboard.views.effects import effects as marginal_effects
 from benchbench.leaderboard.views.overfitting import overfitting as gaps
+from benchbench.leaderboard.views.questions import ALL
 
 #: More rows than this are unreadable in one figure; only the best are shown, and the title says so.
 MOST_ROWS = 30

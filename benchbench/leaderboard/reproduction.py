@@ -16,7 +16,8 @@ NOTES = (
     "published and ours: percent of correct queries. band: what counts as reproduced, stated before training; a "
     "verdict is about the mean alone.",
     "± episodes: 1.96 standard errors over the draw of test episodes, for these trainings. ± seeds: 95% interval over "
-    "training seeds on these episodes; one seed has none (–).",
+    "training seeds on these episodes; neither one seed nor seeds "
+    "that agree exactly have one (–).",
     "not run: no record is there. failed: a training ended without a result. Every published number that is listed is "
     "shown, whatever became of it.",
     f"({EARLIER}): by records made before a change of the harness that moves results, and not yet again.",

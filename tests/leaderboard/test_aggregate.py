@@ -33,8 +33,19 @@ def test_several_seeds_have_student_s_interval_over_seeds(make):
     assert "episodes of one" not in table.notes[0]
 
 
+def test_seeds_that_agree_exactly_have_the_interval_over_episodes_and_a_mark(make):
+    table = aggregate([make(seed=s) for s in range(3)])
+    # As for one seed: standard deviation 25 points over two episodes.
+    assert cell(table) == f"75.00 ± {1.96 * 25 / math.sqrt(2):.2f}‡"
+    assert any(note.startswith("‡: every seed scores exactly the same") for note in table.notes)
+    assert "Student" not in table.notes[0]
+    assert not any(note.startswith("‡") for note in aggregate([make()]).notes)
+    numbers = table.numbers.iloc[0]
+    assert (numbers[f"{COLUMN} over"], numbers[f"{COLUMN} seed se"], numbers[f"{COLUMN} seeds"]) == ("episodes", 0, 3)
+
+
 def test_the_note_names_both_kinds_of_interval_where_both_are_there(make):
-    table = aggregate([make(), make(seed=1), make(meta="maml")])
+    table = aggregate([make(), make(counts=(5, 9), seed=1), make(meta="maml")])
     assert "over 2 training seeds (Student's t); in rows of a single seed, over test episodes" in table.notes[0]
 
 

@@ -33,10 +33,10 @@ def test_json_is_valid_and_holds_the_scores(make, validator):
     rows = {row["pretext"]: row for row in found["rows"]}
     assert found["columns"] == ["digits 5way-1shot", COLUMN]
     score = rows["rotation"]["scores"][COLUMN]
-    assert (score["status"], score["mean"], score["over"], score["seeds"]) == ("ok", 70, "seeds", 2)
-    assert (score["ci95"], score["seed_se"]) == (0, 0)
-    # Standard deviation 20 points over two episodes, in either seed.
-    assert score["episode_se"] == pytest.approx(20 / 2**0.5, abs=1e-6)
+    assert (score["status"], score["mean"], score["over"], score["seeds"]) == ("ok", 70, "episodes", 2)
+    # Standard deviation 20 points over two episodes, in either seed; the seeds agree exactly.
+    assert score["seed_se"] == 0
+    assert (score["episode_se"], score["ci95"]) == pytest.approx((20 / 2**0.5, 1.96 * 20 / 2**0.5), abs=1e-6)
     assert rows["labels"]["scores"][COLUMN]["status"] == "failed"
     assert rows["jigsaw"]["scores"]["digits 5way-1shot"] == {
         "status": "missing", "mean": None, "ci95": None, "over": None, "episode_se": None, "seed_se": None, "seeds": 0,

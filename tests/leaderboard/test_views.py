@@ -6,7 +6,9 @@ import pytest
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.views import VIEWS, Filters, view
+from benchbench.leaderboard.grid import Row
+from benchbench.leaderboard.paired_scores import Scored, difference
+from benchbench.leaderboard.views import VIEWS, Filters, filtered, questions, view
 from benchbench.store.records import Metric, Record, Summary
 
 #: Correct of ten in four test episodes, which all methods share.
@@ -82,6 +84,125 @@ def test_backbones_are_compared_where_all_are_there(place):
     assert found["conv4"]["effect"] == pytest.approx(20)
     assert found["mlp"]["effect"] == pytest.approx(-20)
     assert found["mlp"]["contexts"] == 1
+
+
+def test_an_effect_s_interval_is_over_each_seed_s_average_over_targets(place):
+    # What meta-learning adds, in points: for three seeds 10, 20, 30 on glyphs and 30, 40, 80 on digits.
+    gains = {"glyphs": (1, 2, 3), "digits": (3, 4, 8)}
+    records = []
+    for target, of_seeds in gains.items():
+        for seed, gain in enumerate(of_seeds):
+            records.append(place("rotation", "nearest-centroid", target, (1, 2), seed=seed, regime="joint"))
+            records.append(place("rotation", "protonet", target, (1 + gain, 2 + gain), seed=seed))
+    (found,) = [r for r in rows("effects", records) if r["pretext"] == "rotation"]
+    # Averages 20, 30 and 55; 4.302653 is Student's 97.5% quantile with two degrees of freedom.
+    half = 4.302653 * np.std([20, 30, 55], ddof=1) / math.sqrt(3)
+    assert (found["effect"], found["over"], found["seeds"]) == (pytest.approx(35), "seeds", 3)
+    # Averages in their own standard deviations; the episodes of a target do not differ.
+    assert (found["d_seeds"], found["d_episodes"]) == (pytest.approx(35 / np.std([20, 30, 55], ddof=1)), None)
+    assert (found["effect_low"], found["effect_high"]) == pytest.approx((35 - half, 35 + half), rel=1e-4)
+    # Each target by itself, over the same seeds.
+    assert (found["glyphs 5way-1shot"], found["digits 5way-1shot"]) == pytest.approx((20, 50))
+    assert found["glyphs 5way-1shot_high"] == pytest.approx(20 + 4.302653 * 10 / math.sqrt(3), rel=1e-4)
+    # A seed that lacks a target has no average over them.
+    fewer = [r for r in records if (r.seed, r.target) != (2, "digits")]
+    (found,) = [r for r in rows("effects", fewer) if r["pretext"] == "rotation"]
+    assert (found["effect"], found["seeds"]) == (pytest.approx(25), 2)
+
+
+def test_effects_and_which_ask_one_question_once_and_give_one_answer(place):
+    rng = np.random.default_rng(4)
+    levels = {("rotation", "nearest-centroid"): 40, ("rotation", "protonet"): 46, ("jigsaw", "protonet"): 44}
+    levels |= {("jigsaw", "nearest-centroid"): 43}
+    records = []
+    for (pretext, meta), level in levels.items():
+        for target in ("glyphs", "digits"):
+            for seed in range(3):
+                counts = tuple(int(c) for c in np.clip(rng.normal(level / 10, 1, 60).round(), 0, 10))
+                regime = "joint" if meta == "nearest-centroid" else "pseudo"
+                records.append(place(pretext, meta, target, counts, seed=seed, regime=regime))
+    family = questions.family(filtered(records, Filters()))
+    # Two meta effects and their average; three methods against the best, of which one is the first effect's mirror.
+    best, plain = (
+        Row("rotation", "protonet", "conv4", "pseudo", ""),
+        Row("rotation", "nearest-centroid", "conv4", "joint", ""),
+    )
+    assert family.best == best
+    answers = [*family.effects.values(), *family.against_best.values()]
+    assert len(answers) == 3 + 3
+    effect = family.effects["meta", "protonet (pseudo)", "rotation"].difference
+    choice = family.against_best[plain].difference
+    assert (choice.mean, choice.low, choice.high) == (-effect.mean, -effect.high, -effect.low)
+    assert choice.p_holm == effect.p_holm
+    distinct = list({a.difference.p: a.difference for a in answers}.values())
+    assert len(distinct) == 5
+    # Holm by hand, over the five: from the smallest p on, times 5, 4, ..., never decreasing.
+    reached = 0.0
+    for left, d in enumerate(sorted(distinct, key=lambda d: d.p)):
+        reached = min(1, max(reached, d.p * (5 - left)))
+        assert d.p_holm == pytest.approx(reached)
+    (shown,) = [r for r in rows("effects", records) if (r["axis"], r["pretext"]) == ("meta", "rotation")]
+    kept = {r["pretext"] + r["meta"] for r in rows("which", records)}
+    assert (shown["verdict"] == "better") == ("rotationnearest-centroid" not in kept)
+    for name in ("effects", "which"):
+        assert any(questions.NOTE in note for note in view(name, records).notes)
+
+
+def test_columns_on_the_same_images_are_no_independent_draws(place):
+    def scored(meta, shots, counts, images):
+        regime = "joint" if meta == "nearest-centroid" else "pseudo"
+        made = place("rotation", meta, "glyphs", counts, shots=shots, regime=regime)
+        return made.model_copy(update={"episodes_hash": images})
+
+    def effect(second):
+        records = [scored("nearest-centroid", 1, (2, 2, 2), "images"), scored("protonet", 1, (3, 4, 5), "images")]
+        records += [scored("nearest-centroid", 5, (2, 2, 2), second), scored("protonet", 5, (3, 4, 5), second)]
+        (found,) = [r for r in rows("effects", records) if r["pretext"] == "rotation"]
+        return found["effect_high"] - found["effect_low"], found["effect"], found["columns"]
+
+    (same, *about), (apart, *other) = effect("images"), effect("others")
+    assert about == other == [pytest.approx(20), 2]
+    # Image by image 10, 20 and 30 in both columns: as wide as one of them, which is resampled, while two draws of
+    # three episodes have four degrees of freedom and a standard error of 10 / sqrt(3 * 2).
+    assert apart == pytest.approx(2 * 2.776445 * 10 / math.sqrt(6), rel=1e-5)
+    alone = Scored(np.array([[30.0, 40, 50]]), [0]), Scored(np.array([[20.0, 20, 20]]), [0])
+    assert same == pytest.approx(difference(*alone).high - difference(*alone).low)
+
+
+def test_which_leaves_out_what_no_training_was_scored_everywhere_by(place):
+    records = [place(p, target=t) for p in ("rotation", "jigsaw") for t in ("glyphs", "digits")]
+    records += [place("labels", counts=(9, 9)), place("labels", target="digits", counts=(9, 9), seed=1)]
+    table = view("which", records)
+    assert sorted(table.numbers["pretext"]) == ["jigsaw", "rotation"]
+    assert "2 of 2 methods that have scores of one training in every column" in table.notes[0]
+
+
+def test_what_no_training_was_scored_everywhere_by_is_no_candidate_of_a_transfer(place):
+    records = [place(p, counts=(c, c), shots=k) for p, c in (("rotation", 5), ("jigsaw", 4)) for k in (1, 5)]
+    records += [place("labels", counts=(9, 9), shots=k, seed=k) for k in (1, 5)]
+    (found,) = [r for r in rows("best-transfer", records) if r["column"] == "glyphs, all protocols"]
+    assert (found["pretext"], found["methods"], found["ahead"]) == ("rotation", 2, pytest.approx(10))
+
+
+def test_robust_intervals_are_over_seeds_and_seeds_that_agree_have_none(place):
+    records = [
+        place("labels", target=t, counts=(c + add, c + add), seed=s)
+        for t, add in (("glyphs", 0), ("digits", 2))
+        for s, c in enumerate((2, 4, 6))
+    ]
+    records += [place(target=t, counts=(3, 5), seed=s, **FLOOR) for t in ("glyphs", "digits") for s in range(3)]
+    found = by(rows("robust", records), "pretext")
+    # Seeds' means 30, 50 and 70: standard error 20 / sqrt(3).
+    assert found["labels"]["mean"] == pytest.approx(50)
+    assert found["labels"]["mean_high"] == pytest.approx(50 + 4.302653 * 20 / math.sqrt(3))
+    assert (found["none"]["mean_low"], found["none"]["iqm_low"]) == (None, None)
+    assert list(view("robust", records).rows["mean"])[1] == "40.00"
+
+
+def test_shots_mark_seeds_that_agree(place):
+    table = view("shots", [place(seed=s, shots=k, counts=(5, 9)) for s in (0, 1) for k in (1, 5)])
+    assert table.rows.loc[0, "1-shot"] == f"70.00 ± {1.96 * 20 / math.sqrt(2):.2f}‡"
+    assert "‡" in table.notes[0]
 
 
 def test_pareto_front_of_each_cost(place):
@@ -285,6 +406,9 @@ def test_gaps_of_seeds_and_what_is_not_learned(place):
     # Gaps of 20 and 0; 12.706 is the 97.5% quantile of Student's t with one degree of freedom.
     assert (row["gap"], row["seeds"], row["over"], row["verdict"]) == (pytest.approx(10), 2, "seeds", "carries over")
     assert row["ci95"] == pytest.approx(12.7062 * 10, rel=1e-5)
+    # Seeds that agree exactly show no spread: as for one of them, standard errors 0 and 10 / sqrt(2).
+    (row,) = rows("overfitting", [trained(place, [0.6] * 5, (4, 6), seed=seed) for seed in (0, 1)])
+    assert (row["ci95"], row["over"], row["seeds"]) == (pytest.approx(1.96 * 10 / math.sqrt(2)), "episodes", 2)
     (row,) = rows("overfitting", [trained(place, [0.3, 0.1] * 5, (2, 2))])
     assert (row["carried"], row["verdict"]) == (None, "not learned")
 

@@ -126,11 +126,13 @@ def _over(score: Score, members: list[Record]) -> list[str]:
     good = [r for r in members if r.status == "ok"]
     counts = " or ".join(f"{n:,}" for n in sorted({summary(r).n for r in good}))
     seeds = ", ".join(str(seed) for seed in sorted({r.seed for r in good}))
-    if score.over == "episodes":
+    if score.agree:
+        lines = [f"95% interval over {counts} test episodes; training seeds {seeds} score exactly the same"]
+    elif score.over == "episodes":
         lines = [f"95% interval over {counts} test episodes of one training (seed {seeds})"]
     else:
         lines = [f"95% interval over {score.seeds} training seeds ({seeds}) of {counts} test episodes each"]
-    if score.seed_se is not None and score.episode_se is not None:
+    if score.over == "seeds" and score.episode_se is not None:
         lines.append(
             f"standard error: {score.seed_se:.2f} from seeds, {score.episode_se:.2f} from episodes of one seed"
         )

@@ -44,7 +44,7 @@ def expanded_interval(offsets: np.ndarray, episodes: int) -> tuple[float, float]
     return float(low), float(high)
 
 
-def student_p(mean: float, se: float, freedom: int) -> float:
+def student_p(mean: float, se: float, freedom: float) -> float:
     """Two-sided p of a mean of zero; 1 if there is nothing to judge by."""
     if freedom < 1 or mean == 0:
         return 1.0

@@ -29,8 +29,8 @@ class Interval:
 
     half: half-width of the interval; `over`: what it is over. episode_se: standard error of the mean from the draw of
     test episodes. seed_se: standard error of the mean from differences between trained models, the part that more
-    episodes would not remove; None for one seed, which cannot show it. seeds, episodes: how many there are (for
-    episodes, the fewest of any seed).
+    episodes would not remove; None for one seed, which cannot show it, 0 where all seeds agree. seeds, episodes: how
+    many there are (for episodes, the fewest of any seed).
     """
 
     mean: float
@@ -56,7 +56,8 @@ def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
     """The interval of some trainings of one method: one array (episodes,) of scores per seed.
 
     One seed: 1.96 * std(ddof 0) / sqrt(n) over its episodes (Meta-Dataset, Triantafillou et al. 2020). Several seeds:
-    the mean is that of the seeds' means, and the interval is Student's over these. Seeds with equally many episodes are
+    the mean is that of the seeds' means, and the interval is Student's over these; where they agree exactly, which
+    shows no spread to estimate, it is over episodes as for one. Seeds with equally many episodes are
     taken to share them; if the numbers differ, each seed is taken to have its own.
 
     The components are the moment estimates of a random-effects analysis of variance, floored at zero (Searle, Casella
@@ -71,6 +72,10 @@ def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
     if len(seeds) == 1:
         se = float(seeds[0].std()) / math.sqrt(episodes)
         return Interval(mean, 1.96 * se, "episodes", se, None, 1, episodes)
+    # Up to rounding: what the order of a sum leaves is no spread.
+    if np.ptp(means) <= 1e-9:
+        se = math.sqrt(sum(float(s.var()) / len(s) for s in seeds) / len(seeds))
+        return Interval(mean, 1.96 * se, "episodes", se, 0.0, len(seeds), episodes)
     between = float(means.var(ddof=1))
     half = float(stats.t.ppf(0.975, len(means) - 1)) * math.sqrt(between / len(means))
     of_episodes, chance = _episode_parts(seeds)

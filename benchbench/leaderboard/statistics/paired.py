@@ -128,7 +128,7 @@ def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
     """`offsets` (resamples,): how far the resampled episodes move the difference."""
     mean, episodes = float(pair.columns.mean()), len(pair.columns)
     of_episodes = math.sqrt(pair.spread / episodes)
-    of_seeds, freedom = _seed_error(pair.tables) if pair.seeds > 1 else (0.0, 0.0)
+    of_seeds, freedom = seed_error(pair.tables) if pair.seeds > 1 else (0.0, 0.0)
     # Methods without training score the same with every seed.
     if of_seeds <= max(1e-9 * of_episodes, pair.rounding):
         low, high = (mean + offset for offset in expanded_interval(offsets, episodes))
@@ -142,7 +142,7 @@ def _difference(pair: Pair, offsets: np.ndarray) -> Difference:
     return Difference(mean, low, high, p, p, episodes, pair.seeds, pair.pairing, over)
 
 
-def _seed_error(tables: tuple[np.ndarray, ...]) -> tuple[float, float]:
+def seed_error(tables: tuple[np.ndarray, ...]) -> tuple[float, float]:
     """Standard error of the difference from the spread of seeds' means, and its degrees of freedom (Welch 1947)."""
     shares = np.array([t.mean(axis=1).var(ddof=1) / len(t) for t in tables])
     freedoms = np.array([len(t) - 1 for t in tables])

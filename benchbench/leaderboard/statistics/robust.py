@@ -1,9 +1,18 @@
-"""Aggregates over few runs and several targets as Agarwal et al. define them (NeurIPS 2021, "Deep Reinforcement
-Learning at the Edge of the Statistical Precipice", and their library rliable).
+"""Aggregates over few runs and several targets, with intervals over seeds that count each training once.
 
-Scores are (seeds, targets) tables on one scale. A target counts only if it is complete in the table, or in both tables.
+The interquartile mean and the probability of improvement are those of Agarwal et al. (NeurIPS 2021, "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice", and their library rliable), whose stratified bootstrap redraws the
+runs of each task separately. That holds where every task has trainings of its own. Here one training is scored on
+several targets, so its luck is in all of its scores, and that bootstrap covers far too rarely; with three seeds no
+percentile bootstrap reaches 95% (Hesterberg 2015, "What teachers should know about the bootstrap"). Instead, each
+seed's aggregate over the targets is one observation, and the interval is Student's over these: an analysis by
+cluster-level summaries (Hayes and Moulton 2009, "Cluster Randomised Trials").
+
+Scores are (seeds, targets) tables on one scale, a seed's row being one training. A target counts only if it is complete
+in the table, or in both tables.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,20 +24,21 @@ from benchbench.errors import BenchbenchError
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95% percentile interval from a stratified bootstrap. seeds, targets: how many count (of two
-    methods, the fewer seeds); dropped: positions of targets that lack a score."""
+    """A value with the half-width of its 95% interval over seeds; None with one seed, and where all seeds agree
+    exactly: neither shows how much seeds vary. seeds, targets: how many count; dropped: positions of targets that lack
+    a score."""
 
     value: float
-    low: float
-    high: float
+    half: float | None
     seeds: int
     targets: int
     dropped: tuple[int, ...]
 
-    @property
-    def reason(self) -> str | None:
-        """Why the interval says nothing: it is over seeds, and one seed does not vary. None if it says something."""
-        return "one training seed: the interval is over seeds" if self.seeds == 1 else None
+
+def average_interval(scores: ArrayLike) -> Estimate:
+    """Mean of scores (seeds, targets), with Student's interval over the seeds' means."""
+    (table,), dropped = _complete(scores)
+    return _estimate(float(table.mean()), table.mean(axis=1), table, dropped)
 
 
 def iqm(scores: ArrayLike) -> float:
@@ -36,40 +46,35 @@ def iqm(scores: ArrayLike) -> float:
     return float(stats.trim_mean(np.asarray(scores, float), 0.25, axis=None))
 
 
-def iqm_interval(scores: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Estimate:
-    """IQM of scores (seeds, targets), with an interval from seeds redrawn separately within each target."""
+def iqm_interval(scores: ArrayLike) -> Estimate:
+    """IQM of all scores (seeds, targets), with a half-width that is Student's over the seeds' own IQMs.
+
+    The value is rliable's, of all runs together. Below four targets a seed's IQM is its mean, and intervals are a
+    little narrow (in simulations, 93% with up to five seeds).
+    """
     (table,), dropped = _complete(scores)
-    draws = _stratified(table, resamples, np.random.RandomState(seed)).reshape(resamples, -1)
-    return _estimate(iqm(table), stats.trim_mean(draws, 0.25, axis=1), (table,), dropped)
+    return _estimate(iqm(table), stats.trim_mean(table, 0.25, axis=1), table, dropped)
 
 
-def improvement(a: ArrayLike, b: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Estimate:
+def improvement(a: ArrayLike, b: ArrayLike) -> float:
     """Probability that a run of `a` beats one of `b` on a target drawn at random, ties counting one half.
 
     a, b: (seeds, targets), the same targets; the numbers of seeds may differ. The mean over targets of Mann and
-    Whitney's U divided by the number of pairs. Raises BenchbenchError if the numbers of targets differ.
+    Whitney's U divided by the number of pairs. It has no interval: from a few seeds whose luck is shared by all
+    targets, neither a bootstrap nor a jackknife covers it (in simulations with three seeds, 39 to 97%). Raises
+    BenchbenchError if the numbers of targets differ.
     """
-    (first, second), dropped = _complete(a, b)
-    rng = np.random.RandomState(seed)
-    draws = _wins(_stratified(first, resamples, rng), _stratified(second, resamples, rng))
-    return _estimate(float(_wins(first[None], second[None])[0]), draws, (first, second), dropped)
+    (first, second), _ = _complete(a, b)
+    apart = first[:, None] - second[None]
+    return float(((apart > 0) + 0.5 * (apart == 0)).mean())
 
 
-def _wins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(resamples, seeds, targets) twice -> (resamples,)."""
-    apart = a[:, :, None] - b[:, None]
-    return ((apart > 0) + 0.5 * (apart == 0)).mean(axis=(1, 2, 3))
-
-
-def _stratified(table: np.ndarray, resamples: int, rng: np.random.RandomState) -> np.ndarray:
-    """(seeds, targets) -> (resamples, seeds, targets)."""
-    rows = rng.randint(0, len(table), (resamples, *table.shape))
-    return table[rows, np.arange(table.shape[1])]
-
-
-def _estimate(value: float, draws: np.ndarray, tables: tuple[np.ndarray, ...], dropped: tuple[int, ...]) -> Estimate:
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return Estimate(value, float(low), float(high), min(map(len, tables)), tables[0].shape[1], dropped)
+def _estimate(value: float, of_seeds: np.ndarray, table: np.ndarray, dropped: tuple[int, ...]) -> Estimate:
+    n, targets = table.shape
+    # Rounded: what the order of a sum leaves is no spread.
+    spread = float(np.round(of_seeds, 9).std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    half = float(stats.t.ppf(0.975, n - 1)) * spread if spread > 1e-9 else None
+    return Estimate(value, half, n, targets, dropped)
 
 
 def _complete(*scores: ArrayLike) -> tuple[list[np.ndarray], tuple[int, ...]]:

@@ -9,11 +9,12 @@ import numpy as np
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import MISSING, Grid, Row, average_ranks, names, ordered, places
 from benchbench.leaderboard.notes import claims
-from benchbench.leaderboard.paired_scores import Average, difference, shared
+from benchbench.leaderboard.paired_scores import shared, verdict
 from benchbench.leaderboard.statistics.across import Across, friedman, nemenyi, wilcoxon_holm
-from benchbench.leaderboard.statistics.paired import LEVEL, compare_all, holm
-from benchbench.leaderboard.statistics.robust import Estimate, improvement, iqm_interval
+from benchbench.leaderboard.statistics.paired import compare_all
+from benchbench.leaderboard.statistics.robust import Estimate, average_interval, improvement, iqm_interval
 from benchbench.leaderboard.views.cost import paid
+from benchbench.leaderboard.views.questions import NOTE, family
 from benchbench.leaderboard.views.tables import elsewhere
 from benchbench.leaderboard.views.text import bounds, compact, number, tabular
 
@@ -59,7 +60,8 @@ def significance(found: Grid) -> Table:
     }
     notes = [
         f"wins, ties, losses: against each other method in each of {len(found.columns)} columns; paired on the same "
-        "episodes, at the 5% level after Holm's correction over the column.",
+        "episodes, at the 5% level after Holm's correction over all pairs of the column. One training is scored in all "
+        "columns: wins in several are no independent repetitions.",
     ]
     if one_seed:
         notes.append("Pairs with a single training seed compare these trainings; no claim about methods follows.")
@@ -116,7 +118,9 @@ def _groups(across: Across | None, method: str) -> str:
 
 def _about(across: Across) -> list[str]:
     notes = [
-        f"mean rank: over the {len(across.targets)} targets on which every method has a score (its protocols' mean)."
+        f"mean rank: over the {len(across.targets)} targets on which every method has a score (its protocols' mean), "
+        "each one observation. Tests across targets are about further targets for these trainings: a training is "
+        "scored on all of them, so the luck of its seed is in all of its ranks."
     ]
     if across.dropped:
         notes.append(f"Targets left out, as some method lacks a score there: {', '.join(across.dropped)}.")
@@ -138,23 +142,28 @@ def robust(found: Grid) -> Table:
     rows = [row for row in rows if (~np.isnan(tables[row]).any(axis=0)).any()]
     text, numbers = names(found), []
     for row in rows:
-        middle = iqm_interval(tables[row])
-        numbers.append({"method": text[row], **vars(row), **_estimate("iqm", middle), "seeds": middle.seeds})
-        numbers[-1] |= {"columns": middle.targets, "improvement": None}
+        mean, middle = average_interval(tables[row]), iqm_interval(tables[row])
+        numbers.append({"method": text[row], **vars(row), **_estimate("mean", mean), **_estimate("iqm", middle)})
+        numbers[-1] |= {"seeds": middle.seeds, "columns": middle.targets, "improvement": None}
         common = ~(np.isnan(tables[row]).any(axis=0) | np.isnan(tables[rows[0]]).any(axis=0))
         if row != rows[0] and common.any():
-            numbers[-1] |= _estimate("improvement", improvement(tables[row], tables[rows[0]]))
+            numbers[-1]["improvement"] = improvement(tables[row], tables[rows[0]])
     columns = {
         "method": lambda r: r["method"],
-        "IQM": lambda r: _between(r, "iqm", 2),
-        "P(beats the first)": lambda r: _between(r, "improvement", 2),
+        "mean": lambda r: _between(r, "mean"),
+        "IQM": lambda r: _between(r, "iqm"),
+        "P(beats the first)": lambda r: number(r["improvement"]),
         "seeds": lambda r: str(r["seeds"]),
         "columns": lambda r: str(r["columns"]),
     }
     notes = [
-        "IQM: interquartile mean of all runs (seeds x columns), percent; P(beats the first): probability that a run of "
-        "the method scores higher than one of the first row's on a column drawn at random, ties one half (Agarwal et "
-        "al. 2021). Brackets: 95% stratified bootstrap over seeds; – with one seed, over which nothing varies.",
+        "mean, IQM: plain and interquartile mean of all runs (seeds x columns), percent; P(beats the first): "
+        "probability that a run of the method scores higher than one of the first row's on a column drawn at random, "
+        "ties one half (Agarwal et al. 2021).",
+        "Brackets: 95% interval over seeds, Student's over each seed's own mean or IQM over the columns: a training is "
+        "scored in all columns, so these are no independent runs, as the stratified bootstrap of Agarwal et al. takes "
+        "them to be. None with one seed, or where all seeds agree exactly, since neither shows how much seeds vary; "
+        "none for P(beats the first), as a few seeds bear none.",
         "A column counts for a method where every seed has a score; columns says how many do.",
     ]
     return tabular("Robust aggregates", numbers, columns, [*notes, *claims(found)])
@@ -168,37 +177,31 @@ def _runs(found: Grid, row: Row) -> np.ndarray:
 
 
 def _estimate(name: str, found: Estimate) -> dict[str, Any]:
-    spread = (None, None) if found.reason else (found.low, found.high)
-    return {name: found.value, f"{name}_low": spread[0], f"{name}_high": spread[1]}
+    low, high = (None, None) if found.half is None else (found.value - found.half, found.value + found.half)
+    return {name: found.value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _between(row: dict[str, Any], name: str, digits: int) -> str:
-    if row[name] is None:
-        return MISSING
-    low, high = (number(row[f"{name}_{end}"], digits) for end in ("low", "high"))
-    return f"{number(row[name], digits)} [{low}, {high}]" if low != MISSING else number(row[name], digits)
+def _between(row: dict[str, Any], name: str) -> str:
+    if row[f"{name}_low"] is None:
+        return number(row[name])
+    return f"{number(row[name])} [{number(row[f'{name}_low'])}, {number(row[f'{name}_high'])}]"
 
 
 def which(found: Grid) -> Table:
     """Which method to choose: those not significantly worse than the best that passes the filters, cheapest first."""
-    candidates = [row for row in ordered(found, average_ranks(found)) if found.columns and found.complete(row)]
-    scored = {column: shared(found, column) for column in found.columns}
-    candidates = [row for row in candidates if all(row in s for s in scored.values())]
-    money = {r["method"]: r for r in paid(found)}
-    text = names(found)
-    best = min(candidates, key=lambda row: (-round(money[text[row]]["accuracy"], 9), row), default=None)
-    averages: dict[Row, Average] = {}
-    for row in candidates:
-        if best and row != best:
-            averages[row] = Average.of([difference(s[row], s[best]) for s in scored.values()])
-    p = dict(zip(averages, holm([a.p for a in averages.values()]), strict=True))
-    kept = [row for row in candidates if row == best or not (p[row] < LEVEL and averages[row].mean < 0)]
+    compared = family(found)
+    against = {row: answer.difference for row, answer in compared.against_best.items()}
+    candidates = [*([compared.best] if compared.best else []), *against]
+    kept = [
+        row for row in candidates if row not in against or verdict(against[row].mean, against[row].p_holm) != "worse"
+    ]
+    money, text = {r["method"]: r for r in paid(found)}, names(found)
     numbers = []
     for row in kept:
-        average = averages.get(row)
-        numbers.append({**money[text[row]], "from_best": average and average.mean})
-        if average:
-            numbers[-1] |= {"from_best_low": average.low, "from_best_high": average.high, "over": average.over}
+        numbers.append({**money[text[row]], "from_best": None})
+        if d := against.get(row):
+            numbers[-1] |= {"from_best": d.mean, "from_best_low": d.low, "from_best_high": d.high}
+            numbers[-1] |= {"p_holm": d.p_holm, "over": d.over}
     numbers.sort(key=lambda r: (r["train_seconds"] or 0, r["flops"] or 0, r["method"]))
     columns = {
         "method": lambda r: r["method"],
@@ -211,9 +214,12 @@ def which(found: Grid) -> Table:
         "selection labels": lambda r: r["selection_labels"],
     }
     notes = [
-        f"{len(kept)} of {len(candidates)} methods that have a score in every column ({', '.join(found.columns)}) are "
-        "not significantly worse than the best of them (5%, Holm; paired differences on the same episodes, averaged "
-        "over the columns); cheapest in training seconds first. Not worse is not as good: from best has its interval.",
+        f"{len(kept)} of {len(candidates)} methods that have scores of one training in every column "
+        f"({', '.join(found.columns)}) are "
+        "not significantly worse than the best of them; cheapest in training seconds first. Not worse is not as good: "
+        "from best has its interval. It is the paired difference on the same episodes, averaged over the columns; each "
+        "seed's average is one observation, as one training is scored in all of them.",
+        f"worse: at the {NOTE} A few seeds leave few degrees of freedom, so that only large differences pass.",
     ]
     if any(r.get("over") == "episodes" for r in numbers):
         notes.append("A single training seed stands behind some: another seed may choose otherwise.")

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.grid import Grid, Row, average_ranks, names, ordered, places
+from benchbench.leaderboard.grid import AGREE, Grid, Row, average_ranks, names, ordered, places
 from benchbench.leaderboard.views.text import compact, number, plus_minus, tabular
 
 #: Points that a training's curve is averaged into: enough to show its shape, few enough to draw.
@@ -27,7 +27,8 @@ def shots(found: Grid) -> Table:
     curves: dict[tuple[str, ...], dict[str, Any]] = {}
     for r in rows:
         curve = curves.setdefault((r["target"], r["ways"], r["method"]), {**r, "by_shots": {}})
-        curve["by_shots"][r["shots"]] = plus_minus(r["mean"], r["ci95"])
+        agree = r["seeds"] > 1 and r["over"] == "episodes"
+        curve["by_shots"][r["shots"]] = plus_minus(r["mean"], r["ci95"]) + (AGREE if agree else "")
     columns: dict[str, Any] = {
         "target": lambda r: r["target"], "ways": lambda r: str(r["ways"]), "method": lambda r: r["method"],
     }  # fmt: skip
@@ -35,7 +36,10 @@ def shots(found: Grid) -> Table:
         columns[f"{k}-shot"] = lambda r, k=k: r["by_shots"].get(k, "–")
     shown = tabular("Ways and shots", list(curves.values()), columns, [])
     numbers = tabular("Ways and shots", rows, {}, []).numbers
-    notes = ["Percent, mean ± 95% interval, over test episodes for one training and over seeds for several."]
+    notes = [
+        f"Percent, mean ± 95% interval, over test episodes for one training and over seeds for several; {AGREE}: "
+        "over test episodes, as all seeds agree exactly."
+    ]
     if without := sorted(set(found.columns) - set(shapes)):
         notes.append(f"Without ways and shots, and not shown: {', '.join(without)}.")
     return Table(shown.rows, numbers, notes=notes, title="Ways and shots")

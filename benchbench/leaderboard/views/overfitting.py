@@ -16,8 +16,8 @@ END, HALF = 0.2, 0.5
 NOTES = [
     "train: accuracy on the training's own episodes over the last fifth of its last stage, in percent. test: accuracy "
     "on test episodes of new classes of the same dataset, of as many ways and shots. gap: train minus test, in "
-    "percentage points, ± its 95% interval: over the points of the curve and the test episodes for one training, over "
-    "seeds for several.",
+    "percentage points, ± its 95% interval: over the points of the curve and the test episodes for one training, or "
+    "where all seeds agree exactly; over seeds for several.",
     "carried over: what test accuracy is above chance, as a part of what train accuracy is. Below half of it a "
     "training is called memorised: what it knows of its episodes is not how to learn from a support set. not learned: "
     "train accuracy is not told from chance.",
@@ -76,8 +76,10 @@ def last_stage(curve: list[dict[str, float]]) -> list[dict[str, float]]:
 def _gap(ends: list[tuple[float, float, float, float]], chance: float) -> dict[str, Any]:
     train, test = (math.fsum(e[i] for e in ends) / len(ends) for i in (0, 1))
     gaps = [e[0] - e[1] for e in ends]
-    if len(ends) == 1:
-        half = 1.96 * math.hypot(ends[0][2], ends[0][3])
+    # Up to rounding; seeds that agree exactly show no spread.
+    agree = max(gaps) - min(gaps) <= 1e-9
+    if agree:
+        half = 1.96 * math.sqrt(math.fsum(e[2] ** 2 + e[3] ** 2 for e in ends) / len(ends))
     else:
         variance = math.fsum((g - (train - test)) ** 2 for g in gaps) / (len(gaps) - 1)
         half = float(stats.t.ppf(0.975, len(gaps) - 1)) * math.sqrt(variance / len(gaps))
@@ -90,7 +92,7 @@ def _gap(ends: list[tuple[float, float, float, float]], chance: float) -> dict[s
         "test": test,
         "gap": train - test,
         "ci95": half,
-        "over": "episodes" if len(ends) == 1 else "seeds",
+        "over": "episodes" if agree else "seeds",
         "seeds": len(ends),
         "chance": chance,
         "carried": carried,

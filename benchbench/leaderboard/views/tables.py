@@ -47,7 +47,8 @@ def target(found: Grid) -> Table:
                 found_here |= {"detectable": reach.detectable if math.isfinite(reach.detectable) else None}
             rows.append(found_here)
     notes = [
-        "mean: percent, ± 95% interval over what `over` names. episode se, seed se: standard errors of the mean from "
+        "mean: percent, ± 95% interval over what `over` names (episodes for one seed, and where all seeds agree "
+        "exactly, which shows no spread). episode se, seed se: standard errors of the mean from "
         "the draw of test episodes and from differences between trainings, kept apart (one seed cannot show these).",
         "from best: paired difference on the same episodes with its 95% interval; *: worse than the best at the 5% "
         "level after Holm's correction over the column. detectable: the smallest difference from the best that these "

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import MISSING, Grid, Row, names, places
-from benchbench.leaderboard.paired_scores import Average, Scored, difference, episode_set, shared, together
+from benchbench.leaderboard.paired_scores import Places, Scored, common, episode_set, shared, together
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
 from benchbench.leaderboard.transfer_gaps import trained, transfer_gaps
 from benchbench.leaderboard.views.tables import elsewhere
@@ -106,7 +106,8 @@ def best_transfer(found: Grid) -> Table:
         "methods it is compared with. not told apart: methods that are not significantly worse (5%). °: in-domain.",
         f"{ALL_PROTOCOLS}: the mean over the target's protocols (or those that the source's methods were scored on), "
         "of the methods that have them all. Protocols on the same test images are averaged image by image before they "
-        "are compared; other sets are taken as independent.",
+        "are compared. A training is scored under all protocols, so each seed's average over them is one observation; "
+        "methods without a seed that has them all are left out.",
     ]
     if any(r.get("over") == "episodes" for r in rows):
         notes.append("A single training seed stands behind some: these compare trainings, not methods.")
@@ -167,19 +168,17 @@ def _best(
     """The row of numbers of a place, if any method has scores there; `scored`: one entry per set of episodes; `sizes`:
     how many columns each set stands for."""
     means = {row: float(np.average([s.table.mean() for s in sets], weights=sizes)) for row, sets in scored.items()}
-    order = sorted(scored, key=lambda row: (-round(means[row], 9), row))
+    order = sorted((row for row in scored if common(scored[row])), key=lambda row: (-round(means[row], 9), row))
     if not order:
         return
     text, best, others = names(found), order[0], order[1:]
-    against = {
-        row: Average.of([difference(a, b) for a, b in zip(scored[best], scored[row], strict=True)], sizes)
-        for row in others
-    }
+    placed = {row: Places.of(list(zip(scored[best], scored[row], strict=True)), sizes) for row in others}
+    against = {row: of_row.difference for row, of_row in placed.items() if of_row}
     p = dict(zip(others, holm([d.p for d in against.values()]), strict=True))
     tied = [row for row in others if not p[row] < LEVEL]
     found_here: dict[str, Any] = {"source": source, "target": target, "column": column, "in_domain": target == source}
     found_here |= {"best": text[best], "pretext": best.pretext, "meta": best.meta}
-    found_here |= {"mean": means[best], "tied": len(tied), "methods": len(order)}
+    found_here |= {"mean": means[best], "tied": len(tied), "methods": 1 + len(others)}
     found_here["tied_with"] = _listed(text[row] for row in tied)
     if others:
         d = against[others[0]]

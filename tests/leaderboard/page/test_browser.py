@@ -200,8 +200,8 @@ def test_tooltips_tell_interval_and_provenance(show):
     tip = tab.locator(".tip")
     tip.wait_for()
     lines = tip.inner_text().splitlines()
-    assert lines[0] == "digits 5way-1shot: 70.00 ± 0.00"
-    assert lines[1] == "95% interval over 2 training seeds (0, 1) of 4 test episodes each"
+    assert lines[0] == "digits 5way-1shot: 70.00 ± 0.00‡"
+    assert lines[1] == "95% interval over 4 test episodes; training seeds 0, 1 score exactly the same"
     assert "labels: source, selection labels: none, transductive: yes" in lines
 
 
@@ -246,7 +246,7 @@ def test_a_screen_reader_meets_names_and_roles(show):
     assert grid.get_by_role("columnheader").count() == grid.locator(".tabulator-col").count()
     cell = row(tab, "labels × protonet").get_by_role("gridcell").nth(3)
     assert cell.get_attribute("aria-label").startswith(
-        "digits 5way-1shot: 80.00 ± 0.00; 95% interval over 2 training seeds"
+        "digits 5way-1shot: 80.00 ± 0.00‡; 95% interval over 4 test episodes"
     )
     assert tab.get_by_role("status").inner_text() == "8 methods"
     names = "all => all.map((each) => each.ariaLabel || each.textContent || each.labels[0].textContent)"
@@ -261,7 +261,7 @@ def test_the_view_is_downloaded_as_csv(show):
     lines = download.value.path().read_text("utf-8-sig").splitlines()
     assert lines[0].startswith('"method","backbone","regime","digits 5way-1shot"')
     assert [line.split(",")[0] for line in lines[1:]] == ['"rotation × protonet"', '"rotation × maml"']
-    assert '"60.00 ± 0.00"' in lines[1]
+    assert '"60.00 ± 0.00‡"' in lines[1]
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling_of_the_page(show):

@@ -125,7 +125,8 @@ def test_what_an_interval_is_over_is_told(make):
     one = make("labels", counts=(4, 6))
     several = [make(counts=c, seed=s) for s, c in enumerate([(4, 4), (6, 6)])]
     failed = make(seed=2, counts=None, reason="?")
-    rows = payload(aggregate([one, *several, failed, make("jigsaw", counts=None)]), {})["rows"]
+    alike = [make("mixture", counts=(4, 6), seed=s) for s in (0, 1)]
+    rows = payload(aggregate([one, *several, failed, make("jigsaw", counts=None), *alike]), {})["rows"]
     over = {row["axes"][0]: next(s for s in row["scores"] if s)["over"] for row in rows}
     assert over["labels"] == ["95% interval over 2 test episodes of one training (seed 0)"]
     # The means 40 and 60 differ by 20: standard error 14.14 / sqrt(2) = 10; within a seed the episodes agree.
@@ -135,6 +136,7 @@ def test_what_an_interval_is_over_is_told(make):
         "1 of 3 seeds failed",
     ]
     assert over["jigsaw"] == ["1 of 1 seeds failed"]
+    assert over["mixture"] == ["95% interval over 2 test episodes; training seeds 0, 1 score exactly the same"]
 
 
 def test_an_empty_table_is_a_page_all_the_same():

@@ -32,7 +32,11 @@ def test_several_seeds_have_student_s_interval_and_both_parts():
 
 def test_seeds_that_differ_by_chance_alone_have_no_seed_variance():
     # Both means are 2: whatever the episodes do, the seeds do not differ.
-    assert hierarchical([[1, 3], [3, 1]]).seed_se == 0
+    found = hierarchical([[1, 3], [3, 1]])
+    assert (found.seed_se, found.over, found.seeds) == (0, "episodes", 2)
+    # A zero would claim certainty: it is that of one training, with standard deviation 1 over two episodes.
+    assert found.half == pytest.approx(1.96 / math.sqrt(2))
+    assert hierarchical([[0.1, 0.2]] * 3).half == pytest.approx(hierarchical([[0.1, 0.2]]).half)
 
 
 def test_seeds_with_other_numbers_of_episodes_have_episodes_of_their_own():
