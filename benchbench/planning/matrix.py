@@ -176,6 +176,9 @@ class Tuned(_Section):
         for axis in where or {}:
             if axis not in METHOD_AXES:
                 raise ValueError(f"a search has no axis {axis!r}{suggest(axis, METHOD_AXES)}")
+        for regime in as_list((where or {}).get("regime", [])):
+            if regime not in REGIMES:
+                raise ValueError(f"unknown regime {regime!r}{suggest(regime, REGIMES)}")
         return where
 
     @field_validator("space")

@@ -110,18 +110,25 @@ class _Planner:
         for axis, names in self.only.items():
             if axis not in AXES:
                 raise BenchbenchError(f"--only {axis}: unknown axis{suggest(axis, AXES)}")
-            known = {
-                *getattr(self.matrix.axes, axis),
-                *(n for rule in self._extra() for n in as_list(rule.get(axis, []))),
-            }
+            known = self._on_axis(axis)
             for name in names:
                 if name not in known:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
-
+        for rule in self.matrix.when:
+            for kind, components in rule.get("settings", {}).items():
+                for name in components:
+                    find(kind, name)
         for declared in self.matrix.tuned:
+            for axis, given in (declared.where or {}).items():
+                for name in set(as_list(given)) - self._on_axis(axis) if axis != "regime" else ():
+                    find("dataset" if axis == "source" else axis, name)
             for kind in TUNABLE:
                 for name in declared.space.get(kind, {}):  # type: ignore[attr-defined]
                     find(kind, name)
+
+    def _on_axis(self, axis: str) -> set[str]:
+        """The names on an axis, with those that rules add to it."""
+        return {*getattr(self.matrix.axes, axis), *(n for rule in self._extra() for n in as_list(rule.get(axis, [])))}
 
     def _check_data(self) -> None:
         for axis in ("source", "target") if self.matrix.missing == "skip" else ():

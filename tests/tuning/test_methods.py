@@ -180,12 +180,29 @@ def test_older_declarations_keep_their_keys():
         ({"space": {"training": {"lrr": [0.1]}}}, "tuned.0.space: training has no 'lrr'; did you mean 'lr'"),
         ({"space": {"trainning": {"lr": [0.1]}}}, "unknown key 'tuned.0.space.trainning'; did you mean 'training'"),
         ({"where": {"metta": "maml"}}, "tuned.0.where: a search has no axis 'metta'; did you mean 'meta'"),
+        ({"where": {"meta": ["anil", "mamml"]}}, "unknown meta 'mamml'; did you mean 'maml'"),
+        ({"where": {"source": "glyph"}}, "unknown dataset 'glyph'; did you mean 'glyphs'"),
+        ({"where": {"regime": "psuedo"}}, "tuned.0.where: unknown regime 'psuedo'; did you mean 'pseudo'"),
         ({"seeds": []}, "tuned.0.seeds"),
     ],
 )
 def test_a_declaration_is_held_against_the_matrix(changes, message):
     with pytest.raises(BenchbenchError, match=message):
         plan(parse_matrix(content(tuned=[declaration(**changes)]), "test"), prepare_data=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"meta": {"mamml": {"inner_lr": 0.1}}}, "unknown meta 'mamml'; did you mean 'maml'"),
+        ({"meta": {"maml": {"inner_rl": 0.1}}}, "meta maml: unknown setting 'inner_rl'; did you mean 'inner_lr'"),
+        ({"meta": {"maml": 0.1}}, "when.0.*settings.meta.maml: .*dictionary"),
+        ({"metta": {"maml": {"inner_lr": 0.1}}}, "when.0.*settings.metta"),
+    ],
+)
+def test_settings_of_a_rule_are_checked(settings, message):
+    with pytest.raises(BenchbenchError, match=message):
+        plan(parse_matrix(content(when=[{"meta": "maml", "settings": settings}]), "test"), prepare_data=False)
 
 
 def test_the_command_goes_through_a_matrix(command, monkeypatch, tmp_path):
