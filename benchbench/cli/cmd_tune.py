@@ -66,7 +66,7 @@ def command(
     for number, what in enumerate(methods, start=1):
         if len(methods) > 1:
             outcome = "" if what.space else ": the space concerns none of its settings"
-            click.echo(f"method {number} of {len(methods)}, {', '.join(what.where.values())}{outcome}", err=True)
+            click.echo(f"method {number} of {len(methods)}, {what.label}{outcome}", err=True)
         if not what.space:
             continue
         try:

@@ -142,7 +142,7 @@ class _Planner:
         is broken or its data are left out (both reported once)."""
         rules = [rule["settings"] for rule in self.matrix.when if point and "settings" in rule and applies(rule, point)]
         named = [self.matrix.settings.get(kind, {}), *(settings.get(kind, {}) for settings in rules)]
-        key = (kind, name, canonical(named[1:]))
+        key = (kind, name, canonical(named[1:]) if rules else "")
         if key not in self.refs:
             offer = find(kind, name)
             given: dict[str, Any] = {}

@@ -66,6 +66,12 @@ class Search:
     where: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """The method at `where`, as messages and declarations name it."""
+        pretext, meta, *rest = (self.where[axis] for axis in METHOD_AXES)
+        return f"{pretext} × {meta} ({', '.join(rest)})"
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds that trials train with, the same for every method."""
         found: list[int] = []
@@ -82,9 +88,7 @@ class Search:
         Raises BenchbenchError if part of the space concerns no method, if a method's source has no validation classes,
         or if the criterion cannot compare what the space holds.
         """
-        if self.criterion == "pretext-valid":
-            _check_comparable(self.space)
-        found, used = [], set()
+        found = []
         for training in self._plan({"seeds": self.seeds[:1]}):
             where = {**asdict(training.method), "source": training.source_name}
             kept = {place for place in places(self.space) if _concerns(place, training)}
@@ -92,9 +96,13 @@ class Search:
             if kept:
                 one._check(training)
             found.append(one)
-            used |= kept
-        if unused := [place for place in places(self.space) if place not in used]:
-            raise BenchbenchError(f"no method here depends on {'.'.join(unused[0])}, which is to be searched")
+        # What concerns only methods that `only` leaves out is no slip of the pen.
+        every = replace(self, only={})._plan({"seeds": self.seeds[:1]}, prepare_data=False)
+        for place in places(self.space):
+            if not any(_concerns(place, training) for training in every):
+                raise BenchbenchError(f"no method here depends on {'.'.join(place)}, which is to be searched")
+        if not any(one.space for one in found):
+            raise BenchbenchError("no method that --only leaves depends on what is to be searched")
         return found
 
     def trainings(self, chosen: Mapping[Place, Any]) -> list[Training]:
@@ -107,25 +115,26 @@ class Search:
             put(last, ("training", "validate_times"), 1)
         return self._plan(update)
 
-    def _plan(self, update: dict[str, Any]) -> list[Training]:
+    def _plan(self, update: dict[str, Any], *, prepare_data: bool = True) -> list[Training]:
         update = {"seeds": self.seeds, "floors": False, "tuned": [], **update}
         only = {**self.only, **{axis: [name] for axis, name in self.where.items()}}
-        return plan(self.matrix.model_copy(update=update), only=only).trainings
+        return plan(self.matrix.model_copy(update=update), only=only, prepare_data=prepare_data).trainings
 
     def _check(self, training: Training) -> None:
         if not prepare(training.source).split.valid:
             raise BenchbenchError(f"dataset {training.source_name} has no validation classes to judge a trial by")
         if self.criterion == "labelled-valid":
             return
-        label, regime = training.label, training.method.regime
+        regime = training.method.regime
         if not _in_steps(training):
-            raise BenchbenchError(f"{label} trains nothing by steps: criterion pretext-valid compares training losses")
+            raise BenchbenchError(f"{self.label} trains nothing by steps, so pretext-valid has no loss to compare")
         if regime in LABELLED_REGIMES or uses_labels(training.stages[0].pretext):
             raise BenchbenchError(
-                f"{label} reads labels: criterion pretext-valid is for methods that do not, labelled-valid for all"
+                f"{self.label} reads labels: criterion pretext-valid is for methods that do not, labelled-valid for all"
             )
         if regime == "joint" and self.space.get("meta"):
             raise BenchbenchError("an adapter has no part in the loss that pretext-valid compares: leave it out")
+        _check_comparable(self.space)
 
 
 def _in_steps(training: Training) -> list[Stage]:
@@ -204,8 +213,8 @@ def search(
         good = [t for t in finished[:trials] if t.value is not None]
         if not good:
             reason = finished[-1].user_attrs["reason"]
-            raise TrialsFailed(f"{base[0].label}: all {trials} trials failed, the last one: {reason}")
-    best, method = max(good, key=lambda t: t.value), base[0].method
+            raise TrialsFailed(f"{what.label}: all {trials} trials failed, the last one: {reason}")
+    best = max(good, key=lambda t: t.value)
     declared = Tuned(
         criterion=what.criterion,
         trials=trials,
@@ -213,7 +222,7 @@ def search(
         seed=what.seed,
         seeds=what.seeds,
         best=best.value,
-        method=f"{method.label} ({method.backbone}, {base[0].source_name}, {method.regime})",
+        method=what.label,
         where={**what.where},
         budget=base[0].recipe["budget"],
         space=what.space,

@@ -11,7 +11,8 @@ from benchbench.execution import job
 from benchbench.execution.recording import scored
 from benchbench.planning.matrix import Range, parse_matrix
 from benchbench.planning.plan import plan
-from benchbench.results.consistency import content_faults
+from benchbench.results.audit import matrix_of
+from benchbench.results.consistency import content_faults, key_faults
 from benchbench.tuning import search as searching
 from benchbench.tuning.fragment import fragment
 from benchbench.tuning.search import search
@@ -85,12 +86,8 @@ def test_every_method_is_searched_in_turn(store, monkeypatch):
     found = [search(one, store, trials=3) for one in methods]
     (seed,) = methods[0].seeds
     assert asked == [(one.where["meta"], seed) for one in methods for _ in range(3)]
-    alone = whole(
-        {"training": {"lr": [0.1, 0.2]}, "meta": {"protonet": space["meta"]["protonet"]}},
-        axes=axes,
-        only={"meta": ["protonet"]},
-    )
-    assert [search(one, store, trials=3) for one in alone.methods()] == [found[1]], "one alone is the same search"
+    (alone,) = whole(space, axes=axes, only={"meta": ["protonet"]}).methods()
+    assert search(alone, store, trials=3) == found[1], "one alone is the same search"
     assert len(asked) == 9
 
     text = tomli_w.dumps(content(axes=axes, seeds=[0, 1])) + "\n".join(fragment(*each) for each in found)
@@ -147,11 +144,13 @@ def test_a_seed_that_chose_is_not_reported():
 
 
 def test_a_record_of_a_seed_that_chose_is_a_fault():
-    training = plan(parse_matrix(content(tuned=[declaration(seeds=[7])]), "test")).trainings[0]
+    tuned = [declaration(seeds=[7]), declaration(seeds=[7], space={"training": {"lr": [0.001]}})]
+    training = plan(parse_matrix(content(tuned=tuned), "test")).trainings[0]
     data = prepare(training.source)
     trained, stages = job.train(training, data, None, "cpu", lambda _: None)
     record = scored(training, training.cells[0], trained, stages, data, "cpu")
-    assert content_faults(record) == []
+    assert (content_faults(record), key_faults(record)) == ([], ([], []))
+    assert plan(matrix_of(record)).trainings[0].key == training.key
     forged = [{**record.content["tuned"][0], "seeds": [7, 0]}]
     faults = content_faults(record.model_copy(update={"content": {**record.content, "tuned": forged}}))
     assert faults == ["seed 0 chose its settings too: a search's own seeds may not be reported"]
@@ -219,8 +218,8 @@ def test_the_command_goes_through_a_matrix(command, monkeypatch, tmp_path):
         "tune", space, "--matrix", matrix, "--trials", 1, "--results", tmp_path, "--output", output, "--device", "cpu"
     )
     assert code == 2
-    assert "method 2 of 3, rotation, protonet, mlp, glyphs, pseudo" in err
-    assert "all 1 trials failed, the last one: non-finite loss" in err
+    assert "method 2 of 3, rotation × protonet (mlp, glyphs, pseudo)" in err
+    assert "rotation × protonet (mlp, glyphs, pseudo): all 1 trials failed, the last one: non-finite loss" in err
     assert out == output.read_text()
     found = tomllib.loads(matrix.read_text() + out)
     assert [rule["meta"] for rule in found["when"]] == ["maml", "anil"]

@@ -21,7 +21,7 @@ from benchbench.tuning import search as searching
 from benchbench.tuning.fragment import fragment
 from benchbench.tuning.search import search
 from benchbench.tuning.space import load_space
-from tests.tuning.small import RATE, content, declaration, what
+from tests.tuning.small import RATE, content, declaration, what, whole
 
 
 def test_a_trial_never_touches_the_test_part(store, monkeypatch):
@@ -123,23 +123,16 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
     assert [p["pretext-valid"] for p in stages[0].curve if "pretext-valid" in p] == [declared.best] != []
 
 
+PLAIN = {**content()["axes"], "pretext": ["contrastive"], "meta": ["nearest-centroid"]}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"space": {"meta": {"protonet": {"distance": ["cosine"]}}}},
-            "no method here depends on meta.protonet",
-        ),
+        ({"space": {"meta": {"protonet": {"distance": ["cosine"]}}}}, "no method here depends on meta.protonet"),
         ({"space": {"training": {"batch_size": [8]}}}, "no method here depends on training.batch_size"),
+        ({"space": {"pretext": {"labels": {"augment": [True]}}}}, "no method that --only leaves depends on what is"),
         ({"criterion": "pretext-valid", "only": {"pretext": ["labels"]}}, "reads labels: criterion pretext-valid"),
-        (
-            {"criterion": "pretext-valid", "space": {"pretext": {"contrastive": {"temperature": [0.1]}}}},
-            "cannot compare values of 'temperature' of pretext contrastive: it is a setting of the loss itself",
-        ),
-        (
-            {"criterion": "pretext-valid", "space": {"training": {"lr": [0.1], "batch_size": [8]}}},
-            "cannot compare values of 'batch_size' of training: a loss over a batch changes with its size.*labelled",
-        ),
         (
             {"criterion": "pretext-valid", "space": {"episodes": {"meta_batch": [1], "ways": [5, 20]}}},
             "cannot compare values of 'ways' of episodes: a loss over episodes changes with their shape",
@@ -147,32 +140,45 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
         (
             {
                 "criterion": "pretext-valid",
-                "only": {},
+                "space": {"meta": {"nearest-centroid": {"distance": ["cosine"]}}},
+                "axes": PLAIN,
+            },
+            "an adapter has no part in the loss",
+        ),
+        (
+            {
+                "criterion": "pretext-valid",
+                "space": {"pretext": {"contrastive": {"temperature": [0.1]}}},
+                "axes": PLAIN,
+            },
+            "cannot compare values of 'temperature' of pretext contrastive: it is a setting of the loss itself",
+        ),
+        (
+            {"criterion": "pretext-valid", "space": {"training": {"lr": [0.1], "batch_size": [8]}}, "axes": PLAIN},
+            "cannot compare values of 'batch_size' of training: a loss over a batch changes with its size.*labelled",
+        ),
+        (
+            {
+                "criterion": "pretext-valid",
                 "space": {"backbone": {"linear": {"width": [8]}}},
-                "axes": {
-                    **content()["axes"],
-                    "pretext": ["pca"],
-                    "meta": ["nearest-centroid"],
-                    "backbone": ["linear"],
-                },
+                "axes": {**PLAIN, "pretext": ["pca"], "backbone": ["linear"]},
             },
             "trains nothing by steps",
         ),
         (
             {
                 "criterion": "pretext-valid",
-                "only": {"pretext": ["none"]},
                 "space": {"meta": {"baseline++": {"lr": [0.1]}}},
-                "axes": {**content()["axes"], "pretext": ["none"], "meta": ["baseline++"]},
+                "axes": {**PLAIN, "pretext": ["none"], "meta": ["baseline++"]},
             },
-            "trains nothing",
+            "trains nothing by steps",
         ),
     ],
 )
-def test_what_cannot_be_searched_is_refused(store, changes, message):
-    axes = {**content()["axes"], "pretext": ["rotation", "labels"]}
+def test_what_cannot_be_searched_is_refused(changes, message):
+    two = {"axes": {**content()["axes"], "pretext": ["rotation", "labels"]}, "only": {"pretext": ["rotation"]}}
     with pytest.raises(BenchbenchError, match=message):
-        search(what(**{"only": {"pretext": ["rotation"]}, "axes": axes, **changes}), store, trials=1)
+        whole(**(changes if "axes" in changes else two | changes)).methods()
 
 
 @pytest.mark.parametrize(
