@@ -120,8 +120,9 @@ class _Planner:
                     find(kind, name)
         for declared in self.matrix.tuned:
             for axis, given in (declared.where or {}).items():
-                for name in set(as_list(given)) - self._on_axis(axis) if axis != "regime" else ():
-                    find("dataset" if axis == "source" else axis, name)
+                for name in as_list(given):
+                    if name not in self._on_axis(axis) and axis != "regime":
+                        find("dataset" if axis == "source" else axis, name)
             for kind in TUNABLE:
                 for name in declared.space.get(kind, {}):  # type: ignore[attr-defined]
                     find(kind, name)
