@@ -363,6 +363,10 @@ def _check_rule(rule: Mapping[str, Any], where: str, section: str) -> None:
             _valid(REPLACED[axis], value, f"{where}.{axis}")
         elif axis == "settings":
             _valid(_RuleSettings, {"settings": value}, where)
+            if scored := sorted(rule.keys() & {"target", "protocol"}):
+                raise BenchbenchError(
+                    f"{where}.{scored[0]}: one training is scored on all of them, so its settings cannot depend on it"
+                )
         elif not as_list(value) or not all(isinstance(name, str) for name in as_list(value)):
             raise BenchbenchError(f"{where}.{axis}: expected a name or a list of names, got {quoted(value)}")
         elif axis == "regime" and (unknown := set(as_list(value)) - set(REGIMES)):

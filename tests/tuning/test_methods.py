@@ -191,17 +191,18 @@ def test_a_declaration_is_held_against_the_matrix(changes, message):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("rule", "message"),
     [
-        ({"meta": {"mamml": {"inner_lr": 0.1}}}, "unknown meta 'mamml'; did you mean 'maml'"),
-        ({"meta": {"maml": {"inner_rl": 0.1}}}, "meta maml: unknown setting 'inner_rl'; did you mean 'inner_lr'"),
-        ({"meta": {"maml": 0.1}}, "when.0.*settings.meta.maml: .*dictionary"),
-        ({"metta": {"maml": {"inner_lr": 0.1}}}, "when.0.*settings.metta"),
+        ({"settings": {"meta": {"mamml": {"inner_lr": 0.1}}}}, "unknown meta 'mamml'; did you mean 'maml'"),
+        ({"settings": {"meta": {"maml": {"inner_rl": 0.1}}}}, "unknown setting 'inner_rl'; did you mean 'inner_lr'"),
+        ({"settings": {"meta": {"maml": 0.1}}}, "when.0.*settings.meta.maml: .*dictionary"),
+        ({"settings": {"metta": {"maml": {"inner_lr": 0.1}}}}, "when.0.*settings.metta"),
+        ({"target": "digits", "settings": {}}, "when.0.target: one training is scored on all of them"),
     ],
 )
-def test_settings_of_a_rule_are_checked(settings, message):
+def test_settings_of_a_rule_are_checked(rule, message):
     with pytest.raises(BenchbenchError, match=message):
-        plan(parse_matrix(content(when=[{"meta": "maml", "settings": settings}]), "test"), prepare_data=False)
+        plan(parse_matrix(content(when=[rule]), "test"), prepare_data=False)
 
 
 def test_the_command_goes_through_a_matrix(command, monkeypatch, tmp_path):
