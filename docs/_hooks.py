@@ -89,7 +89,8 @@ def generated() -> Iterator[tuple[str, str | bytes]]:
 MATRIX = """A matrix is a TOML file, validated as a whole before anything runs. These are its keys; a table in it, such
 as `[budget]`, is a section below. `[settings.KIND.NAME]` holds the settings of a component, which its own page lists.
 `[[exclude]]`, `[[include]]` and `[[when]]` hold axes with a name or a list of names each; `[[when]]` also holds
-`episodes` and `training`, which replace those sections' values where its axes hold."""
+`episodes` and `training`, which replace those sections' values where its axes hold, and `settings`, as
+`[when.settings.KIND.NAME]`, which come on top of a pretext's, learner's or backbone's."""
 
 RECORD = """A results folder holds one JSON Lines file for each training below `records/`; a line is a record, the
 scores of one cell. Records of older schema versions are read too. `timing` and `environment` differ from machine to

@@ -21,7 +21,7 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
         key = content_key(
             {
                 **shared,
-                "recipe": _relevant(content["recipe"], link.objective),
+                "recipe": relevant(content["recipe"], link.objective),
                 "engine": revision_of(content, "engine"),
                 "objective": link.objective,
                 "pretext": key_content(link.pretext),
@@ -35,7 +35,7 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
     return tuple(stages)
 
 
-def _relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
+def relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:
     """The part of a recipe that shapes a stage. It lets trainings with different episodes share a plain stage."""
     training = dict(recipe["training"])
     if objective != "auxiliary":

@@ -6,7 +6,17 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+    with_config,
+)
+from typing_extensions import TypedDict
 
 from benchbench.components.limits import MOST, check_values, quoted
 from benchbench.components.reference import ComponentRef
@@ -115,46 +125,100 @@ class Range(_Section):
         return isinstance(value, int | float) and self.low <= value <= self.high
 
 
+#: What a ``[[when]]`` rule replaces, where its axes hold.
+REPLACED: dict[str, type[BaseModel]] = {"episodes": EpisodeSettings, "training": TrainingSettings}
 #: Kinds of component whose settings may be searched; the others define what is measured.
 TUNABLE = ("pretext", "meta", "backbone")
-#: What a search tried: kind -> component -> setting -> a range or a list of values.
-Space = dict[
-    Literal["pretext", "meta", "backbone"],
-    dict[str, dict[str, Range | Annotated[list[str | bool | int | float], Field(min_length=1)]]],
-]
+#: The axes that tell one method on one source from another.
+METHOD_AXES = ("pretext", "meta", "backbone", "source", "regime")
+
+#: What a search tries for a setting.
+Tried = Range | Annotated[list[str | bool | int | float], Field(min_length=1)]
+_Settings = dict[str, Tried]
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class Space(TypedDict, total=False):
+    """What a search tried: of components, by kind and name, and of the training and its episodes, setting -> a range or
+    a list of values."""
+
+    pretext: dict[str, _Settings]
+    meta: dict[str, _Settings]
+    backbone: dict[str, _Settings]
+    training: _Settings
+    episodes: _Settings
 
 
 class Tuned(_Section):
     """The search that some settings come from, as written by ``benchbench tune``. It enters the key and the records of
     every training that uses one of these settings.
 
-    Each of the `trials` trained `method` under `budget`. `best` is the highest value of the criterion: the mean score
-    on the source's validation classes (``labelled-valid``), or the negative of the pretext's own loss on them
-    (``pretext-valid``).
+    Each of the `trials` trained `method` under `budget`, once for each of `seeds`, none of which may be reported; older
+    declarations do not say which they were. `best` is the highest value of the criterion: the mean score on the
+    source's validation classes (``labelled-valid``), or the negative of the pretext's own loss on them
+    (``pretext-valid``). It belongs to the points of the axes that `where` matches, without it to all.
     """
 
     criterion: Literal["labelled-valid", "pretext-valid"]
     trials: Count
     sampler: str
     seed: int
+    seeds: Annotated[list[int], Field(min_length=1), AfterValidator(_once)] | None = None
     best: float
     method: str
+    where: dict[str, str | list[str]] | None = None
     budget: dict[str, int]
     space: Space
 
-    def tried(self, refs: Iterable[ComponentRef]) -> list[tuple[ComponentRef, str, Range | list[Any]]]:
-        """The settings of the given components that it searched, each with the values it tried."""
-        return [
-            (ref, setting, tried)
+    @field_validator("where")
+    @classmethod
+    def _axes(cls, where: dict[str, str | list[str]] | None) -> dict[str, str | list[str]] | None:
+        for axis in where or {}:
+            if axis not in METHOD_AXES:
+                raise ValueError(f"a search has no axis {axis!r}{suggest(axis, METHOD_AXES)}")
+        for regime in as_list((where or {}).get("regime", [])):
+            if regime not in REGIMES:
+                raise ValueError(f"unknown regime {regime!r}{suggest(regime, REGIMES)}")
+        return where
+
+    @field_validator("space")
+    @classmethod
+    def _known(cls, space: Space) -> Space:
+        for section, model in REPLACED.items():
+            for setting in space.get(section, {}):  # type: ignore[attr-defined]
+                if setting not in model.model_fields:
+                    raise ValueError(f"{section} has no {setting!r}{suggest(setting, model.model_fields)}")
+        return space
+
+    def content(self) -> dict[str, Any]:
+        """What keys hash and records hold: not `where`, since a record says itself what it belongs to, and nothing
+        that an older declaration does not say."""
+        return self.model_dump(mode="json", exclude={"where"}, exclude_none=True)
+
+    def tried(self, refs: Iterable[ComponentRef], recipe: Mapping[str, Any]) -> list[tuple[str, str, Any, Tried]]:
+        """What it searched of the given components and of the sections of a recipe: whose setting, its name, its value
+        there and the values tried."""
+        found = [
+            (f"{ref.kind} {ref.bare}", setting, ref.settings.get(setting), tried)
             for ref in refs
-            for name, settings in self.space.get(ref.kind, {}).items()  # type: ignore[call-overload]
+            for name, settings in self.space.get(ref.kind, {}).items()  # type: ignore[attr-defined]
             if name in (ref.name, ref.bare)
             for setting, tried in settings.items()
         ]
+        for section, model in REPLACED.items() if recipe else ():
+            # A recipe leaves out what is neutral.
+            values = model.model_validate(recipe[section])
+            searched: _Settings = self.space.get(section, {})  # type: ignore[assignment]
+            found += [(section, setting, getattr(values, setting), tried) for setting, tried in searched.items()]
+        return found
 
 
-#: Axis -> a name or a list of names; ``[[when]]`` also has tables of ``episodes`` and ``training``.
+#: Axis -> a name or a list of names; ``[[when]]`` also has tables of ``episodes``, ``training`` and ``settings``.
 Rules = Annotated[list[dict[str, Any]], Field(max_length=10_000)]
+
+
+class _RuleSettings(_Section):
+    settings: dict[Literal["pretext", "meta", "backbone"], dict[str, dict[str, Any]]]
 
 
 class Matrix(_Section):
@@ -188,7 +252,7 @@ class Matrix(_Section):
         """Budget, episodes, optimisation and selection for one point of the axes, with ``[[when]]`` rules applied."""
         episodes, training = self.episodes.model_dump(), self.training.model_dump()
         for rule in self.when:
-            if matches({k: v for k, v in rule.items() if k in AXES}, point):
+            if applies(rule, point):
                 episodes |= rule.get("episodes", {})
                 training |= rule.get("training", {})
         return {
@@ -209,6 +273,11 @@ def _neutral(episodes: dict[str, Any]) -> dict[str, Any]:
 def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
     """Whether a point satisfies all axes of a rule, each given as a name or a list of names."""
     return all(point.get(axis) in as_list(names) for axis, names in rule.items())
+
+
+def applies(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:
+    """Whether a point satisfies all axes of a ``[[when]]`` rule."""
+    return matches({axis: names for axis, names in rule.items() if axis in AXES}, point)
 
 
 def as_list(names: str | list[str]) -> list[str]:
@@ -285,30 +354,33 @@ def _put(content: dict[str, Any], key: str, value: Any) -> None:
     content[last] = value
 
 
-#: What a ``[[when]]`` rule replaces, where its axes hold.
-REPLACED: dict[str, type[BaseModel]] = {"episodes": EpisodeSettings, "training": TrainingSettings}
-
-
 def _check_rule(rule: Mapping[str, Any], where: str, section: str) -> None:
-    allowed = (*AXES, *(REPLACED if section == "when" else ()))
+    allowed = (*AXES, *((*REPLACED, "settings") if section == "when" else ()))
     for axis, value in rule.items():
         if axis not in allowed:
             raise BenchbenchError(f"{where}: unknown axis {axis!r}{suggest(axis, allowed)}")
         if axis in REPLACED:
             _valid(REPLACED[axis], value, f"{where}.{axis}")
+        elif axis == "settings":
+            _valid(_RuleSettings, {"settings": value}, where)
+            if scored := sorted(rule.keys() & {"target", "protocol"}):
+                raise BenchbenchError(
+                    f"{where}.{scored[0]}: one training is scored on all of them, so its settings cannot depend on it"
+                )
         elif not as_list(value) or not all(isinstance(name, str) for name in as_list(value)):
             raise BenchbenchError(f"{where}.{axis}: expected a name or a list of names, got {quoted(value)}")
         elif axis == "regime" and (unknown := set(as_list(value)) - set(REGIMES)):
             raise BenchbenchError(f"{where}: unknown regime {min(unknown)!r}{suggest(min(unknown), REGIMES)}")
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "axes": Axes,
-    "budget": Budget,
-    "episodes": EpisodeSettings,
-    "training": TrainingSettings,
-    "tuned": Tuned,
-    "Range": Range,
+_SECTIONS: dict[str, Iterable[str]] = {
+    "axes": Axes.model_fields,
+    "budget": Budget.model_fields,
+    "episodes": EpisodeSettings.model_fields,
+    "training": TrainingSettings.model_fields,
+    "tuned": Tuned.model_fields,
+    "space": Space.__annotations__,
+    "Range": Range.model_fields,
 }
 
 
@@ -318,9 +390,9 @@ def explain(error: ValidationError) -> str:
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        model = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), Matrix)
+        known = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), Matrix.model_fields)
         what = "axis" if place[0] == "axes" else "key"
-        return f"unknown {what} {key!r}{suggest(place[-1], model.model_fields)}"
+        return f"unknown {what} {key!r}{suggest(place[-1], known)}"
     if first["type"] == "missing":
         return f"{key!r} is missing"
     message = first["msg"].removeprefix("Value error, ")

@@ -17,7 +17,7 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation.target import Target
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
-from benchbench.planning.matrix import AXES, Matrix, as_list, matches
+from benchbench.planning.matrix import AXES, TUNABLE, Matrix, applies, as_list, matches
 from benchbench.planning.presets import load_protocol
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Method
@@ -73,7 +73,7 @@ class _Planner:
         self.only = only
         self.get = get
         self.result = Plan(matrix)
-        self.refs: dict[tuple[str, str], ComponentRef | None] = {}
+        self.refs: dict[tuple[str, str, str], ComponentRef | None] = {}
         self.protocols: dict[str, ComponentRef] = {}
         self.data: dict[str, Prepared | None] = {}
         self.encoders: dict[str, Backbone] = {}
@@ -110,18 +110,26 @@ class _Planner:
         for axis, names in self.only.items():
             if axis not in AXES:
                 raise BenchbenchError(f"--only {axis}: unknown axis{suggest(axis, AXES)}")
-            known = {
-                *getattr(self.matrix.axes, axis),
-                *(n for rule in self._extra() for n in as_list(rule.get(axis, []))),
-            }
+            known = self._on_axis(axis)
             for name in names:
                 if name not in known:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
-
-        for declared in self.matrix.tuned:
-            for kind, components in declared.space.items():
+        for rule in self.matrix.when:
+            for kind, components in rule.get("settings", {}).items():
                 for name in components:
                     find(kind, name)
+        for declared in self.matrix.tuned:
+            for axis, given in (declared.where or {}).items():
+                for name in as_list(given):
+                    if name not in self._on_axis(axis) and axis != "regime":
+                        find("dataset" if axis == "source" else axis, name)
+            for kind in TUNABLE:
+                for name in declared.space.get(kind, {}):  # type: ignore[attr-defined]
+                    find(kind, name)
+
+    def _on_axis(self, axis: str) -> set[str]:
+        """The names on an axis, with those that rules add to it."""
+        return {*getattr(self.matrix.axes, axis), *(n for rule in self._extra() for n in as_list(rule.get(axis, [])))}
 
     def _check_data(self) -> None:
         for axis in ("source", "target") if self.matrix.missing == "skip" else ():
@@ -130,24 +138,27 @@ class _Planner:
                 why = "".join(f"\n  {lack}: {reason}" for lack, reason in self.result.missing)
                 raise BenchbenchError(f"matrix {self.matrix.name!r}: no dataset of its axis {axis!r} is there:{why}")
 
-    def _ref(self, kind: str, name: str) -> ComponentRef | None:
-        """The component with this matrix's settings, or None if its plugin is broken or its data are left out (both
-        reported once)."""
-        if (kind, name) not in self.refs:
+    def _ref(self, kind: str, name: str, point: Point | None = None) -> ComponentRef | None:
+        """The component with this matrix's settings, at a point also those of ``[[when]]`` rules, or None if its plugin
+        is broken or its data are left out (both reported once)."""
+        rules = [rule["settings"] for rule in self.matrix.when if point and "settings" in rule and applies(rule, point)]
+        named = [self.matrix.settings.get(kind, {}), *(settings.get(kind, {}) for settings in rules)]
+        key = (kind, name, canonical(named[1:]) if rules else "")
+        if key not in self.refs:
             offer = find(kind, name)
             given: dict[str, Any] = {}
-            for written, settings in self.matrix.settings.get(kind, {}).items():
+            for written, settings in (item for table in named for item in table.items()):
                 if written in (offer.name, offer.qualified, name):
                     given |= settings
             try:
-                self.refs[kind, name] = ref = resolve_component(kind, name, given)
+                self.refs[key] = ref = resolve_component(kind, name, given)
                 if kind == "dataset" and self.matrix.missing == "skip":
-                    self.refs[kind, name], missing = without_missing(ref)
+                    self.refs[key], missing = without_missing(ref)
                     self.result.missing += [lack for lack in missing if lack not in self.result.missing]
             except BrokenPlugin as error:
-                self.refs[kind, name] = None
+                self.refs[key] = None
                 self.result.broken.append((f"{kind} {name}", str(error)))
-        return self.refs[kind, name]
+        return self.refs[key]
 
     def _protocol(self, name: str) -> ComponentRef:
         if name not in self.protocols:
@@ -201,7 +212,7 @@ class _Planner:
     def _impossible(self, point: Point) -> str | None:
         """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
         default regime."""
-        refs = {a: self._ref(a, point[a]) for a in ("pretext", "meta", "backbone")}
+        refs = {a: self._ref(a, point[a], point) for a in TUNABLE}
         refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
         protocol = self._protocol(point["protocol"]).load()
         loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
@@ -243,7 +254,7 @@ class _Planner:
         """What the trainings of these points share across seeds, or None if the combination is meaningless. The points
         differ only in target and protocol."""
         point = points[0]
-        pretext, meta, backbone = (self._ref(a, point[a]) for a in ("pretext", "meta", "backbone"))
+        pretext, meta, backbone = (self._ref(a, point[a], point) for a in TUNABLE)
         source_ref = self._ref("dataset", point["source"])
         assert pretext
         assert meta
@@ -285,23 +296,30 @@ class _Planner:
                 "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
             },
             cells=[self._cell(p, source) for p in points],
-            tuned=self._tuned([pretext, meta, backbone]),
+            tuned=self._tuned(point, [pretext, meta, backbone], recipe if trains else {}),
         )
 
-    def _tuned(self, refs: list[ComponentRef]) -> list[dict[str, Any]]:
-        """The declared searches that settings of the given components come from. Raises BenchbenchError if a setting
-        has a value that its search cannot have found."""
+    def _tuned(self, point: Point, refs: list[ComponentRef], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The declared searches that settings of the given components and recipe at a point come from. Raises
+        BenchbenchError if a setting has a value that its search cannot have found, or if a seed that it chose by is to
+        be reported."""
         found = []
+        where = f"matrix {self.matrix.name!r}: [[tuned]]"
         for declared in self.matrix.tuned:
-            searched = declared.tried(refs)
-            for ref, setting, tried in searched:
-                if (value := ref.settings.get(setting)) not in tried:
+            searched = declared.tried(refs, recipe) if matches(declared.where or {}, point) else []
+            for owner, setting, value, tried in searched:
+                if value not in tried:
                     raise BenchbenchError(
-                        f"matrix {self.matrix.name!r}: [[tuned]] declares a search for {setting!r} of {ref.kind} "
-                        f"{ref.bare} that cannot have found {value!r}, which it is set to"
+                        f"{where} declares a search for {setting!r} of {owner} that cannot have found {value!r}, which "
+                        "it is set to"
                     )
             if searched:
-                found.append(declared.model_dump(mode="json"))
+                if shared := set(declared.seeds or ()) & set(self.matrix.seeds):
+                    raise BenchbenchError(
+                        f"{where}: the search of {declared.method} chose by seed {min(shared)}, which may not be "
+                        "reported too: give the matrix other seeds"
+                    )
+                found.append(declared.content())
         return found
 
     def _misfit(

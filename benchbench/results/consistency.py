@@ -120,6 +120,8 @@ def content_faults(record: Record) -> list[str]:
         faults.append(fault)
     if record.seed != content["seed"]:
         faults.append(f"seed is {record.seed}, but its content says {content['seed']}")
+    if any(record.seed in (search.get("seeds") or ()) for search in content.get("tuned", ())):
+        faults.append(f"seed {record.seed} chose its settings too: a search's own seeds may not be reported")
     if record.flags.selection != content["recipe"]["selection"]:
         faults.append(f"flags.selection is {record.flags.selection!r}, but its recipe says otherwise")
     if record.flags.floor != (not content["stages"]):

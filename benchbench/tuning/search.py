@@ -1,4 +1,4 @@
-"""The search for a method's settings: trials on the source's validation classes, never on a test part.
+"""The search for methods' settings: trials on the source's validation classes, never on a test part.
 
 Each trial is proposed by a sampler of its own, seeded by the trial's number, from the finished trials alone. So an
 interrupted search continues as if it had not been interrupted, a search with more trials begins with those of a shorter
@@ -8,7 +8,8 @@ one, and the trial in flight resumes from its checkpoint.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from typing import Any, Literal
 
 from filelock import Timeout
@@ -20,13 +21,15 @@ from benchbench.evaluation.target import Target
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
-from benchbench.planning.matrix import Matrix, Range, Space, Tuned
+from benchbench.planning.identity import relevant
+from benchbench.planning.matrix import METHOD_AXES, Matrix, Range, Space, Tuned
 from benchbench.planning.plan import plan
 from benchbench.rng import Rng, derive
 from benchbench.store.files import Store
 from benchbench.store.records import Metric, Summary, shown
-from benchbench.training.chain import LABELLED_REGIMES, Training, uses_labels
-from benchbench.tuning.space import Place, places
+from benchbench.training.chain import LABELLED_REGIMES, Stage, Training, uses_labels
+from benchbench.tuning.fragment import rule
+from benchbench.tuning.space import Place, at, places, put
 
 try:
     import optuna
@@ -40,14 +43,17 @@ Sampler = Literal["tpe", "random"]
 Report = Callable[[int, Mapping[Place, Any], float | str], None]
 
 
+class TrialsFailed(BenchbenchError):
+    """No trial of a search has a score."""
+
+
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how: one method of `matrix` (the one that `only` leaves), judged by the mean over its
-    seeds.
+    """What is searched, and how: every method of `matrix` that `only` leaves, or the one at `where` (`methods`).
 
-    ``labelled-valid`` is the mean score under the matrix's protocols on the source's validation part. ``pretext-valid``
-    is the negative of an unlabelled method's outer loss there. Settings of the pretext would redefine that loss, and an
-    adapter has no part in it.
+    A trial is judged by the mean over `repeats` trainings. Their seeds are the search's own: settings chosen on those
+    that `matrix` reports would suit just these. ``labelled-valid`` is the mean score under the matrix's protocols on
+    the source's validation part. ``pretext-valid`` is the negative of an unlabelled method's outer loss there.
     """
 
     matrix: Matrix
@@ -55,62 +61,126 @@ class Search:
     criterion: Criterion = "labelled-valid"
     sampler: Sampler = "tpe"
     seed: int = 0
-    only: Mapping[str, list[str]] | None = None
+    repeats: int = 1
+    only: Mapping[str, list[str]] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The method at `where`, as messages and declarations name it."""
+        pretext, meta, *rest = (self.where[axis] for axis in METHOD_AXES)
+        return f"{pretext} × {meta} ({', '.join(rest)})"
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that trials train with, the same for every method."""
+        found: list[int] = []
+        drawn = (derive(self.seed, "tune", number) % 2**31 for number in count())
+        while len(found) < self.repeats:
+            if (seed := next(drawn)) not in (*self.matrix.seeds, *found):
+                found.append(seed)
+        return found
+
+    def methods(self) -> list["Search"]:
+        """A search for each method, in the order of the matrix, with the part of the space that concerns it, which may
+        be empty.
+
+        Raises BenchbenchError if part of the space concerns no method, if a method's source has no validation classes,
+        or if the criterion cannot compare what the space holds.
+        """
+        found = []
+        for training in self._plan({"seeds": self.seeds[:1]}):
+            where = {**asdict(training.method), "source": training.source_name}
+            kept = {place for place in places(self.space) if _concerns(place, training)}
+            one = replace(self, space=at(self.space, kept), where={axis: where[axis] for axis in METHOD_AXES})
+            if kept:
+                one._check(training)
+            found.append(one)
+        # What concerns only methods that `only` leaves out is no slip of the pen.
+        every = replace(self, only={})._plan({"seeds": self.seeds[:1]}, prepare_data=False)
+        for place in places(self.space):
+            if not any(_concerns(place, training) for training in every):
+                raise BenchbenchError(f"no method here depends on {'.'.join(place)}, which is to be searched")
+        if not any(one.space for one in found):
+            raise BenchbenchError("no method that --only leaves depends on what is to be searched")
+        return found
 
     def trainings(self, chosen: Mapping[Place, Any]) -> list[Training]:
-        """One training per seed, under the matrix's settings with the `chosen` ones on top."""
-        settings = {kind: {name: {**s} for name, s in named.items()} for kind, named in self.matrix.settings.items()}
-        for (kind, name, setting), value in chosen.items():
-            named = settings.setdefault(kind, {})
-            # Last, so that it overrides settings that the matrix gives under the component's qualified name.
-            named[name] = {**named.pop(name, {}), setting: value}
-        update: dict[str, Any] = {"settings": settings, "floors": False, "tuned": []}
+        """One training per seed of the method at `where`, under the matrix's settings with the `chosen` ones on top."""
+        last = rule(self.where, chosen)
+        update: dict[str, Any] = {"when": [*self.matrix.when, last]}
         if self.criterion == "pretext-valid":
+            update["selection"] = "pretext-valid"
             # Validated once, at its end.
-            validated = self.matrix.training.model_copy(update={"validate_times": 1})
-            update |= {"selection": "pretext-valid", "training": validated}
-        found = plan(self.matrix.model_copy(update=update), only=self.only)
-        if len(found.trainings) != len(self.matrix.seeds):
-            labels = ", ".join(dict.fromkeys(t.label for t in found.trainings))
-            raise BenchbenchError(f"a search is of one method: choose one by --only from {labels}")
-        return found.trainings
+            put(last, ("training", "validate_times"), 1)
+        return self._plan(update)
 
-    def check(self, trainings: list[Training]) -> None:
-        """Raise BenchbenchError if the space names a component that the method lacks, the source has no validation
-        classes, or the criterion does not apply."""
-        training = trainings[0]
-        parts = {"pretext": training.content["pretext"], "meta": training.content["learner"]}
-        parts["backbone"] = training.content["backbone"]
-        for kind, name, _ in places(self.space):
-            if name not in (parts[kind]["name"], bare(parts[kind]["name"])):
-                raise BenchbenchError(f"{training.label} has no {kind} {name}, whose settings are to be searched")
+    def _plan(self, update: dict[str, Any], *, prepare_data: bool = True) -> list[Training]:
+        update = {"seeds": self.seeds, "floors": False, "tuned": [], **update}
+        only = {**self.only, **{axis: [name] for axis, name in self.where.items()}}
+        return plan(self.matrix.model_copy(update=update), only=only, prepare_data=prepare_data).trainings
+
+    def _check(self, training: Training) -> None:
         if not prepare(training.source).split.valid:
             raise BenchbenchError(f"dataset {training.source_name} has no validation classes to judge a trial by")
         if self.criterion == "labelled-valid":
             return
         regime = training.method.regime
-        if not training.stages:
-            raise BenchbenchError(f"{training.label} trains nothing: criterion pretext-valid compares training losses")
+        if not _in_steps(training):
+            raise BenchbenchError(f"{self.label} trains nothing by steps, so pretext-valid has no loss to compare")
         if regime in LABELLED_REGIMES or uses_labels(training.stages[0].pretext):
-            raise BenchbenchError(f"{training.label} reads labels: criterion pretext-valid is for methods that do not")
-        if self.space.get("pretext"):
-            raise BenchbenchError("settings of a pretext change the loss that pretext-valid compares: leave them out")
+            raise BenchbenchError(
+                f"{self.label} reads labels: criterion pretext-valid is for methods that do not, labelled-valid for all"
+            )
         if regime == "joint" and self.space.get("meta"):
             raise BenchbenchError("an adapter has no part in the loss that pretext-valid compares: leave it out")
+        _check_comparable(self.space)
+
+
+def _in_steps(training: Training) -> list[Stage]:
+    """The stages that an optimiser takes steps in."""
+    return [s for s in training.stages if s.objective != "plain" or not s.pretext.load().closed_form]
+
+
+def _concerns(place: Place, training: Training) -> bool:
+    """Whether a training depends on a setting."""
+    if len(place) == 3:
+        name = training.content["learner" if place[0] == "meta" else place[0]]["name"]
+        return place[1] in (name, bare(name))
+    section, setting = place
+    recipes = [relevant(training.recipe, stage.objective) for stage in _in_steps(training)]
+    # A recipe leaves out episode settings that are neutral.
+    return any(section in held and (section == "episodes" or setting in held[section]) for held in recipes)
+
+
+def _check_comparable(space: Space) -> None:
+    """Raise BenchbenchError for a setting whose values have different losses, which pretext-valid would compare."""
+    reasons = {
+        "pretext": "it is a setting of the loss itself: a temperature, say, scales InfoNCE",
+        "training": "a loss over a batch changes with its size: InfoNCE, say, tells each sample from the others in it",
+        "episodes": "a loss over episodes changes with their shape: more classes are harder to tell apart",
+    }
+    for place in places(space):
+        optimisation = place[0] == "training" and place[-1] != "batch_size"
+        if place[0] in reasons and not optimisation and place != ("episodes", "meta_batch"):
+            raise BenchbenchError(
+                f"pretext-valid cannot compare values of {place[-1]!r} of {' '.join(place[:-1])}: {reasons[place[0]]}; "
+                "search it by labelled-valid"
+            )
 
 
 def search(
     what: Search, store: Store, *, trials: int, device: str = "cpu", report: Report = lambda *_: None
 ) -> tuple[dict[Place, Any], Tuned]:
-    """Run the trials that `store` does not hold yet, `trials` in all; returns the best settings and their declaration.
+    """Run the trials of one method (`Search.methods`) that `store` does not hold yet, `trials` in all; returns the best
+    settings and their declaration.
 
-    A trial that fails (a non-finite loss, incompatible settings) counts but is never the best. Raises BenchbenchError
-    for bad input or if every trial failed, StorageError, and Interrupted after a signal.
+    A trial that fails (a non-finite loss, incompatible settings) counts but is never the best. Raises TrialsFailed if
+    all did, BenchbenchError for bad input, StorageError, and Interrupted after a signal.
     """
     if optuna is None:
         raise BenchbenchError("benchbench tune needs Optuna: install benchbench-suite[tune]")
     base = what.trainings({})
-    what.check(base)
     content = {
         "trainings": [t.key for t in base],
         "protocols": [key_content(component) for component in _protocols(base[0]).values()],
@@ -142,15 +212,18 @@ def search(
                 report(len(finished) + 1, chosen, score)
         good = [t for t in finished[:trials] if t.value is not None]
         if not good:
-            raise BenchbenchError(f"all {trials} trials failed, the last one: {finished[-1].user_attrs['reason']}")
-    best, method = max(good, key=lambda t: t.value), base[0].method
+            reason = finished[-1].user_attrs["reason"]
+            raise TrialsFailed(f"{what.label}: all {trials} trials failed, the last one: {reason}")
+    best = max(good, key=lambda t: t.value)
     declared = Tuned(
         criterion=what.criterion,
         trials=trials,
         sampler=what.sampler,
         seed=what.seed,
+        seeds=what.seeds,
         best=best.value,
-        method=f"{method.label} ({method.backbone}, {base[0].source_name}, {method.regime})",
+        method=what.label,
+        where={**what.where},
         budget=base[0].recipe["budget"],
         space=what.space,
     )

@@ -1,57 +1,87 @@
-"""What a search may try: the settings of components, each with a range or a list of values, as a TOML file."""
+"""What a search may try: settings of components and of the training, each with a range or a list of values, as a TOML
+file."""
 
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from benchbench.components.registry import find
 from benchbench.components.settings import schema, validate
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.planning.matrix import TUNABLE, Range, Space, explain, read_toml
+from benchbench.planning.matrix import REPLACED, TUNABLE, Range, Space, Tried, explain, read_toml
 
-#: (kind, component, setting)
-Place = tuple[str, str, str]
+#: (kind, component, setting), or (section of the matrix, setting)
+Place = tuple[str, ...]
 
 
 def load_space(path: Path) -> Space:
     """The space in a file such as ``[meta.maml]`` with ``inner_lr = {low = 0.01, high = 1.0, log = true}`` and
-    ``train_norm = ["call", "support"]``.
+    ``train_norm = ["call", "support"]``, or ``[training]`` with ``lr = [0.001, 0.01]``.
 
     Raises BenchbenchError naming the file, the key and what was expected.
     """
     content = read_toml(path)
-    if unknown := content.keys() - set(TUNABLE):
+    if unknown := content.keys() - Space.__annotations__.keys():
         name = min(unknown)
-        raise BenchbenchError(f"{path}: [{name}]: a search cannot change it{suggest(name, TUNABLE)}")
-    try:
-        space: Space = TypeAdapter(Space).validate_python(content)
-    except ValidationError as error:
-        raise BenchbenchError(f"{path}: {explain(error)}") from None
+        raise BenchbenchError(f"{path}: [{name}]: a search cannot change it{suggest(name, Space.__annotations__)}")
+    space: Space = _validated(Space, content, str(path))
     if not places(space):
         raise BenchbenchError(f"{path}: it names no setting to search")
     check(space, str(path))
     return space
 
 
-def places(space: Space) -> dict[Place, Range | list[Any]]:
+def places(space: Space) -> dict[Place, Tried]:
     """Each setting of a space with what may be tried, sorted by name."""
-    found = {
+    tables = cast(Mapping[str, Mapping[str, Any]], space)
+    found: dict[Place, Tried] = {
         (kind, name, setting): tried
-        for kind, named in space.items()
-        for name, settings in named.items()
+        for kind in TUNABLE
+        for name, settings in tables.get(kind, {}).items()
         for setting, tried in settings.items()
     }
+    found |= {(section, setting): tried for section in REPLACED for setting, tried in tables.get(section, {}).items()}
     return dict(sorted(found.items()))
+
+
+def at(space: Space, kept: Container[Place]) -> Space:
+    """The part of a space at the given places."""
+    found: dict[str, Any] = {}
+    for place, tried in places(space).items():
+        if place in kept:
+            put(found, place, tried)
+    return cast(Space, found)
+
+
+def put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set the value at a path through nested tables, which are made where they are missing."""
+    *parents, last = path
+    for name in parents:
+        table = table.setdefault(name, {})
+    table[last] = value
 
 
 def check(space: Space, where: str) -> None:
     """Raise BenchbenchError for a component or setting that does not exist, or a value or bound that it refuses.
     Imports the components."""
-    for (kind, name, setting), tried in places(space).items():
-        cls = find(kind, name).load()
-        if setting not in schema(cls).model_fields:
-            known = suggest(setting, schema(cls).model_fields)
-            raise BenchbenchError(f"{where}: [{kind}.{name}]: unknown setting {setting!r}{known}")
+    for (*owner, setting), tried in places(space).items():
+        place = f"{where}: [{'.'.join(owner)}]"
+        if setting == "validate_times":
+            raise BenchbenchError(f"{place}: a search cannot change {setting!r}, how often a training is judged")
+        model = schema(find(*owner).load()) if len(owner) == 2 else REPLACED[owner[0]]
+        if setting not in model.model_fields:
+            raise BenchbenchError(f"{place}: unknown setting {setting!r}{suggest(setting, model.model_fields)}")
         for value in [tried.low, tried.high] if isinstance(tried, Range) else tried:
-            validate(f"{where}: [{kind}.{name}]", cls, {setting: value})
+            if len(owner) == 2:
+                validate(place, find(*owner).load(), {setting: value})
+            else:
+                _validated(model, {setting: value}, place)
+
+
+def _validated(expected: Any, content: Any, where: str) -> Any:
+    try:
+        return TypeAdapter(expected).validate_python(content)
+    except ValidationError as error:
+        raise BenchbenchError(f"{where}: {explain(error)}") from None

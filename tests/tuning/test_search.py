@@ -12,62 +12,16 @@ from benchbench.errors import BenchbenchError, Interrupted, Stopped, TrainingFai
 from benchbench.evaluation.target import Target
 from benchbench.execution import job
 from benchbench.execution.recording import scored
-from benchbench.planning.matrix import Range, parse_matrix
+from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
 from benchbench.results.consistency import content_faults, key_faults
 from benchbench.store.files import Store
 from benchbench.tuning import search as searching
 from benchbench.tuning.fragment import fragment
-from benchbench.tuning.search import Search, search
+from benchbench.tuning.search import search
 from benchbench.tuning.space import load_space
-
-RATE = ("meta", "maml", "inner_lr")
-SPACE = {"meta": {"maml": {"inner_lr": Range(low=0.01, high=1.0, log=True), "test_norm": ["call", "support"]}}}
-
-
-def content(**changes):
-    return {
-        "axes": {
-            "pretext": ["rotation"],
-            "meta": ["maml"],
-            "backbone": ["mlp"],
-            "source": ["glyphs"],
-            "target": ["digits"],
-            "protocol": ["5way-1shot"],
-        },
-        "floors": False,
-        "budget": {"samples": 60},
-        "episodes": {"meta_batch": 1, "queries": 1},
-        "settings": {
-            "backbone": {"mlp": {"width": 8, "depth": 1}},
-            "protocol": {"episodic": {"episodes": 4, "queries": 2}},
-        },
-        **changes,
-    }
-
-
-def what(space=SPACE, criterion="labelled-valid", only=None, **changes):
-    return Search(parse_matrix(content(**changes), "test"), space, criterion, only=only)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "tuning").open()
-
-
-@pytest.fixture
-def judged(monkeypatch):
-    """Trials are judged by their inner rate, best at 0.1, without training; the trials so far."""
-    seen = []
-
-    def judge(training, *_):
-        rate = training.content["learner"]["settings"]["inner_lr"]
-        seen.append(rate)
-        return -abs(rate - 0.1)
-
-    monkeypatch.setattr(searching, "_score", judge)
-    return seen
+from tests.tuning.small import RATE, content, declaration, what, whole
 
 
 def test_a_trial_never_touches_the_test_part(store, monkeypatch):
@@ -90,19 +44,19 @@ def test_a_trial_never_touches_the_test_part(store, monkeypatch):
     data = prepare(training.source)
     trained_again, _ = job.train(training, data, None, "cpu", lambda _: None)
     target = Target(data, trained_again.sample, part="valid")
-    rng = searching.Rng(0, "tune", "5way-1shot")
+    rng = searching.Rng(training.seed, "tune", "5way-1shot")
     correct = training.cells[0].component.build().evaluate(trained_again, target, rng)["accuracy"].values
     assert declared.best == pytest.approx(sum(correct) / (4 * 10))
 
 
 def test_tpe_finds_what_is_best_and_goes_on_where_it_was(store, judged, tmp_path):
-    whole = search(what(), store, trials=20)
+    at_once = search(what(), store, trials=20)
     in_one_go = list(judged)
     assert len(in_one_go) == 20
-    assert abs(whole[0][RATE] - 0.1) < 0.02
+    assert abs(at_once[0][RATE] - 0.1) < 0.02
     other = Store(tmp_path / "other").open()
     search(what(), other, trials=12)
-    assert search(what(), other, trials=20) == whole
+    assert search(what(), other, trials=20) == at_once
     assert judged[20:] == in_one_go, "twelve and then eight are the same twenty"
     assert search(what(), other, trials=12)[1].trials == 12
     assert len(judged) == 40, "known trials are not made again"
@@ -150,7 +104,7 @@ def test_failed_trials_count_and_are_never_the_best(store, monkeypatch):
     assert [outcome for _, _, outcome in said] == ["non-finite loss", 0.25, "non-finite loss"]
     monkeypatch.setattr(searching, "_score", lambda *_: (_ for _ in ()).throw(TrainingFailed("non-finite loss")))
     with pytest.raises(BenchbenchError, match="all 2 trials failed, the last one: non-finite loss"):
-        search(what(seeds=[3]), store, trials=2)
+        search(what(seed=3), store, trials=2)
 
 
 def test_one_search_at_a_time(store, judged):
@@ -169,36 +123,73 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
     assert [p["pretext-valid"] for p in stages[0].curve if "pretext-valid" in p] == [declared.best] != []
 
 
+PLAIN = {**content()["axes"], "pretext": ["contrastive"], "meta": ["nearest-centroid"]}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"space": {"meta": {"protonet": {"distance": ["cosine"]}}}}, "has no meta protonet, whose settings"),
+        ({"space": {"meta": {"protonet": {"distance": ["cosine"]}}}}, "no method here depends on meta.protonet"),
+        ({"space": {"training": {"batch_size": [8]}}}, "no method here depends on training.batch_size"),
+        ({"space": {"pretext": {"labels": {"augment": [True]}}}}, "no method that --only leaves depends on what is"),
         ({"criterion": "pretext-valid", "only": {"pretext": ["labels"]}}, "reads labels: criterion pretext-valid"),
         (
-            {"criterion": "pretext-valid", "space": {"backbone": {"mlp": {"depth": [1]}}, "pretext": {"rotation": {}}}},
-            "settings of a pretext change the loss",
+            {"criterion": "pretext-valid", "space": {"episodes": {"meta_batch": [1], "ways": [5, 20]}}},
+            "cannot compare values of 'ways' of episodes: a loss over episodes changes with their shape",
         ),
-        ({"only": {}}, "one method: choose one by --only from"),
         (
             {
                 "criterion": "pretext-valid",
-                "only": {"pretext": ["none"]},
-                "space": {"meta": {"baseline++": {"lr": [0.1]}}},
-                "axes": {**content()["axes"], "pretext": ["none"], "meta": ["baseline++"]},
+                "space": {"meta": {"nearest-centroid": {"distance": ["cosine"]}}},
+                "axes": PLAIN,
             },
-            "trains nothing",
+            "an adapter has no part in the loss",
+        ),
+        (
+            {
+                "criterion": "pretext-valid",
+                "space": {"pretext": {"contrastive": {"temperature": [0.1]}}},
+                "axes": PLAIN,
+            },
+            "cannot compare values of 'temperature' of pretext contrastive: it is a setting of the loss itself",
+        ),
+        (
+            {"criterion": "pretext-valid", "space": {"training": {"lr": [0.1], "batch_size": [8]}}, "axes": PLAIN},
+            "cannot compare values of 'batch_size' of training: a loss over a batch changes with its size.*labelled",
+        ),
+        (
+            {
+                "criterion": "pretext-valid",
+                "space": {"backbone": {"linear": {"width": [8]}}},
+                "axes": {**PLAIN, "pretext": ["pca"], "backbone": ["linear"]},
+            },
+            "trains nothing by steps",
+        ),
+        (
+            {
+                "criterion": "pretext-valid",
+                "space": {"meta": {"baseline++": {"lr": [0.1]}}},
+                "axes": {**PLAIN, "pretext": ["none"], "meta": ["baseline++"]},
+            },
+            "trains nothing by steps",
         ),
     ],
 )
-def test_what_cannot_be_searched_is_refused(store, changes, message):
-    axes = {**content()["axes"], "pretext": ["rotation", "labels"]}
+def test_what_cannot_be_searched_is_refused(changes, message):
+    two = {"axes": {**content()["axes"], "pretext": ["rotation", "labels"]}, "only": {"pretext": ["rotation"]}}
     with pytest.raises(BenchbenchError, match=message):
-        search(what(**{"only": {"pretext": ["rotation"]}, "axes": axes, **changes}), store, trials=1)
+        whole(**(changes if "axes" in changes else two | changes)).methods()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[training]\nlrr = [0.1]", r"\[training\]: unknown setting 'lrr'; did you mean 'lr'"),
+        ("[training]\nlr = {low = 0.0, high = 0.1}", r"\[training\]: lr: input should be greater than 0, got 0.0"),
+        ("[training]\noptimiser = ['lion']", r"\[training\]: optimiser: input should be 'adam'"),
+        ("[training]\nvalidate_times = [1, 2]", r"\[training\]: a search cannot change 'validate_times'"),
+        ("[episodes]\nways = [1]", r"\[episodes\]: ways: input should be greater than or equal to 2, got 1"),
+        ("[trainning]\nlr = [0.1]", "a search cannot change it; did you mean 'training'"),
         ("[meta.maml]\ninner_rl = [0.1]", r"\[meta.maml\]: unknown setting 'inner_rl'; did you mean 'inner_lr'"),
         ("[meta.mamml]\ninner_lr = [0.1]", "unknown meta 'mamml'; did you mean 'maml'"),
         ("[meta.maml]\ninner_lr = [-0.1]", "setting 'inner_lr': input should be greater than 0, got -0.1"),
@@ -219,8 +210,9 @@ def test_a_space_is_checked_before_anything_runs(tmp_path, text, message):
 def test_a_declaration_enters_the_keys_and_records_of_what_it_tuned(store, judged):
     found, declared = search(what(), store, trials=2)
     tuned = tomllib.loads(fragment(found, declared))
-    assert tuned["settings"] == {"meta": {"maml": {setting: value for (_, _, setting), value in found.items()}}}
-    settings = {**content()["settings"], **tuned["settings"]}
+    (ruled,) = tuned["when"]
+    assert ruled["settings"] == {"meta": {"maml": {setting: value for (_, _, setting), value in found.items()}}}
+    settings = {**content()["settings"], **ruled["settings"]}
     axes = {**content()["axes"], "meta": ["maml", "protonet"]}
     silent = {t.method.meta: t for t in plan(parse_matrix(content(settings=settings, axes=axes), "test")).trainings}
     matrix = parse_matrix(content(settings=settings, axes=axes, tuned=tuned["tuned"]), "test")
@@ -244,8 +236,7 @@ def test_a_declaration_enters_the_keys_and_records_of_what_it_tuned(store, judge
 
 
 def test_a_declaration_that_cannot_be_true_is_refused():
-    declared = {"criterion": "labelled-valid", "trials": 2, "sampler": "tpe", "seed": 0, "best": 0.5, "method": "m"}
-    declared |= {"budget": {"samples": 60}, "space": {"meta": {"maml": {"inner_lr": {"low": 0.5, "high": 1.0}}}}}
+    declared = declaration(space={"meta": {"maml": {"inner_lr": {"low": 0.5, "high": 1.0}}}})
     matrix = parse_matrix(content(tuned=[declared]), "test")
     with pytest.raises(
         BenchbenchError, match=r"'inner_lr' of meta maml that cannot have found 0.1, which it is set to"
