@@ -176,7 +176,7 @@ def test_proto_maml_against_finite_differences_with_the_inner_gradients_held(epi
 
 
 def test_imaml_against_finite_differences_through_the_solved_inner_problem(episodes):
-    learner = IMAML(Small(), head_ways=1, inner_lr=0.4, train_steps=80, strength=1.5, cg_steps=40)
+    learner = IMAML(Small(), head_ways=1, inner_lr=0.4, train_steps=80, strength=1.5, cg_steps=40, shift=0, damping=0)
     gradients = found(learner, episodes)
 
     def outer():
@@ -209,6 +209,40 @@ def test_imaml_finds_the_minimum_of_the_proximal_problem(episodes):
         slopes = grad(loss_of(learner.encoder, episodes.support_x[t], episodes.support_y[t]))(weights)
         pull = 1.5 * (adapted["head.weight"][t] - start["head.weight"][t])
         torch.testing.assert_close(slopes[1], -pull.detach(), rtol=1e-6, atol=1e-9)
+
+
+def test_imaml_solves_the_official_damped_system(episodes):
+    """(2 I + H / 12) x = g by default, against the whole Hessian of each task, at the weights where adapting ends."""
+    learner = IMAML(Small(), head_ways=1, train_steps=2, cg_steps=200)
+    names, adapted = list(body(learner)), learner.adapt(episodes)
+    shapes = [adapted[f"encoder.{name}"][0].shape for name in names]
+    expected = torch.zeros(sum(shape.numel() for shape in shapes))
+    for t in range(2):
+        parts = [*(adapted[f"encoder.{name}"][t] for name in names), adapted["head.weight"][t], adapted["head.bias"][t]]
+        sizes = [part.numel() for part in parts]
+
+        def loss(flat, x, y, parts=parts, sizes=sizes):
+            *inner, weight, bias = (f.view(p.shape) for f, p in zip(flat.split(sizes), parts, strict=True))
+            return loss_of(learner.encoder, x, y)((dict(zip(names, inner, strict=True)), weight, bias))
+
+        flat = torch.cat([part.detach().flatten() for part in parts])
+        hessian = torch.func.hessian(loss)(flat, episodes.support_x[t], episodes.support_y[t])
+        slope = grad(loss)(flat, episodes.query_x[t], episodes.query_y[t])
+        expected += torch.linalg.solve(2 * torch.eye(len(flat)) + hessian / 12, slope)[: len(expected)] / 2
+    gradients = found(learner, episodes)
+    torch.testing.assert_close(torch.cat([gradients[name].flatten() for name in names]), expected)
+
+
+def test_imaml_lets_go_of_the_initial_weights_at_test(episodes):
+    """Without a proximal term its steps at test are MAML's."""
+    free, held, plain = IMAML(Small()), IMAML(Small(), test_strength=2.0), MAML(Small(), inner_lr=0.1, test_steps=16)
+    for learner in (free, held, plain):
+        learner.load_state_dict(free.state_dict())
+        learner.encoder.load_state_dict(free.encoder.state_dict())
+        learner.eval()
+    free_logits, held_logits, plain_logits = (part.logits(episodes, RNG) for part in (free, held, plain))
+    torch.testing.assert_close(free_logits, plain_logits)
+    assert not torch.allclose(free_logits, held_logits)
 
 
 def test_conjugate_gradients_solve_a_system_a_row():

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,14 +12,20 @@ from benchbench_standard.metas.maml import MAML
 class IMAML(MAML):
     """Implicit MAML (Rajeswaran, Finn, Kakade & Levine 2019, arXiv 1909.04630, algorithms 1-2).
 
-    A task minimises its mean support loss plus ``strength / 2`` (the paper's lambda) times the squared distance to the
-    initial weights. Where that ends, the meta-gradient is (I + H / strength)^-1 g, with g the gradient of the query
-    loss and H the Hessian of the support loss (lemma 1), solved by `cg_steps` of conjugate gradients: no inner step is
-    differentiated. Gradient descent solves the inner problem, as the paper's first-order variant does; its own best
-    numbers use a Hessian-free one. Defaults are its Omniglot settings.
-    Other than here, an audit found the official Omniglot run to solve with (2 I + H / 12) and to leave the proximal
-    term out at test.
+    In training a task minimises its mean support loss plus ``strength / 2`` (the paper's lambda) times the squared
+    distance to the initial weights. Where that ends, the meta-gradient is (I + H / lambda)^-1 g, with g the gradient of
+    the query loss and H the Hessian of the support loss (lemma 1), solved by `cg_steps` of conjugate gradients: no
+    inner step is differentiated. As in the official code what is solved is damped,
+
+        ((1 + `shift`) I + H / (strength + `damping`)) x = g,
+
+    which by default is (2 I + H / 12); 0 and 0 are the paper's. At test the proximal term has `test_strength`, 0 in the
+    official Omniglot run. Gradient descent solves the inner problem, as the paper's first-order variant does; its own
+    best numbers use a Hessian-free one. Defaults are its Omniglot settings.
     """
+
+    #: 4: the damped system, and no proximal term at test.
+    revision = 4
 
     adapts_to_any_loss = False
 
@@ -31,7 +37,10 @@ class IMAML(MAML):
         train_steps: PositiveInt = 16,
         test_steps: PositiveInt = 16,
         strength: PositiveFloat = 2.0,
+        test_strength: NonNegativeFloat = 0.0,
         cg_steps: PositiveInt = 5,
+        shift: NonNegativeFloat = 1.0,
+        damping: NonNegativeFloat = 10.0,
         head_ways: PositiveInt = 5,
         train_norm: NormMode = "call",
         test_norm: NormMode = "call",
@@ -45,16 +54,18 @@ class IMAML(MAML):
             train_norm=train_norm,
             test_norm=test_norm,
         )
-        self.strength, self.cg_steps = strength, cg_steps
+        self.strength, self.test_strength = strength, test_strength
+        self.cg_steps, self.shift, self.damping = cg_steps, shift, damping
 
     def adapt(self, episodes: Episodes) -> dict[str, Tensor]:
         """Gradient descent on the proximal problem of each task: leaves, with no graph to the initial weights."""
         start = {name: w.detach() for name, w in self.begin(episodes).items()}
         weights = {name: w.clone().requires_grad_() for name, w in start.items()}
+        pull = self.strength if self.training else self.test_strength
         for _ in range(self.steps):
             slopes = self.slopes(weights, episodes)
             weights = {
-                name: (w - self.inner_lr * (slopes[name] + self.strength * (w - start[name]))).detach().requires_grad_()
+                name: (w - self.inner_lr * (slopes[name] + pull * (w - start[name]))).detach().requires_grad_()
                 for name, w in weights.items()
             }
         return weights
@@ -70,9 +81,9 @@ class IMAML(MAML):
 
         def curved(v: Tensor) -> Tensor:
             product = torch.autograd.grad(slopes, leaves, v, retain_graph=True, materialize_grads=True)
-            return v + flatten(product) / self.strength
+            return (1 + self.shift) * v + flatten(product) / (self.strength + self.damping)
 
-        # What multiplies the initial weights here is their meta-gradient; the head's shared row collects its ways'.
+        # What multiplies the initial weights here is their meta-gradient.
         direction = conjugate_gradients(curved, outer, self.cg_steps)
         (weight * (flatten([*self.begin(episodes).values()]) * direction).sum()).backward()
         return loss.detach(), logits.detach()
