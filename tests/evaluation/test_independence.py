@@ -14,7 +14,7 @@ import benchbench
 from benchbench import Backbone, BenchbenchError, Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, Target, Trained
 from benchbench.components.reference import resolve_component
 from benchbench.components.registry import offers
-from benchbench.data.prepare import prepare
+from benchbench.data.prepare import Prepared, prepare
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.evaluation import trained as evaluation
 from benchbench.evaluation.independence import check_alone, depends_on_queries
@@ -136,25 +136,31 @@ def test_a_failed_cell_says_why(monkeypatch, tmp_path):
 # The order of batches
 
 
-@pytest.mark.parametrize("learner", [NearestCentroid, ProtoNet])
-def test_neighbours_would_gain_nothing_if_they_were_not_refused(monkeypatch, target, learner):
-    """Rows stand class by class in a table, and shots in an episode: two ways to read labels off a batch."""
+@pytest.fixture
+def by_class(digits: Prepared) -> Prepared:
+    """Digits class by class, as datasets of folders are."""
+    order = np.argsort(digits.table.labels, kind="stable")
+    table = replace(digits.table, x=np.asarray(digits.table.x)[order], labels=digits.table.labels[order])
+    return replace(digits, table=table)
+
+
+def test_neighbours_would_gain_nothing_if_they_were_not_refused(monkeypatch, by_class):
     monkeypatch.setattr(evaluation, "check_alone", lambda *_: None)
-    monkeypatch.setattr(learner, "frozen_features", learner is NearestCentroid)
+    target = Target(by_class, SAMPLE)
     scores = [
-        np.mean(Episodic(episodes=100).evaluate(trained(leak, learner), target, Rng(0))["accuracy"].values)
+        np.mean(Episodic(episodes=100).evaluate(trained(leak), target, Rng(0))["accuracy"].values)
         for leak in (lambda z: z, neighbours)
     ]
     assert scores[1] < scores[0]
 
 
-def test_neighbours_of_a_batch_are_of_any_class(monkeypatch, digits, pixels):
+def test_neighbours_of_a_batch_are_of_any_class(monkeypatch, by_class, pixels):
     """Rows reach the encoder as often beside their own class as beside any other, whatever the protocol asks for."""
-    target, beside = Target(digits, SAMPLE), []
+    target, beside = Target(by_class, SAMPLE), []
     images = target.images
 
     def watched(rows: np.ndarray, sample: Any = None) -> Tensor:
-        y = digits.table.labels[rows]
+        y = by_class.table.labels[rows]
         beside.extend(y[1:] == y[:-1])
         return images(rows, sample)
 
