@@ -56,6 +56,8 @@ def test_no_effect_rests_on_an_earlier_record(make):
     both = effects(grid([plain, treated]).counted())
     assert len(both.rows)
     assert not len(effects(grid([aged(plain), treated]).counted()).rows)
+    alike = effects(grid([aged(plain), aged(treated)]).counted())
+    assert list(alike.rows["effect"]) == list(both.rows["effect"])
 
 
 def published(name):

@@ -143,11 +143,11 @@ def _contexts(found: Grid) -> Iterator[tuple[Effect, Context]]:
     for row in rows:
         if row in floors:
             continue
-        plain = Row(row.pretext, ADAPTER, row.backbone, PLAIN, row.source)
+        plain = Row(row.pretext, ADAPTER, row.backbone, PLAIN, row.source, earlier=row.earlier)
         if row.regime != PLAIN and plain in known:
             for pretext in (row.pretext, ALL):
                 yield ("meta", f"{row.meta} ({row.regime})", pretext), Context(row, (plain,))
-        untrained = Row(UNTRAINED, ADAPTER, row.backbone, "", "")
+        untrained = Row(UNTRAINED, ADAPTER, row.backbone, "", "", earlier=row.earlier)
         if row == plain and untrained in floors:
             yield ("pretext", row.pretext, row.pretext), Context(row, (untrained,))
     trained = [row for row in rows if row not in floors]
