@@ -56,7 +56,7 @@ def loss_and_logits(subject: Subject) -> None:
 @check("meta")
 def gradients_reach_the_encoder(subject: Subject) -> None:
     """Every trainable weight of the encoder gets a finite gradient, and some are not zero."""
-    # A shared head row's own gradient vanishes at initialisation, so only the encoder is judged.
+    # A head's own gradient may vanish at initialisation, so only the encoder is judged.
     learner, episodes = training(subject)
     found = gradients(learner, [(episodes, 1.0)])
     for name, gradient in found.items():
