@@ -10,7 +10,7 @@ from typing import Any
 from benchbench.data.prepare import data_root
 from benchbench.data.splits import PARTS, ClassSplit
 from benchbench.data.table import SampleTable
-from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.errors import BenchbenchError, DataMissing, suggest
 from benchbench.rng import Rng
 from benchbench.userfiles import located, normal, read_table, read_text
 
@@ -18,6 +18,8 @@ from benchbench.userfiles import located, normal, read_table, read_text
 PART_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 #: Columns of a list of images that hold its class: Ravi & Larochelle's and easyfsl's.
 LABEL = ("label", "class_name")
+#: And, in a table of all parts, the part.
+PART = ("split", "part")
 SHARES = (64, 16, 20)
 _AUTO = re.compile(r"auto(?::(\d{1,9}))?(?::(\d+)/(\d+)/(\d+))?")
 
@@ -25,11 +27,15 @@ _AUTO = re.compile(r"auto(?::(\d{1,9}))?(?::(\d+)/(\d+)/(\d+))?")
 class UserSplit:
     """How a dataset's setting ``split`` divides its classes. `where` names the dataset in messages.
 
-    None: every class is for testing. A ``.json`` file: ``{"train": [...], "valid": [...], "test": [...]}`` of class
-    names. A folder: a file of class names a part, ``train``, ``val`` and ``test`` with ``.json`` (a list, as torchmeta
-    has it, or easyfsl's ``class_names``), ``.csv`` (a list of images with their ``label``, as Ravi & Larochelle's, or
-    ``class_name``) or ``.txt`` (a name a line). ``auto:SEED:TRAIN/VALID/TEST``: classes at random in these shares of
-    100, ``auto`` being ``auto:0:64/16/20``. Paths are absolute or below ``BENCHBENCH_DATA``.
+    None: every class is for testing.
+    ``.json`` file: ``{"train": [...], "valid": [...], "test": [...]}`` of class names.
+    ``.csv`` file: rows with a ``label`` (or ``class_name``) and its ``split`` (or ``part``).
+    A folder: a list for each part, ``train``, ``val`` and ``test`` with ``.json`` (a list, as torchmeta has it, or
+    easyfsl's ``class_names``), ``.csv`` (a list of images with their ``label``, as Ravi & Larochelle's, or
+    ``class_name``) or ``.txt`` (a name a line).
+    ``auto:SEED:TRAIN/VALID/TEST``: classes at random in these shares of 100; ``auto`` is ``auto:0:64/16/20``.
+
+    Paths are absolute or below ``BENCHBENCH_DATA``.
     """
 
     def __init__(self, split: str | None, where: str):
@@ -97,6 +103,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _whole(path: Path, where: str) -> dict[str, list[Any]]:
     """The content of a file that holds all parts."""
+    if path.suffix == ".csv":
+        return _rows(path, where)
     content = _json(path)
     known = isinstance(content, dict) and not set(content) - set(PARTS)
     if not known or not all(map(_is_list, content.values())):
@@ -105,6 +113,17 @@ def _whole(path: Path, where: str) -> dict[str, list[Any]]:
             "nothing else"
         )
     return content
+
+
+def _rows(path: Path, where: str) -> dict[str, list[Any]]:
+    """The classes of each part in a table of classes or of images, whose parts are named as people call them."""
+    parts: dict[str, dict[str, None]] = {}
+    for row in read_table(path, [LABEL, PART]):
+        part = row[PART[0]].strip().lower()
+        if part not in PART_NAMES:
+            raise BenchbenchError(f"{where}: split file {path}: unknown part {part!r}{suggest(part, PART_NAMES)}")
+        parts.setdefault(PART_NAMES[part], {})[row[LABEL[0]]] = None
+    return {part: list(names) for part, names in parts.items()}
 
 
 def _listed(path: Path) -> list[Any]:

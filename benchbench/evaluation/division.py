@@ -91,9 +91,9 @@ def check_division(
     sizes = [_sizes(rows, held) for rows in index]
     fit, select = min(s[0] for s in sizes), sum(s[1] for s in sizes)
     if amount.shots is not None and amount.shots > fit:
+        smallest_fit = f", {names[[s[0] for s in sizes].index(fit)]!r}," if names else ""
         raise BenchbenchError(
-            f"{where}: {amount.shots} shots, but the fit part of its smallest class{_smallest(index, names)} has {fit} "
-            "images"
+            f"{where}: {amount.shots} shots, but the fit part of its smallest class{smallest_fit} has {fit} images"
         )
     if amount.examples is not None:
         wanted = _of_examples(amount.examples)
@@ -103,10 +103,6 @@ def check_division(
                 f"{where}: {amount.examples} examples are {wanted[0]} to fit and {wanted[1]} to select by, "
                 f"but it has {have[0]} and {have[1]}"
             )
-
-
-def _smallest(index: Sequence[np.ndarray], names: Sequence[str]) -> str:
-    return f", {names[min(range(len(index)), key=lambda i: len(index[i]))]!r}," if names else ""
 
 
 def divide(key: str, index: Sequence[np.ndarray], held: np.ndarray = NONE) -> Division:

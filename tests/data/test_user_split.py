@@ -67,6 +67,21 @@ def test_a_file_of_all_parts_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert parts(UserSplit(str(tmp_path / "s" / "all.json"), "here").split(table())) == ((3,), (), (4,))
 
 
+def test_a_table_of_all_parts(tmp_path: Path) -> None:
+    folder = Path(written(tmp_path / "s", a_csv="label,split\nnewt,Train\nbirds/owl,train\ncats/lion,val\ntoad,test\n"))
+    assert parts(UserSplit(str(folder / "a.csv"), "here").split(table())) == ((0, 3), (2,), (4,))
+    written(folder, b_csv="file,class_name,part\n1,newt,train\n2,newt,train\n3,toad,test\n")
+    assert parts(UserSplit(str(folder / "b.csv"), "here").split(table())) == ((3,), (), (4,))
+    for text, message in (
+        ("label,split\nnewt,tarin\n", r"c\.csv: unknown part 'tarin'; did you mean 'train'"),
+        ("label,split\nnewt,train\nnewt,test\n", r"c\.csv: part 'test' names class 'newt' and part 'train' too"),
+        ("filename,label\n1.jpg,newt\n", r"c\.csv: has no column 'split' or 'part'"),
+    ):
+        written(folder, c_csv=text)
+        with pytest.raises(BenchbenchError, match=message):
+            UserSplit(str(folder / "c.csv"), "here").split(table())
+
+
 def test_names_are_compared_composed(tmp_path: Path) -> None:
     """The table's names are a Mac's, the file's are composed."""
     written(tmp_path / "s", all_json='{"train": ["b\u00e4r"], "test": ["cafe\u0301"]}')

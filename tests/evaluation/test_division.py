@@ -63,6 +63,12 @@ def test_what_is_too_small_is_refused() -> None:
         check_division(Amount(), [np.arange(2)], "here")
     with pytest.raises(BenchbenchError, match="here: 2 shots, but the fit part of its smallest class has 1 images"):
         check_division(Amount(shots=2), INDEX, "here")
+    with pytest.raises(BenchbenchError, match=r"need 3 images a class, .* has 2; too small: 'owl' 2 .1 of 2 classes."):
+        check_division(Amount(), [np.arange(9), np.arange(2)], "here", ["ant", "owl"])
+    # Of the class with more images, more are held out.
+    index, held = [np.arange(9), np.arange(9, 29)], np.array([0, *range(9, 27)])
+    with pytest.raises(BenchbenchError, match="the fit part of its smallest class, 'owl', has 1 images"):
+        check_division(Amount(shots=2), index, "here", ["ant", "owl"], held)
     with pytest.raises(
         BenchbenchError, match="here: 20 examples are 16 to fit and 4 to select by, but it has 12 and 4"
     ):

@@ -71,6 +71,7 @@ def test_npz_in_colour_with_enlargement(root: Path) -> None:
         ({"labels": np.eye(2)}, r"expected labels of integers or text \(2,\), got float64 \(2, 2\)"),
         ({"labels": np.array(["a", " "])}, "a class has no name"),
         ({"class_names": np.array(["a", "a"])}, "class_names has 'a' 2 times"),
+        ({"class_names": np.array("a")}, r"expected class_names \(K,\), got \(\)"),
         ({"labels": np.array([0, 3])}, "labels run from 0 to 3, but class_names has 2"),
         ({"labels": np.array([0])}, r"expected labels of integers or text \(2,\), got int64 \(1,\)"),
         ({"class_names": np.array([{}], object)}, "cannot be read: Object arrays cannot be loaded"),
@@ -117,6 +118,10 @@ def test_npz_without_an_array_or_a_file(root: Path) -> None:
         load("npz", path="mine.npz")
     with pytest.raises(DataMissing, match=r"dataset npz: no file .*none\.npz"):
         load("npz", path="none.npz")
+    np.save(root / "one.npy", levels(1))
+    (root / "one.npy").rename(root / "one.npz")
+    with pytest.raises(BenchbenchError, match=r"one\.npz holds a single array: expected what np\.savez writes"):
+        load("npz", path="one.npz")
     (root / "bad.npz").write_bytes(b"PK\x03\x04 damaged")
     with pytest.raises(BenchbenchError, match=r"bad\.npz cannot be read"):
         load("npz", path="bad.npz")

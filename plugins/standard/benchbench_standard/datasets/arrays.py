@@ -53,7 +53,10 @@ def load_npz(path: Path, where: str, names: Sequence[str]) -> list[np.ndarray]:
     """Arrays of a ``.npz`` file, without pickled objects. Raises BenchbenchError for a damaged file and for an array
     that is not in it; `where` begins the message."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise BenchbenchError(f"{where}: {path} holds a single array: expected what np.savez writes")
+        with loaded as held:
             for name in names:
                 if name not in held.files:
                     raise BenchbenchError(f"{where}: {path} has no array {name!r}; it has: {', '.join(held.files)}")

@@ -71,6 +71,8 @@ def _classes(labels: np.ndarray, path: Path, count: int) -> list[str]:
     if labels.dtype.kind in "US":
         return [_text(label, where) for label in labels]
     (held,) = load_npz(path, "dataset npz", ("class_names",))
+    if held.ndim != 1:
+        raise BenchbenchError(f"{where}: expected class_names (K,), got {held.shape}")
     names = [_text(name, where) for name in held]
     if twice := [name for name in names if names.count(name) > 1]:
         raise BenchbenchError(f"{where}: class_names has {twice[0]!r} {names.count(twice[0])} times")
