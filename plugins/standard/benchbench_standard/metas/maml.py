@@ -16,9 +16,12 @@ class MAML(MetaLearner):
 
     The inner loss is the *mean* cross-entropy over the support set. The official code sums over classes, so its rate
     0.4 at 5 ways is 2.0 here: with one step, the strided Conv-4 and thousands of meta-steps. After hundreds of them a
-    smaller one is needed, and is the default (the matrix ``tuned`` has a search). The head learns
-    `head_ways` rows, as the paper's has one a class; ways may differ at test, and classes beyond the rows begin as the
-    mean of them. With one row all classes begin alike, which makes the encoder's first inner gradient zero.
+    smaller one is needed, and is the default (the matrix ``tuned`` has a search). The head learns `head_ways` rows, as
+    the paper's has one a class; ways may differ at test, and classes beyond the rows begin as the mean of them. With
+    one row all classes begin alike, which makes the encoder's first inner gradient zero, and one inner step ANIL's. It
+    is no mistake to want that: labels come in random order, and Ye and Chao (2022, arXiv 2106.16245) found one row to
+    help. In the quick matrix it has 72.7 on glyphs with labels, where five rows have 59.1.
+
     Batch statistics are those of each call by default, as in the official code: that is transductive, and ``support``
     is the inductive form.
     It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order` leaves second derivatives
