@@ -216,12 +216,9 @@ def test_swapped_finals_are_both_trained_again(whole, tmp_path, caplog):
     first.rename(second)
     first.write_bytes(other)
     assert records(store) == whole[1]
-    assert [
-        f"it belongs to stage {key[:16]}" in m for key, m in zip((keys[2], keys[0]), told(caplog), strict=True)
-    ] == [
-        True,
-        True,
-    ]
+    assert len(told(caplog)) == 2
+    for key in (keys[0], keys[2]):
+        assert sum(f"it belongs to stage {key[:16]}" in message for message in told(caplog)) == 1
     assert len(aside(store)) == 2
 
 

@@ -29,14 +29,14 @@ def adapter(small, cls=MAML, **settings):
 
 
 def test_scores_are_those_of_a_learner_with_so_many_steps(small, target):
-    trained = adapter(small, inner_lr=0.1, test_steps=2, test_norm="support")
+    trained = adapter(small, inner_lr=0.1, test_steps=2, test_norm="support", head_ways=1)
     scores = Adaptation(steps=[4, 0, 1], **SHAPE).evaluate(trained, target, RNG)
     assert set(scores) == {"accuracy", *(f"{name}@{k}" for name in ("accuracy", "loss") for k in (0, 1, 4))}
     assert trained.learner.adaptation_steps == 2, "as it was"
     (batch,) = target.episodes(EpisodeShape(3, 2, 2), 3)
     labels = torch.from_numpy(np.stack([e.query_y for e in target.drawn(EpisodeShape(3, 2, 2), 3)]))
     for k in (0, 1, 2, 4):
-        other = adapter(small, inner_lr=0.1, test_steps=max(k, 1), test_norm="support")
+        other = adapter(small, inner_lr=0.1, test_steps=max(k, 1), test_norm="support", head_ways=1)
         other.learner.adaptation_steps = k
         logits = other.logits(batch, RNG)
         right = (logits.argmax(-1) == labels).sum(1).tolist()
@@ -44,7 +44,7 @@ def test_scores_are_those_of_a_learner_with_so_many_steps(small, target):
         if k != 2:
             nll = -logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(1)
             np.testing.assert_allclose(scores[f"loss@{k}"].values, nll, rtol=1e-5)
-    # The head begins as one row for all classes: before any step all are equally likely.
+    # The head has one row for all classes: before any step all are equally likely.
     np.testing.assert_allclose(scores["loss@0"].values, np.log(3), rtol=1e-5)
     assert np.mean(scores["loss@4"].values) < np.mean(scores["loss@0"].values)
 
@@ -60,7 +60,7 @@ def test_the_labels_of_queries_have_no_part_in_adaptation(small, target):
 
 
 def test_reptile_takes_no_step_too(small, target):
-    trained = adapter(small, Reptile, test_steps=1)
+    trained = adapter(small, Reptile, test_steps=1, head_ways=1)
     scores = Adaptation(steps=[0], **SHAPE).evaluate(trained, target, RNG)
     np.testing.assert_allclose(scores["loss@0"].values, np.log(3), rtol=1e-5)
 

@@ -182,7 +182,9 @@ def test_few_annotated_images(scenes, encoder) -> None:
 def test_what_cannot_be_scored_is_refused(scenes, encoder, prepared_digits) -> None:
     with pytest.raises(BenchbenchError, match=r"dataset digits \(test\) has no boxes"):
         Detection().check(Target(prepared_digits, encoder.sample))
-    with pytest.raises(BenchbenchError, match="99 shots, but the fit part of its smallest class has 24"):
+    with pytest.raises(
+        BenchbenchError, match="99 shots, but the fit part of its smallest class, 'scene', has 24 images"
+    ):
         Segmentation(shots=99).check(Target(scenes, encoder.sample))
     sample = SampleSpec("image", (1, 28, 28))
     pixels = Trained(Pixels(sample), NearestCentroid(Pixels(sample)), sample)
