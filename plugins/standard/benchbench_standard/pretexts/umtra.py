@@ -12,10 +12,10 @@ class UMTRA(Pretext):
     2019, arXiv 1811.11819, algorithm 1), with the paper's augmentation for Omniglot: pixels set to zero at random, and
     a random shift. Its AutoAugment for photographs is left out: `contrastive` has views for these.
 
-    The first shot of a class is the image itself, further ones are augmented as the queries are. The official code was
-    not at hand to compare: the order (shifted, then zeroed), whole pixels and the repeated border are choices. On glyphs the shift asks for more than the
-    tasks teach (validation classes, 5-way 1-shot, ProtoNet after 12,000 samples: 31.9 % at 6 px, 37.6 at 2, untrained
-    37.3).
+    The first shot of a class is the image itself, further ones are augmented as the queries are. The official code
+    was not at hand to compare: the order (shifted, then zeroed), whole pixels and the repeated border are choices. On
+    glyphs the shift asks for more than the tasks teach (validation classes, 5-way 1-shot, ProtoNet after 12,000
+    samples: 31.9 % at 6 px, 37.6 at 2, untrained 37.3).
     """
 
     objectives = frozenset({"episodes"})
