@@ -36,6 +36,7 @@ def run(
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
+    strict: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
@@ -43,6 +44,7 @@ def run(
     A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records made by different
     code with the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's settings
     other than `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, from 1.
+    Cells that data cannot fill, such as 20 ways on 10 classes, are left out unless `strict`, which refuses them.
     Raises BenchbenchError for bad input before anything is computed, StorageError if the store can no longer be
     written, Interrupted after a signal.
     """
@@ -51,7 +53,7 @@ def run(
     if seeds:
         matrix = matrix.model_copy(update={"seeds": list(seeds)})
     return run_plan(
-        plan(matrix, only=only),
+        plan(matrix, only=only, strict=strict),
         results,
         jobs=jobs,
         executor=executor,

@@ -32,6 +32,7 @@ LARGE = 5_000
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
 @click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
+@click.option("--strict", is_flag=True, help="Refuse a matrix with cells that its data cannot fill.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
@@ -50,6 +51,7 @@ def command(
     device: str,
     retry_failed: bool,
     rerun_changed: bool,
+    strict: bool,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -72,11 +74,13 @@ def command(
     content = load_matrix(matrix, overrides)
     if not dry_run:
         Store(results).open()
-    todo = plan(content, only=kept, prepare_data=not dry_run)
+    todo = plan(content, only=kept, prepare_data=not dry_run, strict=strict)
     for label, reason in todo.broken:
         click.echo(f"warning: {label} is left out: {reason}", err=True)
     for name, reason in todo.missing:
         click.echo(f"data missing, left out: {name}: {reason}", err=True)
+    for label, reason in todo.impossible:
+        click.echo(f"impossible, left out: {label}: {reason}", err=True)
     trainings = sharded(todo.trainings, part)
     if dry_run:
         _describe(todo, trainings, Store(results), retry_failed)

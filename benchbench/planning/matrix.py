@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,11 +23,17 @@ from benchbench.components.limits import MOST, check_values, quoted
 from benchbench.components.reference import ComponentRef
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
+from benchbench.planning.spelling import check_named, check_once, respelt
 from benchbench.planning.toml import read_toml as read_toml
 from benchbench.training.chain import REGIMES, Regime
 
 AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
+#: The baselines of every leaderboard (matrix key ``floors``): an encoder that was never trained, and raw pixels.
+FLOORS: tuple[dict[str, str], ...] = (
+    {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
+    {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
+)
 #: The most points that axes, ``[[include]]`` rules and seeds may make together.
 POINTS = 10_000_000
 
@@ -297,7 +304,12 @@ def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Matrix:
-    """A matrix from plain values; every error message begins with `where`."""
+    """A matrix from plain values; every error message begins with `where`.
+
+    Rules may spell a component otherwise than the axes do. One that names nothing on the axes is a mistake, unless
+    `overrides` took it away.
+    """
+    written = deepcopy(content)
     for key, value in (overrides or {}).items():
         _put(content, key, value)
     check_values(where, content)
@@ -305,6 +317,7 @@ def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, An
     for section in ("exclude", "include", "when"):
         for number, rule in enumerate(getattr(matrix, section)):
             _check_rule(rule, f"{where}: {section}.{number}", section)
+    _respell(matrix, [written, content], where)
     for kind in matrix.settings:
         if kind not in KINDS:
             raise BenchbenchError(f"{where}: [settings.{kind}]: unknown kind {kind!r}{suggest(kind, KINDS)}")
@@ -315,11 +328,31 @@ def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, An
     return matrix
 
 
+def _respell(matrix: Matrix, contents: list[dict[str, Any]], where: str) -> None:
+    """Let the rules of a matrix spell every component as its axes do. `contents`: the plain values before overrides and
+    after them, whose names rules may have."""
+    axes = {axis: getattr(matrix.axes, axis) for axis in AXES}
+    check_once(axes, where)
+    known = {axis: set(names) for axis, names in axes.items()}
+    known["regime"] |= set(REGIMES)
+    for content in contents:
+        for points in (content.get("axes", {}), *content.get("include", []), *FLOORS):
+            for axis in known.keys() & points.keys():
+                known[axis] |= set(as_list(points[axis]))
+    for section in ("exclude", "when"):
+        rules = getattr(matrix, section)
+        for number, rule in enumerate(rules):
+            check_named(rule, known, f"{where}: {section}.{number}")
+        rules[:] = [respelt(rule, axes) for rule in rules]
+    for declared in matrix.tuned:
+        declared.where = declared.where and respelt(declared.where, axes)
+
+
 def _valid(section: type[BaseModel], content: Any, where: str) -> Any:
     try:
         return section.model_validate(content)
     except ValidationError as error:
-        raise BenchbenchError(f"{where}: {explain(error)}") from None
+        raise BenchbenchError(f"{where}: {explain(error, section)}") from None
 
 
 def _points(matrix: Matrix) -> int:
@@ -384,13 +417,13 @@ _SECTIONS: dict[str, Iterable[str]] = {
 }
 
 
-def explain(error: ValidationError) -> str:
-    """The first fault of a matrix, or of part of one, in one line."""
+def explain(error: ValidationError, whole: type[BaseModel] = Matrix) -> str:
+    """The first fault of a matrix, or of the part of one that `whole` is, in one line."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        known = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), Matrix.model_fields)
+        known = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), whole.model_fields)
         what = "axis" if place[0] == "axes" else "key"
         return f"unknown {what} {key!r}{suggest(place[-1], known)}"
     if first["type"] == "missing":

@@ -17,19 +17,13 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation.target import Target
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
-from benchbench.planning.matrix import AXES, TUNABLE, Matrix, applies, as_list, matches
+from benchbench.planning.matrix import AXES, FLOORS, TUNABLE, Matrix, applies, as_list, matches
 from benchbench.planning.presets import load_protocol
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Method
 from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
 from benchbench.training.learner import MetaLearner
 from benchbench.training.pretext import Pretext
-
-#: The baselines of every leaderboard (matrix key ``floors``): an encoder that was never trained, and raw pixels.
-FLOORS = (
-    {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
-    {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
-)
 
 #: The objectives that each regime needs its pretext to have.
 NEEDS = {
@@ -46,25 +40,33 @@ Point = dict[str, str]
 
 @dataclass
 class Plan:
-    """What a matrix asks for. `dropped` lists meaningless points and why; `broken` the components whose plugin fails to
-    import; `unprepared` the datasets whose keys are not known yet; `missing` the datasets left out, and where to put
-    them."""
+    """What a matrix asks for. `dropped` lists meaningless points and why; `impossible` what asks for more classes or
+    samples than data have, and why; `broken` the components whose plugin fails to import; `unprepared` the datasets
+    whose keys are not known yet; `missing` the datasets left out, and where to put them."""
 
     matrix: Matrix
     trainings: list[Training] = field(default_factory=list)
     dropped: list[tuple[str, str]] = field(default_factory=list)
+    impossible: list[tuple[str, str]] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
     unprepared: list[str] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
-def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
+def plan(
+    matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True, strict: bool = False
+) -> Plan:
     """The trainings and cells of a matrix, in the order of its axes.
 
     `only` keeps the named values of an axis. With `prepare_data`, datasets are prepared first; without it, the keys of
-    trainings on unprepared datasets are provisional. Raises BenchbenchError for bad input.
+    trainings on unprepared datasets are provisional. Raises BenchbenchError for bad input, and with `strict` for what
+    is impossible instead of leaving it out.
     """
-    return _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
+    found = _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
+    if strict and found.impossible:
+        label, reason = found.impossible[0]
+        raise BenchbenchError(f"{label}: {reason}")
+    return found
 
 
 class _Planner:
@@ -78,7 +80,8 @@ class _Planner:
         self.data: dict[str, Prepared | None] = {}
         self.encoders: dict[str, Backbone] = {}
         self.misfits: dict[str, str | None] = {}
-        self.checked: set[tuple[str, str, SampleSpec]] = set()
+        self.checked: dict[tuple[str, str, SampleSpec], str] = {}
+        self.untrainable = False
 
     def plan(self) -> Plan:
         self._check_names()
@@ -90,8 +93,9 @@ class _Planner:
         families = [family for points in grouped.values() if (family := self._family(points))]
         seeds = dict.fromkeys(self.matrix.seeds)
         self.result.trainings = [family.training(seed) for seed in seeds for family in families]
-        if not self.result.trainings:
-            left_out = [*self.result.broken, *self.result.dropped][:3]
+        # Floors alone are no answer to a matrix whose every training is impossible.
+        if not self.result.trainings or (self.untrainable and all(t.floor for t in self.result.trainings)):
+            left_out = [*self.result.broken, *self.result.impossible, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)
             raise BenchbenchError(
                 f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
@@ -276,7 +280,15 @@ class _Planner:
         if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
             raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
         if source and trains:
-            self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
+            try:
+                self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
+            except BenchbenchError as error:
+                self.untrainable = True
+                self._leave_out(_label(point), str(error))
+                return None
+        cells = [cell for p in points if (cell := self._cell(p, source))]
+        if not cells:
+            return None
         return Family(
             matrix=self.matrix.name,
             method=Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime),
@@ -295,7 +307,7 @@ class _Planner:
                 "backbone": key_content(backbone),
                 "source": {**key_content(source_ref), "fingerprint": source.fingerprint if source else "not prepared"},
             },
-            cells=[self._cell(p, source) for p in points],
+            cells=cells,
             tuned=self._tuned(point, [pretext, meta, backbone], recipe if trains else {}),
         )
 
@@ -377,17 +389,33 @@ class _Planner:
             if "sampler" in episodes:
                 held.check(VariableShape())
 
-    def _cell(self, point: Point, source: Prepared | None) -> FamilyCell:
+    def _leave_out(self, label: str, reason: str) -> None:
+        if (label, reason) not in self.result.impossible:
+            self.result.impossible.append((label, reason))
+
+    def _cell(self, point: Point, source: Prepared | None) -> FamilyCell | None:
+        """A cell, or None if its target has too little for its protocol."""
         target_ref, protocol = self._ref("dataset", point["target"]), self._protocol(point["protocol"])
         assert target_ref
         target = self._prepared(point["target"])
         if target and source:
-            sample = SampleSpec("image", source.table.shape)
-            if (point["target"], point["protocol"], sample) not in self.checked:
-                protocol.build().check(Target(target, sample))
-                self.checked.add((point["target"], point["protocol"], sample))
+            place = point["target"], point["protocol"], SampleSpec("image", source.table.shape)
+            if place not in self.checked:
+                self.checked[place] = _shortage(protocol, Target(target, place[2]))
+            if reason := self.checked[place]:
+                self._leave_out(f"{point['target']} {point['protocol']}", reason)
+                return None
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
         return FamilyCell(target_ref, point["protocol"], protocol, fingerprint, key_content(protocol))
+
+
+def _shortage(protocol: ComponentRef, target: Target) -> str:
+    """Why a target cannot be scored under a protocol; empty if it can."""
+    try:
+        protocol.build().check(target)
+    except BenchbenchError as error:
+        return str(error)
+    return ""
 
 
 def _label(point: Point) -> str:

@@ -32,7 +32,11 @@ CASES = {
         "11-way episodes need 11 classes, but it has 10",
     ),
     "too few images": (["--set", "settings.protocol.episodic.queries=200"], "", "but its smallest class has 174"),
-    "too few source images": (["--set", "episodes.queries=30"], "", "1 shots + 30 queries need 31 images a class"),
+    "too few source images": (
+        ["--strict", "--set", "episodes.queries=30"],
+        "",
+        "1 shots + 30 queries need 31 images a class",
+    ),
     "empty matrix": (["--set", "floors=false"], '[[exclude]]\nsource = "glyphs"\n', "is empty"),
     "syntax": ([], "axes = [", "TOML syntax error"),
     "missing data": (["--set", 'axes.source=["omniglot"]'], "", "omniglot-py"),
