@@ -39,7 +39,7 @@ def respelt(rule: dict[str, Any], axes: Mapping[str, Iterable[str]]) -> dict[str
 
 
 def check_named(rule: Mapping[str, Any], known: Mapping[str, set[str]], where: str) -> None:
-    """Raise BenchbenchError for a name in a rule that is not among those `known` on its axis, and would match nothing."""
+    """Raise BenchbenchError for a name in a rule that is not among those `known` on its axis: it matches nothing."""
     for axis in known.keys() & rule.keys():
         allowed = {meant(axis, name) for name in known[axis]}
         for name in _listed(rule[axis]):

@@ -97,7 +97,7 @@ def test_what_data_cannot_fill_is_left_out_with_its_reason():
     ]
     scored = {(c.target.bare, c.protocol) for t in found.trainings for c in t.cells}
     assert scored == {("digits", "5way-1shot"), ("glyphs", "5way-1shot"), ("glyphs", "20way-1shot")}
-    with pytest.raises(BenchbenchError, match="digits 20way-1shot: .*need 20 classes"):
+    with pytest.raises(BenchbenchError, match=r"digits 20way-1shot: .*need 20 classes"):
         plan(parse_matrix(given, "m"), strict=True)
 
 
@@ -117,5 +117,5 @@ def test_a_training_that_its_source_cannot_fill_is_left_out_too():
 def test_where_nothing_is_left_the_reason_is_told():
     given = content()
     given["axes"]["protocol"] = ["20way-1shot"]
-    with pytest.raises(BenchbenchError, match="is empty.*20-way episodes need 20 classes"):
+    with pytest.raises(BenchbenchError, match=r"is empty.*20-way episodes need 20 classes"):
         plan(parse_matrix(given, "m"))
