@@ -26,11 +26,12 @@ class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
     `place` and `settings` tell namesakes apart: six hexadecimal digits of the key of target and protocol with their
-    settings, and of the method's settings. `overlap` is what the source's training part and the target's test part
-    share: class names and a number of images. `weights` says what an encoder that can be given weights started from:
-    ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune` searches behind its
-    settings. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole record, if one was
-    read. `by_samples`: the user's own folders divided the target's images of the same classes.
+    settings, and of the method's settings; `where` and `how` are these settings, as JSON that cells share. `overlap`
+    is what the source's training part and the target's test part share: class names and a number of images. `weights`
+    says what an encoder that can be given weights started from: ``random`` ones, or what its weights were pretrained
+    on. `searches` are the `benchbench tune` searches behind its settings. `earlier`: an earlier harness made it
+    (`benchbench.revisions`). `record` is the whole record, if one was read. `by_samples`: the user's own folders
+    divided the target's images of the same classes.
     """
 
     key: str
@@ -70,6 +71,8 @@ class Cell(NamedTuple):
     searches: tuple[Search, ...]
     earlier: bool
     record: Record | None
+    where: bytes
+    how: bytes
     by_samples: bool = False
 
     @property
@@ -151,8 +154,9 @@ def _cell(
 ) -> Cell:
     ok = r.status == "ok"
     scored = r.summary[shown(r.summary)] if ok else None
-    place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
+    place, where, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
+    settings, how = _settings(names, b",".join([content[k] for k in names]))
     method, cost, flags = r.method, r.cost, r.flags
     return Cell(
         r.key,
@@ -171,7 +175,7 @@ def _cell(
         scored.ci95 if scored else math.nan,
         scored.n if scored else 0,
         place,
-        _settings(names, b",".join([content[k] for k in names])),
+        settings,
         ways,
         shots,
         r.episodes_hash,
@@ -192,6 +196,8 @@ def _cell(
         _searches(bytes(content["tuned"])) if "tuned" in content else (),
         _earlier(bytes(content.get("harness", b"{}"))),
         record,
+        where,
+        how,
         _by_samples(bytes(content.get("target", b"null"))),
     )
 
@@ -203,15 +209,16 @@ def _by_samples(target: bytes) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]:
-    """Six digits of the key of a target and protocol, and the protocol's ways and shots if it has them. Cached, since
-    few of them differ."""
+def _place(target: bytes, protocol: bytes) -> tuple[str, bytes, int | None, int | None]:
+    """Six digits of the key of a target and protocol, these as JSON, and the protocol's ways and shots if it has them.
+    Cached, since few of them differ."""
     where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
     if isinstance(where, dict):
         # What is known only after scoring is missing from a failed record, which still belongs with the others.
         where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels", "division")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
-    return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
+    place = {"target": where, "protocol": how}
+    return content_key(place)[:6], _encoder.encode(place), shape.get("ways"), shape.get("shots")
 
 
 @lru_cache(maxsize=4096)
@@ -244,6 +251,7 @@ def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
 
 
 @lru_cache(maxsize=65536)
-def _settings(names: tuple[str, ...], values: bytes) -> str:
-    """Six digits of the key of a method's settings; `values`: JSON values, separated by commas."""
-    return content_key(dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True)))[:6]
+def _settings(names: tuple[str, ...], values: bytes) -> tuple[str, bytes]:
+    """Six digits of the key of a method's settings, and these as JSON; `values`: JSON values, separated by commas."""
+    settings = dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True))
+    return content_key(settings)[:6], _encoder.encode(settings)

@@ -1,17 +1,19 @@
 """Cells by row (a method) and column (a target and protocol), scored and ranked: the basis of every table."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+import msgspec
 import numpy as np
 from scipy import stats
 
 from benchbench.leaderboard.cells import Cell, cells_of, uncollected
 from benchbench.leaderboard.statistics.ranks import average_tied_ranks
+from benchbench.leaderboard.variants import told_apart
 from benchbench.store.records import Record
 
 MISSING = "–"
@@ -135,14 +137,20 @@ def grid(records: Iterable[Record | Cell]) -> Grid:
 def _titles(cells: list[Cell]) -> dict[str, str]:
     """The column of each record. Targets or protocols with one name but different settings get separate columns; what
     others submit renames none of ours."""
-    vouched = {(c.target, c.protocol, c.place) for c in cells if c.origin != "external"}
-    meant = vouched | {(c.target, c.protocol, c.place) for c in cells}
-    ours, every = (Counter((target, protocol) for target, protocol, _ in held) for held in (vouched, meant))
-    titles = {}
-    for target, protocol, place in meant:
-        namesakes = ours if (target, protocol, place) in vouched else every
-        suffix = f" [{place}]" if namesakes[target, protocol] > 1 else ""
-        titles[target, protocol, place] = f"{target} {protocol}{suffix}"
+    every: dict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
+    ours: dict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
+    for c in cells:
+        every[c.target, c.protocol][c.place] = c.where
+        if c.origin != "external":
+            ours[c.target, c.protocol][c.place] = c.where
+    titles: dict[tuple[str, str, str], str] = {}
+    # Ours come last: among themselves they are told apart as if nobody had submitted anything.
+    for held in (every, ours):
+        for (target, protocol), places in held.items():
+            names = told_apart({place: msgspec.json.decode(where) for place, where in places.items()})
+            for place in places:
+                suffix = f" [{names[place]}]" if len(places) > 1 else ""
+                titles[target, protocol, place] = f"{target} {protocol}{suffix}"
     return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
 
 
@@ -167,8 +175,9 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
         if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
             rows[Row(*axes[:5], origin=axes[5], earlier=axes[6])] = members
         else:
+            variants = told_apart({c.settings: msgspec.json.decode(c.how) for c in members})
             for c in members:
-                rows.setdefault(Row(*axes[:5], c.settings, *axes[5:]), []).append(c)
+                rows.setdefault(Row(*axes[:5], variants[c.settings], *axes[5:]), []).append(c)
     return rows
 
 

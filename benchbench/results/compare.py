@@ -12,7 +12,9 @@ from itertools import product
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
+from benchbench.leaderboard.variants import told_apart
 from benchbench.results.consistency import settings_digits
+from benchbench.store.content import DERIVED
 from benchbench.store.records import Method, Record, shown
 
 #: (what is compared, target, protocol)
@@ -130,14 +132,24 @@ def _cells(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], P
     """The records of both sides by place. A place where one side has several settings is split by settings."""
     sides = (list(a), list(b))
     crowded = {where for side in sides for (where, _), n in Counter((place(r), r.seed) for r in side).items() if n > 1}
+    names = _variants((record for side in sides for record in side if place(record) in crowded), "seed")
     found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
     for side, cells in zip(sides, found, strict=True):
         for record in side:
             what, target, protocol = where = place(record)
             if where in crowded:
-                what += f" [{settings_digits(record, 'seed')}]"
+                what += f" [{names[settings_digits(record, 'seed')]}]"
             cells[what, target, protocol].append(record)
     return found[0], found[1]
+
+
+def _variants(records: Iterable[Record], *without: str) -> dict[str, str]:
+    """What tells records apart, as in a leaderboard, by the digits of their settings; both leave out parts of a
+    content."""
+    left_out = DERIVED.union(without)
+    return told_apart(
+        {settings_digits(r, *without): {k: v for k, v in r.content.items() if k not in left_out} for r in records}
+    )
 
 
 def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
@@ -149,15 +161,21 @@ def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record],
     for side, records in zip(sides, (a, b), strict=True):
         for record in records:
             side[place(record)][settings_digits(record, "seed", "target", "protocol")].append(record)
+    every = (r for side in sides for held in side.values() for group in held.values() for r in group)
+    names = _variants(every, "seed", "target", "protocol")
     found: tuple[dict[Place, list[Record]], ...] = ({}, {})
     for where in sides[0].keys() | sides[1].keys():
         ones, others = (side.get(where, {}) for side in sides)
         several = len(ones) > 1 or len(others) > 1
         for i, j in product(ones or [""], others or [""]):
-            what = f"{where[0]} [{i or 'none'} with {j or 'none'}]" if several else where[0]
+            if [r.key for r in ones.get(i, [])] == [r.key for r in others.get(j, [])]:
+                continue  # One row with itself.
+            what = f"{where[0]} [{names.get(i) or 'none'} with {names.get(j) or 'none'}]" if several else where[0]
             for cells, group in zip(found, (ones.get(i), others.get(j)), strict=True):
                 if group:
                     cells[what, *where[1:]] = group
+    if not any(found):
+        raise BenchbenchError("both name the same rows, and a row is not compared with itself")
     return found[0], found[1]
 
 
