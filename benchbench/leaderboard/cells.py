@@ -153,19 +153,20 @@ def _cell(
     scored = r.summary[shown(r.summary)] if ok else None
     place, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
+    own = _names(bytes(content["names"])) if "names" in content else {}
     method, cost, flags = r.method, r.cost, r.flags
     return Cell(
         r.key,
         r.training_key,
         ok,
         r.reason,
-        method.pretext,
-        method.meta,
-        method.backbone,
+        own.get("pretext", method.pretext),
+        own.get("meta", method.meta),
+        own.get("backbone", method.backbone),
         method.regime,
-        r.source,
-        r.target,
-        r.protocol,
+        own.get("source", r.source),
+        own.get("target", r.target),
+        own.get("protocol", r.protocol),
         r.seed,
         scored.mean if scored else math.nan,
         scored.ci95 if scored else math.nan,
@@ -212,6 +213,11 @@ def _place(target: bytes, protocol: bytes) -> tuple[str, int | None, int | None]
         where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels", "division")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
     return content_key({"target": where, "protocol": how})[:6], shape.get("ways"), shape.get("shots")
+
+
+@lru_cache(maxsize=4096)
+def _names(found: bytes) -> dict[str, str]:
+    return msgspec.json.decode(found, type=dict[str, str])
 
 
 @lru_cache(maxsize=4096)

@@ -28,6 +28,7 @@ class DKT(MetaLearner):
     probability is to be trusted.
     """
 
+    synonyms = ("deep-kernel-transfer",)
     frozen_features = True
 
     def __init__(

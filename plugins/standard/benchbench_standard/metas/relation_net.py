@@ -21,6 +21,7 @@ class RelationNet(MetaLearner):
     right.
     """
 
+    synonyms = ("relation-network", "learning-to-compare")
     frozen_features = True
 
     def __init__(self, encoder: Backbone, *, width: PositiveInt = 64, **norm: Any):
