@@ -3,12 +3,14 @@ spelling before anything is planned. Keys hash what a name stands for, never the
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
+from benchbench.components.reference import ComponentRef, bare, resolve_component
 from benchbench.components.registry import find, shortest
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.planning.matrix import AXES, KINDS, OWN_NAME, OWN_NAME_RULE, TUNABLE, Matrix, as_list
-from benchbench.planning.presets import presets
+from benchbench.planning.presets import load_protocol, name_fault, presets
 
 
 def kind_of(axis: str) -> str:
@@ -17,10 +19,11 @@ def kind_of(axis: str) -> str:
 
 
 class Names:
-    """The names of one matrix: those of its instances, and of every installed component."""
+    """The names of one matrix: those of its instances, and of every installed component; and what it sets of each."""
 
     def __init__(self, matrix: Matrix):
         self.instances: dict[str, dict[str, dict[str, Any]]] = {kind: getattr(matrix, kind) for kind in KINDS}
+        self.tables: dict[str, Any] = {}
         for kind, named in self.instances.items():
             for name, about in named.items():
                 where = f"matrix {matrix.name!r}: [{kind}.{name}]"
@@ -42,8 +45,22 @@ class Names:
         return self._component(kind, about["of"]) if about else name
 
     def settings(self, kind: str, name: str) -> dict[str, Any]:
-        """The settings of an instance; none for any other name."""
-        return {key: value for key, value in self.instances[kind].get(name, {}).items() if key != "of"}
+        """What the matrix sets of a spelt name: of its component, then in its instance, then by its own name."""
+        of, own = self.component(kind, name), self.instances[kind].get(name, {})
+        named = self.tables.get(kind, {})
+        return {**named.get(of, {}), **{k: v for k, v in own.items() if k != "of"}, **named.get(name, {})}
+
+    def resolve(self, kind: str, name: str, given: Mapping[str, Any] = MappingProxyType({})) -> ComponentRef:
+        """The component of a spelt name with the matrix's settings, and `given` ones on top."""
+        of, settings = self.component(kind, name), {**self.settings(kind, name), **given}
+        if kind == "protocol":
+            return load_protocol(of, {**self.tables.get(kind, {}), of: settings})
+        return resolve_component(kind, of, settings)
+
+    def recorded(self, name: str, protocol: ComponentRef) -> str:
+        """What records call a protocol: by a preset's name only if an instance of it keeps the preset's settings."""
+        of = self.component("protocol", name)
+        return of if of == name or not name_fault(of, protocol.name, protocol.settings) else bare(protocol.name)
 
     def meant(self, axis: str, name: str, values: Iterable[str]) -> list[str]:
         """Which spelt `values` of an axis a name means: the one so called, else every instance of that component."""
@@ -58,7 +75,8 @@ class Names:
         return [spelt] if spelt in values else [v for v in values if self.component(kind, v) == spelt]
 
     def _component(self, kind: str, name: str) -> str:
-        return name if kind == "protocol" and name in presets() else shortest(find(kind, name, self.instances[kind]))
+        known = presets() if kind == "protocol" else {}
+        return name if name in known else shortest(find(kind, name, [*self.instances[kind], *known]))
 
 
 def own_name_fault(kind: str, name: str, component: str) -> str:
@@ -115,7 +133,7 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
         section: [meant(rule, f"{place}{section}.{number}") for number, rule in enumerate(getattr(matrix, section))]
         for section in ("exclude", "when")
     }
-    update["settings"] = _settings(names, matrix.settings, f"{place}settings")
+    update["settings"] = names.tables = _settings(names, matrix.settings, f"{place}settings")
     update["tuned"] = [
         declared.model_copy(update={"where": meant(declared.where, f"{place}tuned.{number}.where")})
         if declared.where

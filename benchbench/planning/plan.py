@@ -18,7 +18,6 @@ from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
 from benchbench.planning.matrix import AXES, KINDS, METHOD_AXES, TUNABLE, Matrix, applies, as_list, matches
 from benchbench.planning.names import kind_of, spelt
-from benchbench.planning.presets import load_protocol, name_fault
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Method
 from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
@@ -141,12 +140,12 @@ class _Planner:
         tables = [settings.get(kind, {}) for settings in rules]
         key = (kind, name, canonical(tables) if rules else "")
         if key not in self.refs:
-            component = self.names.component(kind, name)
-            given = self._settings(kind, name)
+            of = self.names.component(kind, name)
+            given: dict[str, Any] = {}
             for table in tables:
-                given |= table.get(component, {}) | table.get(name, {})
+                given |= table.get(of, {}) | table.get(name, {})
             try:
-                self.refs[key] = ref = resolve_component(kind, component, given)
+                self.refs[key] = ref = self.names.resolve(kind, name, given)
                 if kind == "dataset" and self.matrix.missing == "skip":
                     self.refs[key], missing = without_missing(ref)
                     self.result.missing += [lack for lack in missing if lack not in self.result.missing]
@@ -155,17 +154,9 @@ class _Planner:
                 self.result.broken.append((f"{kind} {name}", str(error)))
         return self.refs[key]
 
-    def _settings(self, kind: str, name: str) -> dict[str, Any]:
-        """What the matrix sets of a component: for all of its kind, then in its instance, then for that by name."""
-        named = self.matrix.settings.get(kind, {})
-        component = self.names.component(kind, name)
-        return named.get(component, {}) | self.names.settings(kind, name) | named.get(name, {})
-
     def _protocol(self, name: str) -> ComponentRef:
         if name not in self.protocols:
-            component = self.names.component("protocol", name)
-            given = {**self.matrix.settings.get("protocol", {}), component: self._settings("protocol", name)}
-            self.protocols[name] = load_protocol(component, given)
+            self.protocols[name] = self.names.resolve("protocol", name)
         return self.protocols[name]
 
     def _prepared(self, name: str) -> Prepared | None:
@@ -424,17 +415,12 @@ class _Planner:
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
         return FamilyCell(
             target_ref,
-            self._protocol_name(point["protocol"], protocol),
+            self.names.recorded(point["protocol"], protocol),
             protocol,
             fingerprint,
             key_content(protocol),
             self._own_names(point, ("target", "protocol")),
         )
-
-    def _protocol_name(self, name: str, protocol: ComponentRef) -> str:
-        """What records call a protocol: a preset's name only if an instance of it keeps the preset's settings."""
-        of = self.names.component("protocol", name)
-        return of if of == name or not name_fault(of, protocol.name, protocol.settings) else protocol.bare
 
 
 def _label(point: Point) -> str:

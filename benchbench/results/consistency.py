@@ -228,7 +228,13 @@ def settings_of(record: Record) -> tuple[str, dict[str, int]]:
 
 def settings_digits(record: Record, *without: str) -> str:
     """Six digits of the key of a record's settings, leaving out revisions and the named parts of its content."""
-    return content_key(_without_revisions({k: v for k, v in record.content.items() if k not in without}, {}))[:6]
+    return content_key(settings_content(record, *without))[:6]
+
+
+def settings_content(record: Record, *without: str) -> dict[str, Any]:
+    """A record's settings, leaving out revisions and the named parts of its content."""
+    found: dict[str, Any] = _without_revisions({k: v for k, v in record.content.items() if k not in without}, {})
+    return found
 
 
 def _without_revisions(content: Any, revisions: dict[str, int], where: str = "") -> Any:
