@@ -88,7 +88,6 @@ def misnamed(kind: str) -> list[str]:
     ]
 
 
-@cache
 def synonyms(kind: str) -> dict[str, list[Offer]]:
     """The components of `kind` by what else they are called: their names and synonyms in lower case, without hyphens
     and the like. Imports every component of the kind, so it is asked only for names that are none."""

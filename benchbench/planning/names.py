@@ -135,10 +135,12 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
     }
     update["settings"] = names.tables = _settings(names, matrix.settings, f"{place}settings")
     update["tuned"] = [
-        declared.model_copy(update={"where": meant(declared.where, f"{place}tuned.{number}.where")})
+        declared.model_copy(
+            update={"where": {axis: _where(names, axis, given, known[axis]) for axis, given in declared.where.items()}}
+        )
         if declared.where
         else declared
-        for number, declared in enumerate(matrix.tuned)
+        for declared in matrix.tuned
     ]
     for declared in matrix.tuned:
         for kind in TUNABLE:
@@ -150,6 +152,13 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
 
 def _spelt(names: Names, axis: str, given: str | list[str]) -> list[str]:
     return [names.spelt(kind_of(axis), name) for name in as_list(given)]
+
+
+def _where(names: Names, axis: str, given: str | list[str], known: list[str]) -> list[str]:
+    """Which values of an axis a search names. It may be of another matrix, so they need not be on this one's."""
+    if axis == "regime":
+        return as_list(given)
+    return [v for n in as_list(given) for v in names.meant(axis, n, known) or [names.spelt(kind_of(axis), n)]]
 
 
 def _known(matrix: Matrix, names: Names, axis: str) -> list[str]:

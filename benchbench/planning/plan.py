@@ -71,6 +71,7 @@ class _Planner:
         self.data: dict[str, Prepared | None] = {}
         self.encoders: dict[str, Backbone] = {}
         self.misfits: dict[str, str | None] = {}
+        self.impossible: list[tuple[str, str]] = []
         self.unfit: dict[tuple[str, str, SampleSpec], bool] = {}
 
     def plan(self) -> Plan:
@@ -83,8 +84,9 @@ class _Planner:
         families = self._once([family for points in grouped.values() if (family := self._family(points))])
         seeds = dict.fromkeys(self.matrix.seeds)
         self.result.trainings = [family.training(seed) for seed in seeds for family in families]
-        if not self.result.trainings:
-            left_out = [*self.result.broken, *self.result.dropped][:3]
+        # Floors are no use without what they are a floor of.
+        if not any(family.trains for family in families) and (self.impossible or not families):
+            left_out = [*self.result.broken, *self.impossible, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)
             raise BenchbenchError(
                 f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
@@ -203,6 +205,12 @@ class _Planner:
         if (_label(point), reason) not in self.result.dropped:
             self.result.dropped.append((_label(point), reason))
 
+    def _cannot(self, label: str, reason: str) -> None:
+        """Leave out what only the data show to be impossible."""
+        if (label, reason) not in self.impossible:
+            self.impossible.append((label, reason))
+            self.result.dropped.append((label, reason))
+
     def _impossible(self, point: Point) -> str | None:
         """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
         default regime."""
@@ -273,7 +281,7 @@ class _Planner:
             try:
                 self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
             except BenchbenchError as error:
-                self._drop(point, str(error))
+                self._cannot(_label(point), str(error))
                 return None
         cells = [cell for p in points if (cell := self._cell(p, source))]
         if not cells:
@@ -406,7 +414,7 @@ class _Planner:
                 try:
                     protocol.build().check(Target(target, sample))
                 except BenchbenchError as error:
-                    self.result.dropped.append((f"{point['target']} {point['protocol']}", str(error)))
+                    self._cannot(f"{point['target']} {point['protocol']}", str(error))
                     self.unfit[place] = True
                 else:
                     self.unfit[place] = False
