@@ -36,8 +36,8 @@ FLOORS = (
     {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
 )
 #: What a matrix may call a component: nothing that tables, `compare` or ``--only`` would take apart.
-OWN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 ._+-]{0,99}")
-OWN_NAME_RULE = "a name begins with a letter and has at most 100 letters, digits, spaces and . _ + -"
+OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}")
+OWN_NAME_RULE = "a name begins with a letter or digit and has at most 100 letters, digits, spaces and . _ + -"
 #: The most points that axes, ``[[include]]`` rules and seeds may make together.
 POINTS = 10_000_000
 
