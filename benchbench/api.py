@@ -7,16 +7,16 @@ from typing import Any
 
 from torch import Tensor
 
-from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import prepare
+from benchbench.errors import BenchbenchError
 from benchbench.evaluation.target import Target
 from benchbench.evaluation.trained import Trained
 from benchbench.execution.job import Event, settled
 from benchbench.execution.job import train as train_stages
 from benchbench.execution.run import Outcome, run_plan
 from benchbench.planning.matrix import Matrix, load_matrix, parse_matrix
+from benchbench.planning.names import Names, spelt
 from benchbench.planning.plan import plan
-from benchbench.planning.presets import load_protocol
 from benchbench.rng import Rng
 from benchbench.store.records import Metric, Summary
 from benchbench.training.chain import Training
@@ -36,7 +36,6 @@ def run(
     device: str = "cpu",
     retry_failed: bool = False,
     rerun_changed: bool = False,
-    strict: bool = False,
     report: Callable[[Event], None] | None = None,
 ) -> Outcome:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
@@ -44,7 +43,6 @@ def run(
     A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records made by different
     code with the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's settings
     other than `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, from 1.
-    Cells that data cannot fill, such as 20 ways on 10 classes, are left out unless `strict`, which refuses them.
     Raises BenchbenchError for bad input before anything is computed, StorageError if the store can no longer be
     written, Interrupted after a signal.
     """
@@ -53,7 +51,7 @@ def run(
     if seeds:
         matrix = matrix.model_copy(update={"seeds": list(seeds)})
     return run_plan(
-        plan(matrix, only=only, strict=strict),
+        plan(matrix, only=only),
         results,
         jobs=jobs,
         executor=executor,
@@ -70,15 +68,26 @@ class Model(Trained):
     """A trained encoder with its learner: `embed` images, `evaluate` on a target, `save` the weights."""
 
     training: Training
+    names: Names
 
-    def evaluate(self, target: str, protocol: str = "5way-1shot", **settings: Any) -> Summary:
-        """Mean accuracy and 95% interval over the fixed test episodes of `target` under `protocol`."""
-        ref = load_protocol(protocol, {protocol: settings} if settings else {})
+    def evaluate(
+        self, target: str | Mapping[str, Any], protocol: str | Mapping[str, Any] = "5way-1shot", **settings: Any
+    ) -> Summary:
+        """Mean accuracy and 95% interval over the fixed test episodes of `target` under `protocol`.
+
+        Both are named as in the matrix that `train` was given, whose instances and settings hold here too, or are an
+        instance themselves: ``{"of": "imagefolder", "path": "birds"}``. `settings` are the protocol's, on top. Raises
+        BenchbenchError for bad input.
+        """
+        (data, its), (scored, own) = _instance("target", target), _instance("protocol", protocol)
+        name = self.names.spelt("protocol", scored)
+        ref = self.names.resolve("protocol", name, {**own, **settings})
         component = ref.build()
-        held = Target(prepare(resolve_component("dataset", target)), self.sample, device=str(self.device))
+        dataset = self.names.resolve("dataset", self.names.spelt("dataset", data), its)
+        held = Target(prepare(dataset), self.sample, device=str(self.device))
         component.check(held)
         with settled(self.training.recipe["threads"], str(self.device)):
-            rng = Rng(self.training.seed, "evaluate", protocol)
+            rng = Rng(self.training.seed, "evaluate", self.names.recorded(name, ref))
             scores = component.evaluate(self, held, rng)
         first = next(iter(scores.values()))
         return Summary.of(Metric(values=first.values, denominator=first.denominator, unit=first.unit))
@@ -87,6 +96,15 @@ class Model(Trained):
         """Write encoder and learner as safetensors, with a header that says how they were trained."""
         about = {"content": self.training.content, "label": self.training.label}
         save_checkpoint(Path(path), {"encoder": self.encoder, "learner": self.learner}, None, about)
+
+
+def _instance(what: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A name, and the settings that come with it."""
+    if isinstance(given, str):
+        return given, {}
+    if not isinstance(given.get("of"), str):
+        raise BenchbenchError(f"{what}: expected a name, or settings with the name that they are 'of', got {given!r}")
+    return given["of"], {key: value for key, value in given.items() if key != "of"}
 
 
 def train(
@@ -105,7 +123,8 @@ def train(
     """Train one method, as a single-cell matrix would, and return it. Nothing is stored.
 
     `settings` and `sections` are those of a matrix file: ``settings={"meta": {"maml": {"inner_lr": 0.5}}}``,
-    ``episodes={"ways": 20}``, ``training={"lr": 1e-3}``. Raises TrainingFailed, and BenchbenchError for bad input.
+    ``episodes={"ways": 20}``, ``training={"lr": 1e-3}``, ``dataset={"birds": {"of": "imagefolder", "path": "birds"}}``,
+    which lets `source` be ``"birds"``. Raises TrainingFailed, and BenchbenchError for bad input.
     """
     axes = {"pretext": [pretext], "meta": [meta], "backbone": [backbone], "source": [source], "target": [source]}
     axes |= {"protocol": ["episodic"]} | ({"regime": [regime]} if regime else {})
@@ -117,16 +136,19 @@ def train(
         "settings": {**(settings or {})},
         **sections,
     }
-    todo = plan(parse_matrix(content, "benchbench.train"))
+    matrix = parse_matrix(content, "benchbench.train")
+    todo = plan(matrix)
     training = todo.trainings[0]
     with settled(training.recipe["threads"], device):
         trained, _ = train_stages(training, prepare(training.source), None, device, lambda _: None)
     model = Model(trained.encoder, trained.learner, trained.sample, device)
-    model.training = training
+    model.training, model.names = training, spelt(matrix)[1]
     return model
 
 
-def evaluate(model: Model, target: str, protocol: str = "5way-1shot", **settings: Any) -> Summary:
+def evaluate(
+    model: Model, target: str | Mapping[str, Any], protocol: str | Mapping[str, Any] = "5way-1shot", **settings: Any
+) -> Summary:
     """`Model.evaluate`. Deprecated: call the method."""
     warnings.warn("benchbench.evaluate is deprecated: call model.evaluate(...)", DeprecationWarning, stacklevel=2)
     return model.evaluate(target, protocol, **settings)

@@ -1,5 +1,5 @@
 import sys
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,14 +33,27 @@ def _read(results: Path) -> list[Record]:
 @RESULTS
 def list_command(results: Path) -> None:
     """List the records of RESULTS (default: runs)."""
-    rows = [
+    from benchbench.leaderboard.grid import grid
+
+    records = _read(results)
+    found = grid(records)
+    cells = {c.key: c for c in found.everything}
+    variants = {c.key: row.variant for row, members in found.members.items() for c in members}
+    rows: list[list[object]] = [
         [
-            *(r.key[:12], *astuple(r.method), r.source, r.target, r.protocol, r.seed),
+            *(r.key[:12], c.pretext, c.meta, c.backbone, c.regime, variants.get(r.key, ""), c.source),
+            *(c.target, found.titles[r.key].removeprefix(f"{c.target} "), r.seed),
             *(_mean(r), "" if r.origin == "own" else r.origin),
         ]
-        for r in _read(results)
+        for r in records
+        for c in [cells[r.key]]
     ]
-    headers = ["key", *(field.name for field in fields(Method)), "source", "target", "protocol", "seed", "score", ""]
+    headers = ["key", *(field.name for field in fields(Method)), "variant", "source", "target", "protocol", "seed"]
+    headers += ["score", ""]
+    if not any(variants.values()):
+        del headers[5]
+        for row in rows:
+            del row[5]
     click.echo(tabulate(rows, headers, disable_numparse=True))
 
 

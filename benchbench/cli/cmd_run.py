@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchbench.cli.values import Finite, Whole, parse_device, parse_only, parse_seeds, parse_settings, parse_shard
+from benchbench.errors import BenchbenchError
 
 if TYPE_CHECKING:
     from benchbench.planning.plan import Plan
@@ -32,7 +33,7 @@ LARGE = 5_000
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--retry-failed", is_flag=True, help="Train failed ones again.")
 @click.option("--rerun-changed", is_flag=True, help="Train again what other code of the same revisions trained.")
-@click.option("--strict", is_flag=True, help="Refuse a matrix with cells that its data cannot fill.")
+@click.option("--strict", is_flag=True, help="Run nothing if anything of the matrix must be left out.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
@@ -74,20 +75,24 @@ def command(
     content = load_matrix(matrix, overrides)
     if not dry_run:
         Store(results).open()
-    todo = plan(content, only=kept, prepare_data=not dry_run, strict=strict)
+    todo = plan(content, only=kept, prepare_data=not dry_run)
     for label, reason in todo.broken:
         click.echo(f"warning: {label} is left out: {reason}", err=True)
     for name, reason in todo.missing:
         click.echo(f"data missing, left out: {name}: {reason}", err=True)
-    for label, reason in todo.impossible:
-        click.echo(f"impossible, left out: {label}: {reason}", err=True)
+    left_out = [*todo.broken, *todo.missing, *todo.dropped]
+    if strict and left_out:
+        label, reason = left_out[0]
+        raise BenchbenchError(
+            f"--strict: {len(left_out)} parts of the matrix are left out, the first: {label}: {reason}"
+        )
     trainings = sharded(todo.trainings, part)
     if dry_run:
         _describe(todo, trainings, Store(results), retry_failed)
         return
     _remark(trainings)
     if todo.dropped and not quiet:
-        click.echo(f"{len(todo.dropped)} pairs without meaning are left out (--dry-run names them)", err=True)
+        click.echo(f"{len(todo.dropped)} parts of the matrix are left out (--dry-run names them)", err=True)
     missing = sum(bool(missing_cells(t, Store(results), retry_failed)) for t in trainings)
     with Reporter(missing, quiet=quiet) as report:
         outcome = run_plan(
@@ -158,7 +163,7 @@ def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_f
     for training in trainings:
         left = missing_cells(training, store, retry_failed)
         cells += len(training.cells)
-        targets = ", ".join(f"{c.target.bare} {c.protocol}" for c in training.cells)
+        targets = ", ".join(c.label for c in training.cells)
         state = "done" if not left else f"{len(left)} to do"
         click.echo(f"{state:>8}  {training.label}: {targets}")
     for label, reason in todo.dropped:

@@ -15,3 +15,5 @@ class Component:
     neutral: ClassVar[Mapping[str, Any]] = {}
     #: Settings that only say where files are: left out of keys, so that the same data elsewhere are the same data.
     locators: ClassVar[frozenset[str]] = frozenset()
+    #: Other names that the field searches for it by; case, hyphens and underscores do not matter.
+    synonyms: ClassVar[tuple[str, ...]] = ()

@@ -5,7 +5,9 @@
 
 import inspect
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint
 
@@ -86,17 +88,47 @@ def misnamed(kind: str) -> list[str]:
     ]
 
 
-def find(kind: str, name: str) -> Offer:
-    """The component called `name`, bare or ``distribution:name``.
+def synonyms(kind: str) -> dict[str, list[Offer]]:
+    """The components of `kind` by what else they are called: their names and synonyms in lower case, without hyphens
+    and the like. Imports every component of the kind, so it is asked only for names that are none."""
+    found: dict[str, list[Offer]] = {}
+    for offer in offers(kind):
+        try:
+            others = getattr(offer.load(), "synonyms", ())
+        except BrokenPlugin:
+            others = ()
+        for name in dict.fromkeys(map(_folded, (offer.name, *others))):
+            found.setdefault(name, []).append(offer)
+    return found
 
-    Raises BenchbenchError for an unknown name (with the nearest), for one whose plugin may not load, and for a bare
-    name that two distributions offer.
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9+]", "", name.lower())
+
+
+def shortest(offer: Offer) -> str:
+    """The shortest name that means only this component: bare unless two distributions offer it."""
+    return offer.name if sum(o.name == offer.name for o in offers(offer.kind)) == 1 else offer.qualified
+
+
+def find(kind: str, name: str, others: Iterable[str] = ()) -> Offer:
+    """The component called `name`: bare, ``distribution:name``, or a synonym of it.
+
+    Raises BenchbenchError for an unknown name (with the nearest, of `others` too), for one whose plugin may not load,
+    and for one that two distributions offer.
     """
     matching = [o for o in offers(kind) if name in (o.name, o.qualified)]
+    if not matching and ":" not in name:
+        matching = synonyms(kind).get(_folded(name), [])
     if not matching and (owners := left_out(GROUPS[kind], name)):
         raise BenchbenchError(f"{kind} {name!r} is offered by {' and '.join(owners)}, which {VARIABLE} leaves out")
     if not matching:
-        options = {o.qualified if ":" in name else o.name for o in offers(kind)}
+        options = {o.qualified if ":" in name else o.name for o in offers(kind)} | {*others}
+        # A slip in a synonym is answered with the component that it means.
+        meant = get_close_matches(_folded(name), synonyms(kind), n=1)
+        if meant and not get_close_matches(name, options, n=1):
+            (offer, *_) = synonyms(kind)[meant[0]]
+            raise BenchbenchError(f"unknown {kind} {name!r}; did you mean {offer.name!r} ({meant[0]})?")
         raise BenchbenchError(f"unknown {kind} {name!r}{suggest(name, options)}")
     if len(matching) > 1:
         choices = " or ".join(repr(o.qualified) for o in matching)

@@ -25,6 +25,8 @@ from benchbench.training.stage import CHUNK, StageResult
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
     protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
     target = {"name": cell.target.name, "revision": cell.target.revision, "settings": recorded_settings(cell.target)}
+    names = training.names | cell.names
+    content = {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol}
     return {
         "key": cell.key,
         "training_key": training.key,
@@ -34,7 +36,7 @@ def _identity(training: Training, cell: Cell) -> dict[str, Any]:
         "target": cell.target.bare,
         "protocol": cell.protocol,
         "seed": training.seed,
-        "content": {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol},
+        "content": content | ({"names": names} if names else {}),
     }
 
 

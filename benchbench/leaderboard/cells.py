@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchbench.keys import content_key
+from benchbench.leaderboard.variants import Flat, flat
 from benchbench.revisions import is_earlier
 from benchbench.store.content import NOT_OF_METHOD, Overlap, Search
 from benchbench.store.files import preferred, read_lines
@@ -25,13 +26,13 @@ from benchbench.store.scan import Line, scan
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
-    `place` and `settings` tell namesakes apart: six hexadecimal digits of the key of target and protocol with their
-    settings, and of the method's settings; `where` and `how` are these settings, as JSON that cells share. `overlap`
-    is what the source's training part and the target's test part share: class names and a number of images. `weights`
-    says what an encoder that can be given weights started from: ``random`` ones, or what its weights were pretrained
-    on. `searches` are the `benchbench tune` searches behind its settings. `earlier`: an earlier harness made it
-    (`benchbench.revisions`). `record` is the whole record, if one was read. `by_samples`: the user's own folders
-    divided the target's images of the same classes.
+    The names are the matrix's own where it has some. `place` and `settings` tell namesakes apart: six hexadecimal
+    digits of the key of target and protocol with their settings, and of the method's settings; `placed` and `held` are
+    those themselves, by path (`benchbench.leaderboard.variants`). `overlap` is what the source's training part and the
+    target's test part share: class names and a number of images. `weights` says what an encoder that can be given
+    weights started from: ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune`
+    searches behind its settings. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
+    record, if one was read. `by_samples`: the user's own folders divided the target's images of the same classes.
     """
 
     key: str
@@ -71,9 +72,9 @@ class Cell(NamedTuple):
     searches: tuple[Search, ...]
     earlier: bool
     record: Record | None
-    where: bytes
-    how: bytes
     by_samples: bool = False
+    placed: Flat = {}
+    held: Flat = {}
 
     @property
     def label(self) -> str:
@@ -154,22 +155,23 @@ def _cell(
 ) -> Cell:
     ok = r.status == "ok"
     scored = r.summary[shown(r.summary)] if ok else None
-    place, where, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
+    place, placed, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
-    settings, how = _settings(names, b",".join([content[k] for k in names]))
+    own = _names(bytes(content["names"])) if "names" in content else {}
+    settings, held = _settings(names, b",".join([content[k] for k in names]))
     method, cost, flags = r.method, r.cost, r.flags
     return Cell(
         r.key,
         r.training_key,
         ok,
         r.reason,
-        method.pretext,
-        method.meta,
-        method.backbone,
+        own.get("pretext", method.pretext),
+        own.get("meta", method.meta),
+        own.get("backbone", method.backbone),
         method.regime,
-        r.source,
-        r.target,
-        r.protocol,
+        own.get("source", r.source),
+        own.get("target", r.target),
+        own.get("protocol", r.protocol),
         r.seed,
         scored.mean if scored else math.nan,
         scored.ci95 if scored else math.nan,
@@ -196,9 +198,9 @@ def _cell(
         _searches(bytes(content["tuned"])) if "tuned" in content else (),
         _earlier(bytes(content.get("harness", b"{}"))),
         record,
-        where,
-        how,
         _by_samples(bytes(content.get("target", b"null"))),
+        placed,
+        held,
     )
 
 
@@ -209,16 +211,21 @@ def _by_samples(target: bytes) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _place(target: bytes, protocol: bytes) -> tuple[str, bytes, int | None, int | None]:
-    """Six digits of the key of a target and protocol, these as JSON, and the protocol's ways and shots if it has them.
+def _place(target: bytes, protocol: bytes) -> tuple[str, Flat, int | None, int | None]:
+    """Six digits of the key of a target and protocol, their settings, and the protocol's ways and shots if it has them.
     Cached, since few of them differ."""
     where, how = msgspec.json.decode(target), msgspec.json.decode(protocol)
     if isinstance(where, dict):
         # What is known only after scoring is missing from a failed record, which still belongs with the others.
         where = {k: v for k, v in where.items() if k not in ("fingerprint", "pixels", "division")}
     shape = how.get("settings", {}) if isinstance(how, dict) else {}
-    place = {"target": where, "protocol": how}
-    return content_key(place)[:6], _encoder.encode(place), shape.get("ways"), shape.get("shots")
+    whole = {"target": where, "protocol": how}
+    return content_key(whole)[:6], flat(whole), shape.get("ways"), shape.get("shots")
+
+
+@lru_cache(maxsize=4096)
+def _names(found: bytes) -> dict[str, str]:
+    return msgspec.json.decode(found, type=dict[str, str])
 
 
 @lru_cache(maxsize=4096)
@@ -251,7 +258,7 @@ def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
 
 
 @lru_cache(maxsize=65536)
-def _settings(names: tuple[str, ...], values: bytes) -> tuple[str, bytes]:
-    """Six digits of the key of a method's settings, and these as JSON; `values`: JSON values, separated by commas."""
-    settings = dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True))
-    return content_key(settings)[:6], _encoder.encode(settings)
+def _settings(names: tuple[str, ...], values: bytes) -> tuple[str, Flat]:
+    """Six digits of the key of a method's settings, and those; `values`: JSON values, separated by commas."""
+    whole = dict(zip(names, msgspec.json.decode(b"[%b]" % values), strict=True))
+    return content_key(whole)[:6], flat(whole)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-import msgspec
 import numpy as np
 from scipy import stats
 
 from benchbench.leaderboard.cells import Cell, cells_of, uncollected
 from benchbench.leaderboard.statistics.ranks import average_tied_ranks
-from benchbench.leaderboard.variants import told_apart
+from benchbench.leaderboard.variants import Flat, told
 from benchbench.store.records import Record
 
 MISSING = "–"
@@ -25,7 +24,8 @@ AGREE = "‡"
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """What is compared. `variant` is empty unless the store holds this method with several settings. Records of each
+    """What is compared. `variant` is empty unless the store holds this method with several settings: it is those that
+    differ then (`benchbench.leaderboard.variants`). Records of each
     `origin` have rows of their own, so that nobody's records move anybody else's; so have those of an `earlier`
     revision of the harness, which are other experiments."""
 
@@ -137,20 +137,19 @@ def grid(records: Iterable[Record | Cell]) -> Grid:
 def _titles(cells: list[Cell]) -> dict[str, str]:
     """The column of each record. Targets or protocols with one name but different settings get separate columns; what
     others submit renames none of ours."""
-    every: dict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
-    ours: dict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
+    ours: dict[tuple[str, str], dict[str, Flat]] = defaultdict(dict)
+    every: dict[tuple[str, str], dict[str, Flat]] = defaultdict(dict)
     for c in cells:
-        every[c.target, c.protocol][c.place] = c.where
+        every[c.target, c.protocol][c.place] = c.placed
         if c.origin != "external":
-            ours[c.target, c.protocol][c.place] = c.where
+            ours[c.target, c.protocol][c.place] = c.placed
     titles: dict[tuple[str, str, str], str] = {}
-    # Ours come last: among themselves they are told apart as if nobody had submitted anything.
-    for held in (every, ours):
-        for (target, protocol), places in held.items():
-            names = told_apart({place: msgspec.json.decode(where) for place, where in places.items()})
-            for place in places:
-                suffix = f" [{names[place]}]" if len(places) > 1 else ""
-                titles[target, protocol, place] = f"{target} {protocol}{suffix}"
+    for names, known in every.items():
+        vouched = ours.get(names, {})
+        told_apart = told(known) | told(vouched)
+        for place in known:
+            several = len(vouched if place in vouched else known) > 1
+            titles[*names, place] = " ".join(names) + (f" ({told_apart[place]})" if several else "")
     return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
 
 
@@ -175,9 +174,9 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
         if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
             rows[Row(*axes[:5], origin=axes[5], earlier=axes[6])] = members
         else:
-            variants = told_apart({c.settings: msgspec.json.decode(c.how) for c in members})
+            variant = told({c.settings: c.held for c in members})
             for c in members:
-                rows.setdefault(Row(*axes[:5], variants[c.settings], *axes[5:]), []).append(c)
+                rows.setdefault(Row(*axes[:5], variant[c.settings], *axes[5:]), []).append(c)
     return rows
 
 
@@ -248,11 +247,12 @@ def names(found: Grid) -> dict[Row, str]:
         namesakes[row.label].append(row)
     texts = {}
     for label, rows in namesakes.items():
-        axes = ("backbone", "regime", "source", "variant", "origin")
+        axes = ("backbone", "regime", "source", "origin")
         differ = [axis for axis in axes if len({getattr(r, axis) for r in rows}) > 1]
         for row in rows:
-            told = [getattr(row, axis) or MISSING for axis in differ]
-            texts[row] = ", ".join([label, *told, *([EARLIER] if row.earlier else [])])
+            told_by = [getattr(row, axis) or MISSING for axis in differ]
+            own = f"{label} ({row.variant})" if row.variant else label
+            texts[row] = ", ".join([own, *told_by, *([EARLIER] if row.earlier else [])])
     return texts
 
 

@@ -48,7 +48,7 @@ def notes(found: Grid, counted: Grid) -> list[str]:
             f"{AGREE}: every seed scores exactly the same, so seeds show no spread: the interval is over test episodes."
         )
     if any(row.variant for row in found.cells):
-        texts.append("variant: the same method with other settings, budget or source data: those that differ.")
+        texts.append("variant: what differs between rows of the same method, of its settings, recipe or source data.")
     repeated = [row for row in found.cells if found.repeated(row)]
     mixed = [
         r for r, members in found.members.items() if not members[0].floor and len({c.settings for c in members}) > 1

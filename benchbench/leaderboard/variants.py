@@ -1,48 +1,72 @@
-"""Names for what differs only in settings: the settings that differ, such as ``inner_lr 0.01``, never a hash."""
+"""Namesakes told apart by the settings that differ: ``inner_lr 0.01``, never a hash."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from benchbench.keys import canonical
+import msgspec
 
-#: Words that tell nothing by themselves.
-_FRAME = ("settings", "recipe")
-#: What a name falls back on only if nothing else differs: it follows from the rest, or is no word that anybody knows.
-_LAST = ("fingerprint", "revision", "tuned", "stages")
-#: Characters of one value, and settings in one name.
-WIDEST, MOST = 24, 4
+from benchbench.leaderboard.safe import one_line
 
+#: Setting, by its path through a record's content -> its value as text.
+Flat = Mapping[tuple[str, ...], str]
 
-def told_apart(contents: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What each of several contents, by any key, has where they differ. Two never get one name."""
-    if len(contents) < 2:
-        return dict.fromkeys(contents, "")
-    flat = {key: dict(_leaves(content)) for key, content in contents.items()}
-    paths = sorted({path for held in flat.values() for path in held})
-    differ = [path for path in paths if len({_text(held.get(path)) for held in flat.values()}) > 1]
-    telling = [path for path in differ if path[-1] not in _LAST] or differ
-    ends = Counter(path[-1] for path in telling)
-    words = {path: " ".join(path[-2:] if ends[path[-1]] > 1 or path[-1] == "name" else path[-1:]) for path in telling}
-    names: dict[str, str] = {}
-    for key, held in flat.items():
-        told = [f"{words[path]} {_text(held[path])}" for path in telling if path in held]
-        text = ", ".join(told[:MOST]) + (" …" if len(told) > MOST else "") or f"without {' or '.join(words.values())}"
-        taken = sum(name == text or name.startswith(f"{text} (") for name in names.values())
-        names[key] = f"{text} ({taken + 1})" if taken else text
-    return names
+#: The most characters of a value.
+MOST = 60
+CHECKSUM = re.compile(r"[0-9a-f]{64}|[0-9a-f]{60}…")
+#: What a part of a record's content is called where its name would not do.
+_PARTS = {"learner": "meta"}
 
 
-def _leaves(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in content.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, path if name in _FRAME else (*path, str(name)))
+def flat(content: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    """Every value of some parts of a record's content by its path, cut down to `MOST` characters."""
+    found: dict[tuple[str, ...], str] = {}
+    todo: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    while todo:
+        path, value = todo.pop()
+        if path == ("tuned",):
+            searches = (f"{s.get('trials')} trials by {s.get('criterion')}" for s in value)
+            found["search",] = one_line(" and ".join(searches))
+        elif isinstance(value, dict):
+            todo += [((*path, str(key)), held) for key, held in value.items()]
         else:
-            yield (*path, str(name)), value
+            text = one_line(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+            found[path] = text if len(text) <= MOST else f"{text[:MOST]}…"
+    return found
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = value if isinstance(value, str) else canonical(value)
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+def told(variants: Mapping[str, Flat]) -> dict[str, str]:
+    """For each of several variants, the settings in which it differs from some other, such as ``inner_lr 0.01``.
+
+    A setting goes by its last name, with its part of the content before it where two of them share that; what a variant
+    does not have is ``no`` setting. Checksums say nothing to a reader: variants that differ in nothing else are
+    numbered in their order.
+    """
+    differ = [
+        path
+        for path in sorted({path for one in variants.values() for path in one})
+        if len(values := {one.get(path) for one in variants.values()}) > 1
+        and not any(value and CHECKSUM.fullmatch(value) for value in values)
+    ]
+    names = _names(differ)
+    texts = {
+        key: ", ".join(f"{names[path]} {one[path]}" if path in one else f"no {names[path]}" for path in differ)
+        for key, one in variants.items()
+    }
+    often, seen = Counter(texts.values()), Counter[str]()
+    for key in sorted(texts):
+        text = texts[key]
+        seen[text] += 1
+        if often[text] > 1:
+            texts[key] = f"{text}, number {seen[text]}" if text else f"number {seen[text]}"
+    return texts
+
+
+def _names(paths: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    last = Counter(path[-1] for path in paths)
+    found = {}
+    for path in paths:
+        parts = [_PARTS.get(part, part) for part in path if part not in ("settings", "recipe")]
+        found[path] = " ".join(parts) if last[path[-1]] > 1 or path[-1] in ("revision", "name") else parts[-1]
+    return found

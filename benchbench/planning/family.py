@@ -7,7 +7,7 @@ from benchbench.components.reference import ComponentRef
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.revisions import harness
 from benchbench.store.records import Method
-from benchbench.training.chain import Cell, Regime, Stage, Training, chain
+from benchbench.training.chain import Cell, Regime, Stage, Training, axes_of, chain
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,24 @@ class FamilyCell:
     component: ComponentRef
     fingerprint: str
     content: dict[str, Any]
+    names: dict[str, str]
 
     def of(self, training: str, content: dict[str, Any]) -> Cell:
         """The cell for one of the family's trainings, given that training's key and content."""
         key = cell_key(training, self.fingerprint, self.content, content)
-        return Cell(key, self.target, self.protocol, self.component)
+        return Cell(key, self.target, self.protocol, self.component, self.names)
 
 
 @dataclass(frozen=True)
 class Family:
     """Trainings that differ only in their seed. Everything else is resolved, checked and described once, since a matrix
-    may ask for tens of thousands of them. `contents` is what keys hash of each component."""
+    may ask for tens of thousands of them. `contents` is what keys hash of each component, `names` the matrix's own
+    names by axis."""
 
     matrix: str
     method: Method
     source_name: str
+    names: dict[str, str]
     pretext: ComponentRef
     meta: ComponentRef
     labels: ComponentRef | None
@@ -45,6 +48,12 @@ class Family:
     contents: dict[str, dict[str, Any]]
     cells: list[FamilyCell]
     tuned: list[dict[str, Any]]
+
+    @property
+    def label(self) -> str:
+        """Its name in messages."""
+        pretext, meta, *rest = axes_of(self.method, self.source_name, self.names).values()
+        return f"{pretext} × {meta} ({', '.join(rest)})"
 
     def training(self, seed: int) -> Training:
         """The training for a seed, with its cells."""
@@ -65,6 +74,7 @@ class Family:
             matrix=self.matrix,
             method=self.method,
             source_name=self.source_name,
+            names=self.names,
             seed=seed,
             backbone=self.backbone,
             learner=self.meta,

@@ -1,8 +1,8 @@
 """The matrix file: what is compared, on what, under which budget. Validation reports the first fault in one message."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -21,19 +22,22 @@ from typing_extensions import TypedDict
 
 from benchbench.components.limits import MOST, check_values, quoted
 from benchbench.components.reference import ComponentRef
+from benchbench.components.registry import find
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
-from benchbench.planning.spelling import check_named, check_once, respelt
 from benchbench.planning.toml import read_toml as read_toml
 from benchbench.training.chain import REGIMES, Regime
 
 AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
 #: The baselines of every leaderboard (matrix key ``floors``): an encoder that was never trained, and raw pixels.
-FLOORS: tuple[dict[str, str], ...] = (
+FLOORS = (
     {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
     {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
 )
+#: What a matrix may call a component: nothing that tables, `compare` or ``--only`` would take apart.
+OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}")
+OWN_NAME_RULE = "a name begins with a letter or digit and has at most 100 letters, digits, spaces and . _ + -"
 #: The most points that axes, ``[[include]]`` rules and seeds may make together.
 POINTS = 10_000_000
 
@@ -48,6 +52,12 @@ def _once(values: list[Any]) -> list[Any]:
 def _plain(name: str) -> str:
     if name.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in name):
         raise ValueError("a name begins with no dot and has no slash or control character")
+    return name
+
+
+def _own(name: str) -> str:
+    if not OWN_NAME.fullmatch(name):
+        raise ValueError(OWN_NAME_RULE)
     return name
 
 
@@ -209,7 +219,7 @@ class Tuned(_Section):
             (f"{ref.kind} {ref.bare}", setting, ref.settings.get(setting), tried)
             for ref in refs
             for name, settings in self.space.get(ref.kind, {}).items()  # type: ignore[attr-defined]
-            if name in (ref.name, ref.bare)
+            if find(ref.kind, name).qualified == ref.name
             for setting, tried in settings.items()
         ]
         for section, model in REPLACED.items() if recipe else ():
@@ -224,6 +234,21 @@ class Tuned(_Section):
 Rules = Annotated[list[dict[str, Any]], Field(max_length=10_000)]
 
 
+class Instance(BaseModel):
+    """A component under a name of the user's choosing: what it is `of`, and its settings."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    of: str
+
+
+def _plain_tables(instances: dict[str, Instance]) -> dict[str, dict[str, Any]]:
+    return {name: instance.model_dump() for name, instance in instances.items()}
+
+
+#: Name -> what it is ``of``, and its settings.
+Instances = Annotated[dict[Annotated[str, AfterValidator(_own)], Instance], AfterValidator(_plain_tables)]
+
+
 class _RuleSettings(_Section):
     settings: dict[Literal["pretext", "meta", "backbone"], dict[str, dict[str, Any]]]
 
@@ -233,6 +258,9 @@ class Matrix(_Section):
 
     Files are named after `name`, so it must not contain a slash or begin with a dot. `missing` says what to do if a
     dataset's files are missing: raise an ``error``, or ``skip`` the dataset and list what to put where.
+
+    `pretext`, `meta`, `backbone`, `dataset` and `protocol` hold components with settings under names of their own, for
+    use wherever a name of that kind stands: ``[dataset.birds]`` with ``of = "imagefolder"`` and ``path = "birds"``.
 
     Axes, ``[[include]]`` rules and seeds make at most ten million points. Every number is finite. In settings of
     components, `episodes` is at most 10,000, `size` (of images) 1,024, `ways`, `shots` and `queries` 1,000 each; see
@@ -249,11 +277,26 @@ class Matrix(_Section):
     budget: Budget
     episodes: EpisodeSettings = EpisodeSettings()
     training: TrainingSettings = TrainingSettings()
+    pretext: Instances = {}
+    meta: Instances = {}
+    backbone: Instances = {}
+    dataset: Instances = {}
+    protocol: Instances = {}
     settings: dict[str, dict[str, dict[str, Any]]] = {}
     exclude: Rules = []
     include: Rules = []
     when: Rules = []
     tuned: list[Tuned] = []
+    _written: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def written(self) -> Mapping[str, list[str]]:
+        """The axes as the file has them, without ``--set``."""
+        return self._written
+
+    def added(self, *, floors: bool) -> list[Mapping[str, Any]]:
+        """The rules that add points to those of the axes, with the leaderboard's `floors` or without."""
+        return [*self.include, *(FLOORS if floors else ())]
 
     def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
         """Budget, episodes, optimisation and selection for one point of the axes, with ``[[when]]`` rules applied."""
@@ -304,20 +347,21 @@ def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Matrix:
-    """A matrix from plain values; every error message begins with `where`.
-
-    Rules may spell a component otherwise than the axes do. One that names nothing on the axes is a mistake, unless
-    `overrides` took it away.
-    """
-    written = deepcopy(content)
+    """A matrix from plain values; every error message begins with `where`."""
+    written = content.get("axes")
+    before = dict(written) if isinstance(written, dict) else {}
     for key, value in (overrides or {}).items():
         _put(content, key, value)
     check_values(where, content)
     matrix: Matrix = _valid(Matrix, content, where)
+    matrix._written = {
+        axis: [name for name in as_list(names) if isinstance(name, str)]
+        for axis, names in before.items()
+        if isinstance(names, str | list)
+    }
     for section in ("exclude", "include", "when"):
         for number, rule in enumerate(getattr(matrix, section)):
             _check_rule(rule, f"{where}: {section}.{number}", section)
-    _respell(matrix, [written, content], where)
     for kind in matrix.settings:
         if kind not in KINDS:
             raise BenchbenchError(f"{where}: [settings.{kind}]: unknown kind {kind!r}{suggest(kind, KINDS)}")
@@ -328,31 +372,11 @@ def parse_matrix(content: dict[str, Any], where: str, overrides: Mapping[str, An
     return matrix
 
 
-def _respell(matrix: Matrix, contents: list[dict[str, Any]], where: str) -> None:
-    """Let the rules of a matrix spell every component as its axes do. `contents`: the plain values before overrides and
-    after them, whose names rules may have."""
-    axes = {axis: getattr(matrix.axes, axis) for axis in AXES}
-    check_once(axes, where)
-    known = {axis: set(names) for axis, names in axes.items()}
-    known["regime"] |= set(REGIMES)
-    for content in contents:
-        for points in (content.get("axes", {}), *content.get("include", []), *FLOORS):
-            for axis in known.keys() & points.keys():
-                known[axis] |= set(as_list(points[axis]))
-    for section in ("exclude", "when"):
-        rules = getattr(matrix, section)
-        for number, rule in enumerate(rules):
-            check_named(rule, known, f"{where}: {section}.{number}")
-        rules[:] = [respelt(rule, axes) for rule in rules]
-    for declared in matrix.tuned:
-        declared.where = declared.where and respelt(declared.where, axes)
-
-
 def _valid(section: type[BaseModel], content: Any, where: str) -> Any:
     try:
         return section.model_validate(content)
     except ValidationError as error:
-        raise BenchbenchError(f"{where}: {explain(error, section)}") from None
+        raise BenchbenchError(f"{where}: {explain(error, section.model_fields)}") from None
 
 
 def _points(matrix: Matrix) -> int:
@@ -417,13 +441,13 @@ _SECTIONS: dict[str, Iterable[str]] = {
 }
 
 
-def explain(error: ValidationError, whole: type[BaseModel] = Matrix) -> str:
-    """The first fault of a matrix, or of the part of one that `whole` is, in one line."""
+def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
+    """The first fault of a matrix, or of part of one that has these `keys`, in one line."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        known = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), whole.model_fields)
+        known = next((_SECTIONS[part] for part in reversed(place[:-1]) if part in _SECTIONS), keys)
         what = "axis" if place[0] == "axes" else "key"
         return f"unknown {what} {key!r}{suggest(place[-1], known)}"
     if first["type"] == "missing":

@@ -1,13 +1,12 @@
 """From a matrix to trainings and cells. Imports only the components the matrix names; computes and writes no
 results."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from benchbench.components.reference import ComponentRef, key_content, nested, resolve_component
-from benchbench.components.registry import find
 from benchbench.data.missing import without_missing
 from benchbench.data.prepare import Prepared, prepare, prepared
 from benchbench.encoding.backbone import Backbone, SampleSpec
@@ -17,8 +16,8 @@ from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.evaluation.target import Target
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
-from benchbench.planning.matrix import AXES, FLOORS, TUNABLE, Matrix, applies, as_list, matches
-from benchbench.planning.presets import load_protocol
+from benchbench.planning.matrix import AXES, KINDS, METHOD_AXES, TUNABLE, Matrix, applies, as_list, matches
+from benchbench.planning.names import kind_of, spelt
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.records import Method
 from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
@@ -40,48 +39,40 @@ Point = dict[str, str]
 
 @dataclass
 class Plan:
-    """What a matrix asks for. `dropped` lists meaningless points and why; `impossible` what asks for more classes or
-    samples than data have, and why; `broken` the components whose plugin fails to import; `unprepared` the datasets
-    whose keys are not known yet; `missing` the datasets left out, and where to put them."""
+    """What a matrix asks for. `dropped` lists meaningless points and why; `broken` the components whose plugin fails to
+    import; `unprepared` the datasets whose keys are not known yet; `missing` the datasets left out, and where to put
+    them."""
 
     matrix: Matrix
     trainings: list[Training] = field(default_factory=list)
     dropped: list[tuple[str, str]] = field(default_factory=list)
-    impossible: list[tuple[str, str]] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
     unprepared: list[str] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
-def plan(
-    matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True, strict: bool = False
-) -> Plan:
+def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare_data: bool = True) -> Plan:
     """The trainings and cells of a matrix, in the order of its axes.
 
     `only` keeps the named values of an axis. With `prepare_data`, datasets are prepared first; without it, the keys of
-    trainings on unprepared datasets are provisional. Raises BenchbenchError for bad input, and with `strict` for what
-    is impossible instead of leaving it out.
+    trainings on unprepared datasets are provisional. Raises BenchbenchError for bad input.
     """
-    found = _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
-    if strict and found.impossible:
-        label, reason = found.impossible[0]
-        raise BenchbenchError(f"{label}: {reason}")
-    return found
+    return _Planner(matrix, only or {}, prepare if prepare_data else prepared).plan()
 
 
 class _Planner:
     def __init__(self, matrix: Matrix, only: Mapping[str, list[str]], get: Callable[[ComponentRef], Prepared | None]):
-        self.matrix = matrix
-        self.only = only
+        self.matrix, self.names = spelt(matrix)
+        self.only = self._kept(only)
         self.get = get
-        self.result = Plan(matrix)
+        self.result = Plan(self.matrix)
         self.refs: dict[tuple[str, str, str], ComponentRef | None] = {}
         self.protocols: dict[str, ComponentRef] = {}
         self.data: dict[str, Prepared | None] = {}
         self.encoders: dict[str, Backbone] = {}
         self.misfits: dict[str, str | None] = {}
-        self.checked: dict[tuple[str, str, SampleSpec], str] = {}
-        self.untrainable = False
+        self.impossible: list[tuple[str, str]] = []
+        self.unfit: dict[tuple[str, str, SampleSpec], bool] = {}
 
     def plan(self) -> Plan:
         self._check_names()
@@ -90,12 +81,12 @@ class _Planner:
         for point in self._points():
             method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
             grouped.setdefault(method, []).append(point)
-        families = [family for points in grouped.values() if (family := self._family(points))]
+        families = self._once([family for points in grouped.values() if (family := self._family(points))])
         seeds = dict.fromkeys(self.matrix.seeds)
         self.result.trainings = [family.training(seed) for seed in seeds for family in families]
-        # Floors alone are no answer to a matrix whose every training is impossible.
-        if not self.result.trainings or (self.untrainable and all(t.floor for t in self.result.trainings)):
-            left_out = [*self.result.broken, *self.result.impossible, *self.result.dropped][:3]
+        # Floors are no use without what they are a floor of.
+        if not any(family.trains for family in families) and (self.impossible or not families):
+            left_out = [*self.result.broken, *self.impossible, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)
             raise BenchbenchError(
                 f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
@@ -111,29 +102,31 @@ class _Planner:
                     self._protocol(name)
                 else:
                     self._ref(kind, name)
-        for axis, names in self.only.items():
+        for kind in KINDS:
+            for name in self.names.instances[kind]:
+                if kind == "protocol":
+                    self._protocol(name)
+                else:
+                    self._ref(kind, name)
+
+    def _kept(self, only: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """The values of the axes that ``--only`` keeps."""
+        kept: dict[str, list[str]] = {}
+        for axis, names in only.items():
             if axis not in AXES:
                 raise BenchbenchError(f"--only {axis}: unknown axis{suggest(axis, AXES)}")
             known = self._on_axis(axis)
             for name in names:
-                if name not in known:
+                values = self.names.meant(axis, name, known)
+                if not values:
                     raise BenchbenchError(f"--only {axis}={name}: not in this matrix{suggest(name, known)}")
-        for rule in self.matrix.when:
-            for kind, components in rule.get("settings", {}).items():
-                for name in components:
-                    find(kind, name)
-        for declared in self.matrix.tuned:
-            for axis, given in (declared.where or {}).items():
-                for name in as_list(given):
-                    if name not in self._on_axis(axis) and axis != "regime":
-                        find("dataset" if axis == "source" else axis, name)
-            for kind in TUNABLE:
-                for name in declared.space.get(kind, {}):  # type: ignore[attr-defined]
-                    find(kind, name)
+                kept.setdefault(axis, []).extend(values)
+        return kept
 
-    def _on_axis(self, axis: str) -> set[str]:
+    def _on_axis(self, axis: str) -> list[str]:
         """The names on an axis, with those that rules add to it."""
-        return {*getattr(self.matrix.axes, axis), *(n for rule in self._extra() for n in as_list(rule.get(axis, [])))}
+        added = (n for rule in self._extra() for n in as_list(rule.get(axis, [])))
+        return list(dict.fromkeys([*getattr(self.matrix.axes, axis), *added]))
 
     def _check_data(self) -> None:
         for axis in ("source", "target") if self.matrix.missing == "skip" else ():
@@ -146,16 +139,15 @@ class _Planner:
         """The component with this matrix's settings, at a point also those of ``[[when]]`` rules, or None if its plugin
         is broken or its data are left out (both reported once)."""
         rules = [rule["settings"] for rule in self.matrix.when if point and "settings" in rule and applies(rule, point)]
-        named = [self.matrix.settings.get(kind, {}), *(settings.get(kind, {}) for settings in rules)]
-        key = (kind, name, canonical(named[1:]) if rules else "")
+        tables = [settings.get(kind, {}) for settings in rules]
+        key = (kind, name, canonical(tables) if rules else "")
         if key not in self.refs:
-            offer = find(kind, name)
+            of = self.names.component(kind, name)
             given: dict[str, Any] = {}
-            for written, settings in (item for table in named for item in table.items()):
-                if written in (offer.name, offer.qualified, name):
-                    given |= settings
+            for table in tables:
+                given |= table.get(of, {}) | table.get(name, {})
             try:
-                self.refs[key] = ref = resolve_component(kind, name, given)
+                self.refs[key] = ref = self.names.resolve(kind, name, given)
                 if kind == "dataset" and self.matrix.missing == "skip":
                     self.refs[key], missing = without_missing(ref)
                     self.result.missing += [lack for lack in missing if lack not in self.result.missing]
@@ -166,7 +158,7 @@ class _Planner:
 
     def _protocol(self, name: str) -> ComponentRef:
         if name not in self.protocols:
-            self.protocols[name] = load_protocol(name, self.matrix.settings.get("protocol", {}))
+            self.protocols[name] = self.names.resolve("protocol", name)
         return self.protocols[name]
 
     def _prepared(self, name: str) -> Prepared | None:
@@ -190,7 +182,7 @@ class _Planner:
 
     def _extra(self) -> list[Mapping[str, Any]]:
         """The rules that add points to those of the axes."""
-        return [*self.matrix.include, *(FLOORS if self.matrix.floors else ())]
+        return self.matrix.added(floors=self.matrix.floors)
 
     def _points(self) -> Iterator[Point]:
         seen: set[tuple[str, ...]] = set()
@@ -212,6 +204,12 @@ class _Planner:
     def _drop(self, point: Point, reason: str) -> None:
         if (_label(point), reason) not in self.result.dropped:
             self.result.dropped.append((_label(point), reason))
+
+    def _cannot(self, label: str, reason: str) -> None:
+        """Leave out what only the data show to be impossible."""
+        if (label, reason) not in self.impossible:
+            self.impossible.append((label, reason))
+            self.result.dropped.append((label, reason))
 
     def _impossible(self, point: Point) -> str | None:
         """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
@@ -283,16 +281,16 @@ class _Planner:
             try:
                 self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
             except BenchbenchError as error:
-                self.untrainable = True
-                self._leave_out(_label(point), str(error))
+                self._cannot(_label(point), str(error))
                 return None
         cells = [cell for p in points if (cell := self._cell(p, source))]
         if not cells:
             return None
         return Family(
             matrix=self.matrix.name,
-            method=Method(**{a: point[a] for a in ("pretext", "meta", "backbone")}, regime=regime),
-            source_name=point["source"],
+            method=Method(**{a: self.names.component(a, point[a]) for a in TUNABLE}, regime=regime),
+            source_name=self.names.component("dataset", point["source"]),
+            names=self._own_names(point, METHOD_AXES[:-1]),
             pretext=pretext,
             meta=meta,
             labels=resolve_component("pretext", "labels") if labelled else None,
@@ -389,33 +387,48 @@ class _Planner:
             if "sampler" in episodes:
                 held.check(VariableShape())
 
-    def _leave_out(self, label: str, reason: str) -> None:
-        if (label, reason) not in self.result.impossible:
-            self.result.impossible.append((label, reason))
+    def _own_names(self, point: Point, axes: Iterable[str]) -> dict[str, str]:
+        """The matrix's own names at a point, by axis."""
+        return {axis: point[axis] for axis in axes if point[axis] in self.names.instances[kind_of(axis)]}
+
+    def _once(self, families: list[Family]) -> list[Family]:
+        """The families without those that two names of the same settings would train twice."""
+        found: dict[str, Family] = {}
+        for family in families:
+            # An untrained encoder has the same key whatever the source.
+            key = canonical([family.training(0).key, family.source_name if not family.trains else ""])
+            first = found.setdefault(key, family)
+            if first is not family:
+                self.result.dropped.append((family.label, f"is the same training as {first.label}"))
+        return list(found.values())
 
     def _cell(self, point: Point, source: Prepared | None) -> FamilyCell | None:
-        """A cell, or None if its target has too little for its protocol."""
+        """A cell of the training at a point, or None if its protocol cannot be run on its target."""
         target_ref, protocol = self._ref("dataset", point["target"]), self._protocol(point["protocol"])
         assert target_ref
         target = self._prepared(point["target"])
         if target and source:
-            place = point["target"], point["protocol"], SampleSpec("image", source.table.shape)
-            if place not in self.checked:
-                self.checked[place] = _shortage(protocol, Target(target, place[2]))
-            if reason := self.checked[place]:
-                self._leave_out(f"{point['target']} {point['protocol']}", reason)
+            sample = SampleSpec("image", source.table.shape)
+            place = (point["target"], point["protocol"], sample)
+            if place not in self.unfit:
+                try:
+                    protocol.build().check(Target(target, sample))
+                except BenchbenchError as error:
+                    self._cannot(f"{point['target']} {point['protocol']}", str(error))
+                    self.unfit[place] = True
+                else:
+                    self.unfit[place] = False
+            if self.unfit[place]:
                 return None
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
-        return FamilyCell(target_ref, point["protocol"], protocol, fingerprint, key_content(protocol))
-
-
-def _shortage(protocol: ComponentRef, target: Target) -> str:
-    """Why a target cannot be scored under a protocol; empty if it can."""
-    try:
-        protocol.build().check(target)
-    except BenchbenchError as error:
-        return str(error)
-    return ""
+        return FamilyCell(
+            target_ref,
+            self.names.recorded(point["protocol"], protocol),
+            protocol,
+            fingerprint,
+            key_content(protocol),
+            self._own_names(point, ("target", "protocol")),
+        )
 
 
 def _label(point: Point) -> str:

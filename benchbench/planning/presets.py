@@ -8,7 +8,7 @@ from typing import Any
 
 from benchbench.components.reference import ComponentRef, bare, resolve_component
 from benchbench.components.registry import find, offers
-from benchbench.errors import BenchbenchError, suggest
+from benchbench.errors import BenchbenchError
 from benchbench.packaged import tasks_folder
 from benchbench.store.records import shown
 
@@ -32,9 +32,8 @@ def load_protocol(name: str, settings: Mapping[str, Mapping[str, Any]]) -> Compo
 def name_fault(name: str, component: str, settings: Mapping[str, Any]) -> str:
     """Why a protocol of these settings may not go by a name: the name is another component's, or that of a preset with
     other settings. Empty if it may."""
-    presets = _presets()
-    if name in presets:
-        preset = _read(presets[name])
+    if name in presets():
+        preset = _read(presets()[name])
         if component not in (preset["component"], find("protocol", preset["component"]).qualified):
             return f"protocol {name!r} is a preset of {preset['component']}, not of {component}"
         differ = [f"{key} = {value!r}" for key, value in preset["settings"].items() if settings.get(key) != value]
@@ -45,7 +44,8 @@ def name_fault(name: str, component: str, settings: Mapping[str, Any]) -> str:
     )
 
 
-def _presets() -> dict[str, Path]:
+def presets() -> dict[str, Path]:
+    """The file of each preset, by name."""
     return {path.stem: path for path in (tasks_folder() / "protocols").glob("*.toml")}
 
 
@@ -55,13 +55,9 @@ def _read(preset: Path) -> dict[str, Any]:
 
 
 def _named(name: str, settings: Mapping[str, Mapping[str, Any]]) -> ComponentRef:
-    presets = _presets()
-    if name not in presets:
-        known = {o.name for o in offers("protocol")} | {o.qualified for o in offers("protocol")}
-        if name not in known:
-            raise BenchbenchError(f"unknown protocol {name!r}{suggest(name, [*known, *presets])}")
-        return resolve_component("protocol", name, settings.get(name, {}))
-    preset = _read(presets[name])
+    if name not in presets():
+        return resolve_component("protocol", find("protocol", name, presets()).qualified, settings.get(name, {}))
+    preset = _read(presets()[name])
     component = preset["component"]
     merged = {**settings.get(component, {}), **preset["settings"], **settings.get(name, {})}
     return resolve_component("protocol", component, merged)

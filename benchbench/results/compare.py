@@ -4,18 +4,21 @@ Only scores on the same test episodes are compared, in pairs; Holm's correction 
 """
 
 import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import combinations, product
+from types import MappingProxyType
 
+from benchbench.components.registry import find, shortest
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
+from benchbench.leaderboard.grid import Grid, Row, grid, names
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
-from benchbench.leaderboard.variants import told_apart
-from benchbench.results.consistency import settings_digits
-from benchbench.store.content import DERIVED
-from benchbench.store.records import Method, Record, shown
+from benchbench.leaderboard.variants import Flat, flat, told
+from benchbench.results.consistency import settings_content, settings_digits
+from benchbench.store.records import Record, shown
 
 #: (what is compared, target, protocol)
 Place = tuple[str, str, str]
@@ -58,63 +61,133 @@ class Comparisons:
 
 
 def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
-    """Compare every method of `a` with the same method of `b`, on each target and protocol that both have.
+    """Compare every method of `a` with the same method of `b`, on each target and protocol that both have; what their
+    matrices call them need not be the same.
 
     Raises BenchbenchError if nothing can be compared.
     """
+    sides = (list(a), list(b))
+    placed = [[(_place(record), record) for record in side] for side in sides]
+    crowded = {
+        where
+        for side in placed
+        for (where, _), n in Counter((where, record.seed) for where, record in side).items()
+        if n > 1
+    }
+    variants: dict[str, dict[str, Flat]] = defaultdict(dict)
+    for where, record in (item for side in placed for item in side):
+        if where in crowded:
+            variants[where[0]][settings_digits(record, "seed")] = flat(settings_content(record, "seed"))
+    texts = {what: told(settings) for what, settings in variants.items()}
+    found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
+    shown_as: dict[Place, Place] = {}
+    for side, cells in zip(placed, found, strict=True):
+        for where, record in side:
+            what, target, protocol = where
+            if where in crowded:
+                what += f" [{texts[what][settings_digits(record, 'seed')]}]"
+            cells[what, target, protocol].append(record)
+            if record.content.get("names"):
+                shown_as.setdefault((what, target, protocol), _place(record, record.content["names"]))
+    return _compare(found[0], found[1], shown_as)
 
-    def place(record: Record) -> Place:
-        m = record.method
-        # An untrained encoder has no source.
-        source = "" if record.flags.floor else record.source
-        return (
-            f"{m.label} ({', '.join(filter(None, (m.backbone, m.regime, source)))})",
-            record.target,
-            record.protocol,
-        )
 
-    return _compare(*_cells(a, b, place))
+def _place(record: Record, own: Mapping[str, str] = MappingProxyType({})) -> Place:
+    """Where a record stands, by the names of its components, or by its matrix's `own`."""
+    m = record.method
+    pretext, meta, backbone = (own.get(a, getattr(m, a)) for a in ("pretext", "meta", "backbone"))
+    # An untrained encoder has no source.
+    source = "" if record.flags.floor else own.get("source", record.source)
+    what = f"{pretext} × {meta} ({', '.join(filter(None, (backbone, m.regime, source)))})"
+    return what, own.get("target", record.target), own.get("protocol", record.protocol)
 
 
 def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
     """Compare two methods of one folder, on each backbone, source, target and protocol that both have.
 
-    A method is written ``pretext/meta`` or ``pretext × meta``; further parts choose a backbone or a regime. If a method
-    has several settings, each of them gets its own row. Raises BenchbenchError for a method without records, or if
-    nothing can be compared.
+    A method is written ``pretext/meta`` or ``pretext × meta``, each by any of its names, or as tables name its row.
+    Further parts choose a backbone, a regime, a source, or settings as tables show them (``inner_lr 0.01``). If several
+    rows are meant, each of one side is compared with each of the other, and none with itself. Raises BenchbenchError
+    for a method without records, or if nothing can be compared.
     """
-    records = list(records)
-
-    def place(record: Record) -> Place:
-        source = "" if record.flags.floor else f", {record.source}"
-        return f"{record.method.backbone}{source}", record.target, record.protocol
-
-    return _compare(*_crossed(_of_method(records, a), _of_method(records, b), place))
-
-
-def _of_method(records: list[Record], written: str) -> list[Record]:
-    pretext, *parts = [part.strip() for part in written.replace("×", "/").split("/")]
-
-    def means(m: Method) -> bool:
-        given = [pretext, *parts[:1]] == [m.pretext, m.meta]
-        return given and set(parts[1:]) <= {m.backbone, m.regime}
-
-    if not (found := [r for r in records if means(r.method)]):
-        names = {f"{r.method.pretext}/{r.method.meta}" for r in records}
-        raise BenchbenchError(f"no records of method {written!r}{suggest('/'.join([pretext, *parts]), names)}")
-    return found
+    found = grid(records)
+    texts = names(found)
+    ones, others = (_rows(found, texts, written) for written in (a, b))
+    if ones == others and len(ones) == 1:
+        raise BenchbenchError(f"{a!r} and {b!r} are one row, {texts[ones[0]]!r}: name another to compare it with")
+    # Two sides that mean the same rows would show every pair twice.
+    crossed = combinations(ones, 2) if ones == others else product(ones, others)
+    pairs = [(x, y, where) for x, y in crossed if x != y and (where := _shared(found, x, y))]
+    often = Counter(where for _, _, where in pairs)
+    sides: tuple[dict[Place, list[Record]], ...] = ({}, {})
+    for x, y, where in pairs:
+        what = f"{where} [{texts[x]} with {texts[y]}]" if often[where] > 1 or ones == others else where
+        for side, row in zip(sides, (x, y), strict=True):
+            side |= _columns(found, row, what)
+    for side, rows, place in zip(sides, (ones, others), (0, 1), strict=True):
+        for row in set(rows) - {pair[place] for pair in pairs} - (set(ones) & set(others)):
+            side |= _columns(found, row, texts[row])
+    return _compare(sides[0], sides[1])
 
 
-def _compare(first: Cells, second: Cells) -> Comparisons:
+def _shared(found: Grid, x: Row, y: Row) -> str:
+    """The backbone and source that two rows share; empty if they do not. An untrained encoder has no source."""
+    first, second = (found.members[row][0] for row in (x, y))
+    sources = {c.source for c in (first, second) if not c.floor}
+    if x.backbone != y.backbone or len(sources) > 1:
+        return ""
+    return ", ".join([x.backbone, *sources])
+
+
+def _columns(found: Grid, row: Row, what: str) -> dict[Place, list[Record]]:
+    """The records of a row by place: a column is a target, then its protocol and what tells it from its namesakes."""
+    return {
+        (what, cells[0].target, column.removeprefix(f"{cells[0].target} ")): [c.record for c in cells if c.record]
+        for column, cells in found.cells[row].items()
+    }
+
+
+def _rows(found: Grid, texts: Mapping[Row, str], written: str) -> list[Row]:
+    """The rows that a method means: those of its name or, if there is none, of the component that it is a name of."""
+    if exact := [row for row, text in texts.items() if text == written]:
+        return exact
+    plain = re.sub(r"\s*\(([^()]*)\)\s*$", r"/\1", written.replace("×", "/"))
+    pretext, meta, *parts = [part.strip() for part in plain.split("/")] if "/" in plain else (plain, "")
+
+    def chosen(row: Row) -> bool:
+        settings = {*row.variant.split(", "), row.backbone, row.regime, *(c.source for c in found.members[row])}
+        return {p.strip().replace("=", " ", 1) for part in parts for p in part.split(",")} <= settings
+
+    named = [row for row in texts if (row.pretext, row.meta) == (pretext, meta) and chosen(row)]
+    if not named:
+        means = (_component("pretext", pretext), _component("meta", meta))
+        methods = {row: members[0].record.method for row, members in found.members.items() if members[0].record}
+        named = [row for row, m in methods.items() if (m.pretext, m.meta) == means and chosen(row)]
+    if not named:
+        known = {f"{row.pretext}/{row.meta}" for row in texts} | {t for r, t in texts.items() if r.variant}
+        raise BenchbenchError(f"no records of method {written!r}{suggest('/'.join([pretext, meta, *parts]), known)}")
+    return named
+
+
+def _component(kind: str, name: str) -> str:
+    try:
+        return shortest(find(kind, name))
+    except BenchbenchError:
+        return name
+
+
+def _compare(first: Cells, second: Cells, shown_as: Mapping[Place, Place] | None = None) -> Comparisons:
+    """The comparison of two sides place by place; `shown_as` says what to call a place."""
     found = Comparisons(alone=(len(first.keys() - second.keys()), len(second.keys() - first.keys())))
     for where in sorted(first.keys() & second.keys()):
-        label = " ".join(where)
+        name = (shown_as or {}).get(where, where)
+        label = " ".join(name)
         try:
             ones, others = _scored(first[where]), _scored(second[where])
             if ones and not others:
                 found.lost.append(f"{label}: failed: {second[where][0].reason}")
             elif ones and others:
-                found.rows.append(_row(where, ones, others))
+                found.rows.append(_row(name, ones, others))
         except BenchbenchError as error:
             found.refused.append(f"{label}: {error}")
     if not found.rows and not found.lost:
@@ -126,57 +199,6 @@ def _compare(first: Cells, second: Cells) -> Comparisons:
         for row, p in zip(found.rows, adjusted, strict=True)
     ]
     return found
-
-
-def _cells(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
-    """The records of both sides by place. A place where one side has several settings is split by settings."""
-    sides = (list(a), list(b))
-    crowded = {where for side in sides for (where, _), n in Counter((place(r), r.seed) for r in side).items() if n > 1}
-    names = _variants((record for side in sides for record in side if place(record) in crowded), "seed")
-    found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
-    for side, cells in zip(sides, found, strict=True):
-        for record in side:
-            what, target, protocol = where = place(record)
-            if where in crowded:
-                what += f" [{names[settings_digits(record, 'seed')]}]"
-            cells[what, target, protocol].append(record)
-    return found[0], found[1]
-
-
-def _variants(records: Iterable[Record], *without: str) -> dict[str, str]:
-    """What tells records apart, as in a leaderboard, by the digits of their settings; both leave out parts of a
-    content."""
-    left_out = DERIVED.union(without)
-    return told_apart(
-        {settings_digits(r, *without): {k: v for k, v in r.content.items() if k not in left_out} for r in records}
-    )
-
-
-def _crossed(a: Iterable[Record], b: Iterable[Record], place: Callable[[Record], Place]) -> tuple[Cells, Cells]:
-    """The records of two methods by place. A place where either has several settings appears once for each pair of
-    one's settings with the other's."""
-    sides: tuple[dict[Place, dict[str, list[Record]]], ...] = (
-        defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list)),
-    )  # fmt: skip
-    for side, records in zip(sides, (a, b), strict=True):
-        for record in records:
-            side[place(record)][settings_digits(record, "seed", "target", "protocol")].append(record)
-    every = (r for side in sides for held in side.values() for group in held.values() for r in group)
-    names = _variants(every, "seed", "target", "protocol")
-    found: tuple[dict[Place, list[Record]], ...] = ({}, {})
-    for where in sides[0].keys() | sides[1].keys():
-        ones, others = (side.get(where, {}) for side in sides)
-        several = len(ones) > 1 or len(others) > 1
-        for i, j in product(ones or [""], others or [""]):
-            if [r.key for r in ones.get(i, [])] == [r.key for r in others.get(j, [])]:
-                continue  # One row with itself.
-            what = f"{where[0]} [{names.get(i) or 'none'} with {names.get(j) or 'none'}]" if several else where[0]
-            for cells, group in zip(found, (ones.get(i), others.get(j)), strict=True):
-                if group:
-                    cells[what, *where[1:]] = group
-    if not any(found):
-        raise BenchbenchError("both name the same rows, and a row is not compared with itself")
-    return found[0], found[1]
 
 
 def _scored(cell: list[Record]) -> dict[int, Record]:

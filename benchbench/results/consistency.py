@@ -16,6 +16,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.planning.matrix import Budget, TrainingSettings, Tuned
+from benchbench.planning.names import kind_of, own_name_fault
 from benchbench.planning.presets import name_fault
 from benchbench.revisions import harness, revision_of
 from benchbench.store.content import COMPONENTS, DERIVED, FIELDS, LATER
@@ -113,6 +114,7 @@ def content_faults(record: Record) -> list[str]:
         if not 1 <= held <= harness().get(part, 0)
     ]
     faults += _origin_faults(record)
+    faults += _name_faults(content)
     if record.method.regime not in REGIMES:
         faults.append(f"method.regime {record.method.regime!r} is unknown: expected one of {', '.join(REGIMES)}")
     protocol = content["protocol"]
@@ -152,6 +154,19 @@ def _origin_faults(record: Record) -> list[str]:
         if others and title != name:
             faults.append(f"{field} is a name of {others[0]} too: it must be written in full, {name!r}")
     return sorted(faults)
+
+
+def _name_faults(content: dict[str, Any]) -> list[str]:
+    """Names of the record's own that stand for no part of it, or that are another component's."""
+    parts = {"meta": "learner"} | {axis: axis for axis in ("pretext", "backbone", "source", "target", "protocol")}
+    faults = []
+    for axis, name in content.get("names", {}).items():
+        part = content.get(parts.get(axis, ""))
+        if part is None:
+            faults.append(f"content.names: {axis!r} is no part of this record")
+        elif fault := own_name_fault(kind_of(axis), name, bare(part["name"])):
+            faults.append(f"content.names.{axis}: {fault}")
+    return faults
 
 
 def key_faults(record: Record) -> tuple[list[str], list[str]]:
@@ -213,7 +228,13 @@ def settings_of(record: Record) -> tuple[str, dict[str, int]]:
 
 def settings_digits(record: Record, *without: str) -> str:
     """Six digits of the key of a record's settings, leaving out revisions and the named parts of its content."""
-    return content_key(_without_revisions({k: v for k, v in record.content.items() if k not in without}, {}))[:6]
+    return content_key(settings_content(record, *without))[:6]
+
+
+def settings_content(record: Record, *without: str) -> dict[str, Any]:
+    """A record's settings, leaving out revisions and the named parts of its content."""
+    found: dict[str, Any] = _without_revisions({k: v for k, v in record.content.items() if k not in without}, {})
+    return found
 
 
 def _without_revisions(content: Any, revisions: dict[str, int], where: str = "") -> Any:

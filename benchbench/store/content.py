@@ -58,7 +58,8 @@ class Field(NamedTuple):
     shape: Any = Any
 
 
-#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on.
+#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on. `names` are the
+#: matrix's own names by axis: they say what to call a component, never what it is, so no key or row depends on them.
 FIELDS: dict[str, Field] = {
     "pretext": Field("method", "pretext", Component),
     "learner": Field("method", "meta", Component),
@@ -79,6 +80,7 @@ FIELDS: dict[str, Field] = {
     "pretrained_on": Field("found"),
     "harness": Field("harness", shape=dict[str, int]),
     "overlap": Field("found", shape=Overlap),
+    "names": Field("found", shape=dict[str, str]),
 }
 #: Field -> kind of the component in it.
 COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items() if field.kind}

@@ -253,6 +253,8 @@ def sorted_json(content: object) -> str:
 
 def _outcome(record: Record) -> dict[str, Any]:
     found = record.model_dump(mode="json", exclude=CIRCUMSTANCES)
+    # What a matrix called things changes with the matrix.
+    found["content"].pop("names", None)
     if record.flags.floor:
         # Nothing was trained: source, selection and recipe come from the matrix and are not in the key.
         del found["source"], found["flags"]["selection"]

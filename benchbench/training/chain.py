@@ -1,6 +1,7 @@
 """A training as a chain of stages: what is optimised, on what, from where. Pure content, no computation."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from benchbench.components.reference import ComponentRef, nested
@@ -45,12 +46,18 @@ class Stage(Link):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One target and protocol that a training is scored on."""
+    """One target and protocol that a training is scored on. `names`: axis -> what the matrix calls it."""
 
     key: str
     target: ComponentRef
     protocol: str
     component: ComponentRef
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its name in messages."""
+        return f"{self.names.get('target', self.target.bare)} {self.names.get('protocol', self.protocol)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Training:
     """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
 
     `recipe` holds budget, episode shape and optimiser settings (`benchbench.planning.matrix`); `content` holds
-    everything its key hashes, in plain form.
+    everything its key hashes, in plain form. `names` holds the matrix's own names by axis, which no key hashes.
     """
 
     key: str
@@ -74,12 +81,25 @@ class Training:
     content: dict[str, Any]
     cells: tuple[Cell, ...]
     floor: bool
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """Its place on the axes of its matrix."""
+        return axes_of(self.method, self.source_name, self.names)
 
     @property
     def label(self) -> str:
         """Its name in progress and messages."""
-        regime = "" if self.method.regime in ("joint", "pseudo") else f", {self.method.regime}"
-        return f"{self.method.label} ({self.method.backbone}, {self.source_name}, seed {self.seed}{regime})"
+        pretext, meta, backbone, source, regime = self.axes.values()
+        shown = "" if regime in ("joint", "pseudo") else f", {regime}"
+        return f"{pretext} × {meta} ({backbone}, {source}, seed {self.seed}{shown})"
+
+
+def axes_of(method: Method, source: str, names: Mapping[str, str]) -> dict[str, str]:
+    """What a matrix calls a method and its source, by axis."""
+    held = {"pretext": method.pretext, "meta": method.meta, "backbone": method.backbone, "source": source}
+    return {**{axis: names.get(axis, name) for axis, name in held.items()}, "regime": method.regime}
 
 
 def chain(

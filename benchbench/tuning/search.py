@@ -8,13 +8,14 @@ one, and the trial in flight resumes from its checkpoint.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
 from filelock import Timeout
 
-from benchbench.components.reference import ComponentRef, bare, key_content
+from benchbench.components.reference import ComponentRef, key_content
+from benchbench.components.registry import find
 from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError, Stopped, StorageError
 from benchbench.evaluation.target import Target
@@ -90,7 +91,7 @@ class Search:
         """
         found = []
         for training in self._plan({"seeds": self.seeds[:1]}):
-            where = {**asdict(training.method), "source": training.source_name}
+            where = training.axes
             kept = {place for place in places(self.space) if _concerns(place, training)}
             one = replace(self, space=at(self.space, kept), where={axis: where[axis] for axis in METHOD_AXES})
             if kept:
@@ -146,7 +147,7 @@ def _concerns(place: Place, training: Training) -> bool:
     """Whether a training depends on a setting."""
     if len(place) == 3:
         name = training.content["learner" if place[0] == "meta" else place[0]]["name"]
-        return place[1] in (name, bare(name))
+        return find(place[0], place[1]).qualified == name
     section, setting = place
     recipes = [relevant(training.recipe, stage.objective) for stage in _in_steps(training)]
     # A recipe leaves out episode settings that are neutral.

@@ -84,4 +84,4 @@ def _validated(expected: Any, content: Any, where: str) -> Any:
     try:
         return TypeAdapter(expected).validate_python(content)
     except ValidationError as error:
-        raise BenchbenchError(f"{where}: {explain(error)}") from None
+        raise BenchbenchError(f"{where}: {explain(error, getattr(expected, 'model_fields', ()))}") from None

@@ -29,6 +29,7 @@ LESS = {
     "quick": "--set budget.samples=200 --only pretext=none,rotation,contrastive --only meta=protonet,maml",
     # One seed: each of the others has a floor of its own.
     "my.toml": "--set budget.samples=200 --seeds 0",
+    "rates.toml": "--set budget.samples=200",
     # Its data are not to be had everywhere.
     "omniglot": "--dry-run",
 }
@@ -123,11 +124,12 @@ def install(folder: Path, site: Path) -> None:
 
 
 def _take_pictures(folder: Path) -> None:
-    """Twelve classes of twenty pictures, as a reader has them."""
+    """Twelve classes of twenty pictures, as a reader has them, other ones in each folder."""
+    first = sum(folder.name.encode())
     for c in range(12):
         (folder / f"kind {c}").mkdir(parents=True)
         for k in range(20):
-            grey = np.random.RandomState(20 * c + k).randint(10 * c, 10 * c + 128, (30, 40))
+            grey = np.random.RandomState(first + 20 * c + k).randint(10 * c, 10 * c + 128, (30, 40))
             Image.fromarray(grey.astype(np.uint8)).save(folder / f"kind {c}" / f"{k}.jpg")
 
 
@@ -141,7 +143,8 @@ def run_page(
     (tmp_path / "results").symlink_to(ROOT / "results")
     for name, source in GIVEN.items():
         shutil.copy2(source, tmp_path / name)
-    _take_pictures(tmp_path / "pictures")
+    for folder in ("pictures", "birds", "cars"):
+        _take_pictures(tmp_path / folder)
     # Pages need no data; with some, listing them takes long.
     monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
 

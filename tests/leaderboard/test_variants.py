@@ -1,58 +1,60 @@
-"""What differs only in settings goes by the settings that differ, in every table."""
+"""Namesakes are told apart by the settings that differ."""
 
-from benchbench.leaderboard.aggregate import aggregate
-from benchbench.leaderboard.variants import told_apart
-
-
-def learner(**settings):
-    return {"learner": {"name": "suite:maml", "revision": 3, "settings": {"steps": 5, **settings}}, "recipe": {}}
+from benchbench.leaderboard.grid import grid, names
+from benchbench.leaderboard.variants import flat, told
 
 
-def test_the_setting_that_differs_is_the_name():
-    assert told_apart({"a": learner(inner_lr=0.1), "b": learner(inner_lr=0.01)}) == {
-        "a": "inner_lr 0.1",
-        "b": "inner_lr 0.01",
+def test_only_the_settings_that_differ_are_named():
+    one = {"learner": {"name": "s:maml", "revision": 1, "settings": {"inner_lr": 0.1, "steps": 5}}}
+    two = {"learner": {"name": "s:maml", "revision": 1, "settings": {"inner_lr": 0.01, "steps": 5}}}
+    assert told({"a": flat(one), "b": flat(two)}) == {"a": "inner_lr 0.1", "b": "inner_lr 0.01"}
+
+
+def test_a_name_that_two_parts_share_says_whose_it_is():
+    one = {"pretext": {"revision": 1}, "learner": {"revision": 1, "settings": {"steps": 1}}, "recipe": {"steps": 3}}
+    two = {"pretext": {"revision": 2}, "learner": {"revision": 1, "settings": {"steps": 2}}, "recipe": {"steps": 4}}
+    assert told({"a": flat(one), "b": flat(two)}) == {
+        "a": "meta steps 1, pretext revision 1, steps 3",
+        "b": "meta steps 2, pretext revision 2, steps 4",
     }
 
 
-def test_one_needs_no_name():
-    assert told_apart({"a": learner(inner_lr=0.1)}) == {"a": ""}
+def test_what_only_one_has_and_what_is_no_text():
+    one, two = {"recipe": {"grey": True, "shape": [1, 28]}}, {"recipe": {"shape": None}}
+    assert told({"a": flat(one), "b": flat(two)}) == {"a": "grey true, shape [1,28]", "b": "no grey, shape null"}
 
 
-def test_a_setting_that_only_one_has():
-    assert told_apart({"a": learner(), "b": learner(clip=True)}) == {"a": "without clip", "b": "clip true"}
+def test_a_search_is_said_in_a_few_words():
+    searched = {"tuned": [{"trials": 30, "criterion": "labelled-valid", "method": "x", "best": 0.5}]}
+    assert told({"a": flat(searched), "b": flat({})}) == {"a": "search 30 trials by labelled-valid", "b": "no search"}
 
 
-def test_namesakes_say_whose_they_are():
-    contents = {
-        key: {"pretext": {"settings": {"lr": rate}}, "recipe": {"training": {"lr": 2 * rate}}}
-        for key, rate in (("a", 0.1), ("b", 0.2))
-    }
-    assert told_apart(contents)["a"] == "pretext lr 0.1, training lr 0.2"
+def test_checksums_are_never_shown():
+    data = [{"source": {"settings": {"path": p}, "fingerprint": c * 64}} for p, c in (("x", "a"), ("y", "b"))]
+    assert told({"1": flat(data[0]), "2": flat(data[1])}) == {"1": "path x", "2": "path y"}
+    alike = [{"source": {"settings": {"path": "x"}, "fingerprint": c * 64}} for c in "ab"]
+    assert told({"1": flat(alike[0]), "2": flat(alike[1])}) == {"1": "number 1", "2": "number 2"}
 
 
-def test_what_follows_from_other_settings_is_not_told_unless_it_is_all():
-    data = {key: {"source": {"settings": {"path": key}, "fingerprint": f"f{key}"}} for key in ("birds", "cars")}
-    assert told_apart(data) == {"birds": "path birds", "cars": "path cars"}
-    versions = {key: {"source": {"settings": {"path": "birds"}, "fingerprint": key}} for key in ("one", "two")}
-    assert told_apart(versions) == {"one": "fingerprint one", "two": "fingerprint two"}
+def test_a_value_from_a_stranger_stays_on_one_line_and_short():
+    texts = told({"a": flat({"recipe": {"x": "evil\n\x1b[31m" + "y" * 500}}), "b": flat({"recipe": {"x": "z"}})})
+    assert "\n" not in texts["a"]
+    assert "\x1b" not in texts["a"]
+    assert len(texts["a"]) < 80
 
 
-def test_no_two_share_a_name():
-    long = {key: {"note": "x" * 40 + key} for key in ("a", "b", "c")}
-    assert len(set(told_apart(long).values())) == 3
-    empty = {"a": {"recipe": {}}, "b": {"recipe": {}, "more": {}}, "c": {"recipe": {"more": {}}}}
-    assert len(set(told_apart(empty).values())) == 3
-
-
-def test_rows_and_columns_of_a_leaderboard(make):
-    slow, fast = make(recipe={"training": {"lr": 0.01}}), make(recipe={"training": {"lr": 0.1}})
-    assert set(aggregate([slow, fast]).rows["variant"]) == {"lr 0.01", "lr 0.1"}
-    birds, cars = make(), make(counts=(1, 1))
-    for record, path in ((birds, "birds"), (cars, "cars")):
-        record.content["target"] = {"name": "suite:imagefolder", "settings": {"path": path}}
-    cars = cars.model_copy(update={"key": "0" * 64})
-    assert [c for c in aggregate([birds, cars]).rows if "5way" in c] == [
-        "glyphs 5way-1shot [path birds]",
-        "glyphs 5way-1shot [path cars]",
+def test_rows_and_columns_say_what_differs(make):
+    two = grid([make(recipe={"lr": 1}), make(recipe={"lr": 2}), make("jigsaw")])
+    assert sorted(names(two).values()) == [
+        "jigsaw × protonet",
+        "rotation × protonet (lr 1)",
+        "rotation × protonet (lr 2)",
     ]
+
+
+def test_names_of_a_matrix_are_the_names_of_rows_and_columns(make):
+    record = make()
+    record.content["names"] = {"meta": "my learner", "target": "my digits", "protocol": "mine", "source": "my glyphs"}
+    found = grid([record])
+    assert list(names(found).values()) == ["rotation × my learner"]
+    assert found.columns == ["my digits mine"]

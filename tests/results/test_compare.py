@@ -168,3 +168,50 @@ def test_bad_input(command, arguments, message):
     code, out, err = command("compare", *arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_row_is_never_compared_with_itself(command, make, save, tmp_path):
+    rates = [make(c, lr=lr, seed=s) for c, lr in ((LOW, 0.1), (HIGH, 0.5)) for s in (0, 1)]
+    results = save(tmp_path / "results", *rates)
+    same = ("rotation/protonet", "rotation/protonet", "--results", results)
+    _, _, content = rows(command, *same)
+    (row,) = content["rows"]
+    assert row["what"] == "conv4, glyphs [rotation × protonet (lr 0.1) with rotation × protonet (lr 0.5)]"
+    assert row["difference"]["mean"] == pytest.approx(20)
+    alone = save(tmp_path / "alone", make())
+    code, _, err = command("compare", *same[:2], "--results", alone)
+    assert code == 2
+    assert "are one row, 'rotation × protonet': name another to compare it with" in err
+
+
+@pytest.mark.parametrize(
+    "written", ["rotation × protonet (lr 0.5)", "rotation/protonet/lr 0.5", "rotation/protonet/lr=0.5"]
+)
+def test_a_variant_is_picked_as_tables_name_it(command, make, save, tmp_path, written):
+    results = save(tmp_path / "results", make(LOW, lr=0.1), make(HIGH, lr=0.5), make(HIGH, pretext="jigsaw"))
+    _, _, content = rows(command, written, "rotation/protonet/lr 0.1", "--results", results)
+    (row,) = content["rows"]
+    assert (row["a"], row["b"]) == (90, 70)
+    code, _, err = command("compare", "rotation/protonet/lr 0.7", "jigsaw/protonet", "--results", results)
+    assert (code, "no records of method" in err) == (2, True)
+
+
+def test_names_of_the_matrix_and_of_components(command, make, save, tmp_path):
+    one, two = make(LOW, lr=0.1), make(HIGH, lr=0.5)
+    one.content["names"], two.content["names"] = {"meta": "slow"}, {"meta": "fast", "target": "mine"}
+    one.content["names"]["target"] = "mine"
+    results = save(tmp_path / "results", one, two, make(HIGH, pretext="contrastive"))
+    _, found, _ = rows(command, "rotation/slow", "rotation/fast", "--results", results)
+    assert found["mine"]["difference"]["mean"] == pytest.approx(20)
+    _, _, content = rows(command, "rotation/protonet", "rotation/protonet", "--results", results)
+    assert [r["what"] for r in content["rows"]] == ["conv4, glyphs [rotation × fast with rotation × slow]"]
+    code, _, err = command("compare", "SimCLR/ProtoNet", "rotation/fas", "--results", results)
+    assert (code, "did you mean 'rotation/fast'" in err) == (2, True)
+
+
+def test_folders_are_compared_by_what_a_name_stands_for(command, make, save, tmp_path):
+    one, two = make(HIGH), make(LOW)
+    one.content["names"], two.content["names"] = {"meta": "old name"}, {"meta": "new name"}
+    _, found, _ = rows(command, save(tmp_path / "a", one), save(tmp_path / "b", two))
+    assert found["digits"]["what"] == "rotation × old name (conv4, pseudo, glyphs)"
+    assert found["digits"]["difference"]["mean"] == pytest.approx(-20)

@@ -9,6 +9,7 @@ from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.consistency import content_faults, key_faults, settings_of
 from benchbench.store.files import Store
+from benchbench.store.records import differences
 
 MATRIX = {
     "axes": {
@@ -110,3 +111,31 @@ def test_settings_are_the_same_for_other_revisions_alone(planned):
     assert settings_of(nested)[0] == text
     assert settings_of(nested)[1] == revisions | {"pretext.settings.parts.1 benchbench-suite:jigsaw": 7}
     assert settings_of(changed(record, "recipe", "threads", to=2))[0] != text
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        ({"meta": "maml"}, "content.names.meta: 'maml' is a name of meta benchbench-suite:maml"),
+        ({"pretext": "SimCLR"}, "content.names.pretext: 'SimCLR' is a name of pretext benchbench-suite:contrastive"),
+        ({"target": "glyphs"}, "content.names.target: 'glyphs' is a name of dataset benchbench-suite:glyphs"),
+        ({"protocol": "20way-1shot"}, "content.names.protocol: '20way-1shot' is the name of a preset"),
+        ({"regime": "joint"}, "content.names: 'regime' is no part of this record"),
+        ({"meta": "a\nb"}, "content.names.meta: 'a\\nb' is no name"),
+    ],
+)
+def test_a_name_must_not_impersonate_another_component(planned, names, fault):
+    record = next(r for r in planned if r.method.meta == "protonet" and r.method.pretext == "rotation")
+    forged = record.model_copy(deep=True)
+    forged.content["names"] = names
+    assert any(found.startswith(fault) for found in content_faults(forged))
+    assert key_faults(forged) == ([], []), "a name is in no key"
+
+
+def test_a_name_of_ones_own_is_no_fault_and_no_difference(planned):
+    record = planned[0]
+    named = record.model_copy(deep=True)
+    named.content["names"] = {"meta": "my learner", "target": "my digits"}
+    assert content_faults(named) == []
+    assert settings_of(named) == settings_of(record)
+    assert differences(named, record) == []

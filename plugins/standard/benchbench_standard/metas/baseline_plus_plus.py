@@ -18,6 +18,7 @@ class BaselinePlusPlus(MetaLearner):
     is whatever plain objective trained the encoder: with ``labels`` a linear classifier, not a cosine one.
     """
 
+    synonyms = ("baseline-plus-plus",)
     adapter_only = True
     frozen_features = True
 

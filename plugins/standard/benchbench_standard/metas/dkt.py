@@ -32,6 +32,7 @@ class DKT(MetaLearner):
     one rate leaves out here.
     """
 
+    synonyms = ("deep-kernel-transfer",)
     frozen_features = True
 
     def __init__(

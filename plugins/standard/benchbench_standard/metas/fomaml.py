@@ -15,6 +15,8 @@ class FOMAML(MAML):
     than that one at test end near chance (26.1 % after five).
     """
 
+    synonyms = ("first-order-maml",)
+
     def __init__(
         self,
         encoder: Backbone,

@@ -16,6 +16,7 @@ class MatchingNet(MetaLearner):
     distance.
     """
 
+    synonyms = ("matching-networks", "matching-network")
     frozen_features = True
 
     def __init__(self, encoder: Backbone, *, distance: Literal["cosine", "euclidean"] = "cosine", **norm: Any):

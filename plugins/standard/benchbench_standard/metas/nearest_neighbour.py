@@ -7,6 +7,7 @@ from benchbench import Episodes, MetaLearner, Rng, similarity
 class NearestNeighbour(MetaLearner):
     """1-nearest-neighbour in Euclidean distance: on raw pixels, the floor of few-shot tables (Lake et al. 2015)."""
 
+    synonyms = ("nearest-neighbor",)
     adapter_only = True
     frozen_features = True
 

@@ -12,6 +12,7 @@ class ProtoNet(MetaLearner):
     squared Euclidean one, or the cosine times 10.
     """
 
+    synonyms = ("prototypical-networks", "prototypical-network")
     frozen_features = True
 
     def __init__(self, encoder: Backbone, *, distance: Literal["euclidean", "cosine"] = "euclidean", **norm: Any):

@@ -19,6 +19,7 @@ class ProtoTune(MetaLearner):
     """
 
     #: 2: batches of as many samples as there are ways, where all had 5.
+    synonyms = ("prototransfer",)
     revision = 2
 
     frozen_features = True

@@ -25,6 +25,7 @@ class RelationNet(MetaLearner):
     connected layers begin with biases of 1 and weights of deviation 0.01.
     """
 
+    synonyms = ("relation-network", "learning-to-compare")
     frozen_features = True
 
     def __init__(self, encoder: Backbone, *, width: PositiveInt = 64, **norm: Any):

@@ -35,6 +35,7 @@ class Contrastive(TwoViews):
     """
 
     name = "contrastive"
+    synonyms = ("simclr", "protoclr", "nt-xent", "infonce")
     objectives = frozenset({"plain", "task", "episodes"})
 
     def __init__(

@@ -18,6 +18,7 @@ class Inpainting(Pretext):
     nothing stands in.
     """
 
+    synonyms = ("mae", "masked-autoencoder")
     requires = frozenset({"tokens"})
     objectives = frozenset({"plain"})
 

@@ -7,4 +7,5 @@ class RandomInitialisation(Pretext):
     """No pretext and no training: what a randomly initialised (or pretrained) encoder gives by itself, the floor that
     every method must beat. Source: own."""
 
+    synonyms = ("random-init", "untrained")
     objectives: ClassVar[frozenset[str]] = frozenset()

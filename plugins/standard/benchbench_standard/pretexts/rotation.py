@@ -20,6 +20,7 @@ class Rotation(Pretext):
     (Omniglot's 'vinyals' split) or things have no upright pose.
     """
 
+    synonyms = ("rotnet",)
     objectives = frozenset({"plain", "task", "episodes"})
     max_ways = 4
     views = 4
