@@ -89,7 +89,7 @@ class Trained:
         tried = target.place, encoder is self.encoder
         if tried not in self._tried:
             x = target.images(target.used[np.linspace(0, len(target.used) - 1, TRIED).astype(int)])
-            check_alone(encoder, x[[0, -1]], encoder(x)[[0, -1]])
+            check_alone(encoder, x[:: TRIED - 1], encoder(x)[:: TRIED - 1])
             self._tried.add(tried)
         return encoder
 

@@ -119,8 +119,9 @@ def test_components_that_settings_name_are_the_installed_ones(genuine):
     assert written == {"parts": [{"name": "suite:jigsaw", "permutations": 8}]}
 
 
-def test_data_read_from_a_path_are_unavailable_not_different(genuine):
+def test_data_read_from_a_path_are_unavailable_not_different(genuine, monkeypatch):
     """A source's record holds no path, and a target's only its last part."""
+    monkeypatch.delenv("BENCHBENCH_DATA", raising=False)
     named = {"name": "benchbench-suite:imagefolder", "revision": 1, "settings": {"size": 28, "grey": True}}
     of_source, of_part, of_target = (genuine.model_copy(deep=True) for _ in range(3))
     of_source.content["source"] = named
