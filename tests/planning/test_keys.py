@@ -3,10 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchbench import BenchbenchError
-from benchbench.planning.matrix import load_matrix
+from benchbench.planning.matrix import load_matrix, parse_matrix
 from benchbench.planning.plan import Plan, plan
 
 
@@ -26,6 +28,36 @@ def test_keys_of_a_packaged_matrix_are_those_of_earlier_versions(unprepared):
     assert hashlib.sha256("\n".join(keys).encode()).hexdigest() == (
         "2eb4c974d07799e988d2fccb23cfe0ea80bee2a4adae70c8f0dde4498acc6560"
     ), "keys of unchanged content changed: a revision, a new setting without a neutral value, or a defect of the plan"
+
+
+def test_keys_of_quick_and_of_pictures_of_ones_own_stay(tmp_path, monkeypatch):
+    """Pinned before components could have names of a matrix's own."""
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path / "cache"))
+    quick = plan(load_matrix("quick"), prepare_data=False)
+    keys = [k for t in quick.trainings for k in (t.key, *(s.key for s in t.stages), *(c.key for c in t.cells))]
+    assert hashlib.sha256("\n".join(keys).encode()).hexdigest() == (
+        "6c8de93df952c397dbeb3eef0f2c2faa36a101d48bcb07ac0d183616619de4d6"
+    )
+    for c in range(6):
+        (tmp_path / "birds" / f"class{c}").mkdir(parents=True)
+        for i in range(4):
+            image = Image.fromarray(np.full((28, 28), 40 * c + i, np.uint8))
+            image.save(tmp_path / "birds" / f"class{c}" / f"{i}.png")
+    axes = {"pretext": ["labels"], "meta": ["protonet"], "backbone": ["conv4"], "source": ["glyphs"]}
+    settings = {"path": str(tmp_path / "birds"), "size": 28, "grey": True}
+    content = {
+        "name": "own",
+        "floors": False,
+        "axes": {**axes, "target": ["imagefolder"], "protocol": ["episodic"]},
+        "budget": {"samples": 60},
+        "settings": {"protocol": {"episodic": {"queries": 2}}},
+    }
+    named = content | {"dataset": {"birds": {"of": "imagefolder", **settings}}}
+    named["axes"] = {**content["axes"], "target": ["birds"]}
+    content["settings"] = {**content["settings"], "dataset": {"imagefolder": settings}}
+    for given in (content, named):
+        (cell,) = plan(parse_matrix(given, "own")).trainings[0].cells
+        assert cell.key == "87702bc15514386e54a757c76ab5e127b0d8ce73b485055f78e4d6178aba8505"
 
 
 def test_floors_are_planned_whatever_regimes_are_asked_for(tmp_path, monkeypatch):
