@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
-from benchbench.planning.matrix import read_toml
+from benchbench.planning.toml import read_toml
 from benchbench.revisions import is_earlier
 from benchbench.store.records import Record
 

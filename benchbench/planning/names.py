@@ -9,8 +9,9 @@ from typing import Any
 from benchbench.components.reference import ComponentRef, bare, resolve_component
 from benchbench.components.registry import find, shortest
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.planning.matrix import AXES, KINDS, OWN_NAME, OWN_NAME_RULE, TUNABLE, Matrix, as_list
+from benchbench.planning.matrix import OWN_NAME, OWN_NAME_RULE, Matrix
 from benchbench.planning.presets import load_protocol, name_fault, presets
+from benchbench.planning.rules import AXES, KINDS, TUNABLE, as_list
 
 
 def kind_of(axis: str) -> str:

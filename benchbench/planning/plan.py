@@ -6,35 +6,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from benchbench.components.reference import ComponentRef, key_content, nested, resolve_component
+from benchbench.components.reference import ComponentRef, key_content, resolve_component
 from benchbench.data.missing import without_missing
 from benchbench.data.prepare import Prepared, prepare, prepared
-from benchbench.encoding.backbone import Backbone, SampleSpec
-from benchbench.episodes.batch import EpisodeShape
-from benchbench.episodes.variable import VariableShape
+from benchbench.encoding.backbone import SampleSpec
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
-from benchbench.evaluation.target import Target
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
-from benchbench.planning.matrix import AXES, KINDS, METHOD_AXES, TUNABLE, Matrix, applies, as_list, matches
+from benchbench.planning.matrix import Matrix
+from benchbench.planning.misfits import Misfits
 from benchbench.planning.names import kind_of, spelt
-from benchbench.rng import Rng, seeded_globals
+from benchbench.planning.rules import AXES, KINDS, METHOD_AXES, TUNABLE, Point, applies, as_list, label, matches
 from benchbench.store.records import Method
-from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, embedding, uses_labels
-from benchbench.training.learner import MetaLearner
-from benchbench.training.pretext import Pretext
-
-#: The objectives that each regime needs its pretext to have.
-NEEDS = {
-    "joint": frozenset({"plain"}),
-    "pseudo": frozenset({"episodes"}),
-    "pipeline": frozenset({"plain"}),
-    "auxiliary": frozenset({"plain"}),
-    "meta-pretext": frozenset({"task"}),
-    "meta-pretext-labels": frozenset({"task"}),
-}
-
-Point = dict[str, str]
+from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, uses_labels
 
 
 @dataclass
@@ -69,17 +53,15 @@ class _Planner:
         self.refs: dict[tuple[str, str, str], ComponentRef | None] = {}
         self.protocols: dict[str, ComponentRef] = {}
         self.data: dict[str, Prepared | None] = {}
-        self.encoders: dict[str, Backbone] = {}
-        self.misfits: dict[str, str | None] = {}
+        self.misfits = Misfits(self.matrix.selection)
         self.impossible: list[tuple[str, str]] = []
-        self.unfit: dict[tuple[str, str, SampleSpec], bool] = {}
 
     def plan(self) -> Plan:
         self._check_names()
         self._check_data()
         grouped: dict[tuple[str, ...], list[Point]] = {}
         for point in self._points():
-            method = tuple(point[a] for a in ("pretext", "meta", "backbone", "source", "regime"))
+            method = tuple(point[a] for a in METHOD_AXES)
             grouped.setdefault(method, []).append(point)
         families = self._once([family for points in grouped.values() if (family := self._family(points))])
         seeds = dict.fromkeys(self.matrix.seeds)
@@ -96,14 +78,9 @@ class _Planner:
     # Names -> components
 
     def _check_names(self) -> None:
-        for kind, named in self.matrix.settings.items():
+        instances = {kind: self.names.instances[kind] for kind in KINDS}
+        for kind, named in (*self.matrix.settings.items(), *instances.items()):
             for name in named:
-                if kind == "protocol":
-                    self._protocol(name)
-                else:
-                    self._ref(kind, name)
-        for kind in KINDS:
-            for name in self.names.instances[kind]:
                 if kind == "protocol":
                     self._protocol(name)
                 else:
@@ -195,60 +172,32 @@ class _Planner:
             if key in seen:
                 continue
             seen.add(key)
-            reason = self._impossible(point)
+            reason = self._meaningless(point)
             if reason is None:
                 yield point
             elif reason:
                 self._drop(point, reason)
 
+    def _meaningless(self, point: Point) -> str | None:
+        """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
+        default regime."""
+        refs = {a: self._ref(a, point[a], point) for a in TUNABLE}
+        refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
+        here = {axis: ref for axis, ref in refs.items() if ref is not None}
+        here["protocol"] = self._protocol(point["protocol"])
+        if len(here) <= len(refs):
+            return ""
+        return self.misfits.of_point(point, here, implicit="regime" not in self.matrix.axes.model_fields_set)
+
     def _drop(self, point: Point, reason: str) -> None:
-        if (_label(point), reason) not in self.result.dropped:
-            self.result.dropped.append((_label(point), reason))
+        if (label(point), reason) not in self.result.dropped:
+            self.result.dropped.append((label(point), reason))
 
     def _cannot(self, label: str, reason: str) -> None:
         """Leave out what only the data show to be impossible."""
         if (label, reason) not in self.impossible:
             self.impossible.append((label, reason))
             self.result.dropped.append((label, reason))
-
-    def _impossible(self, point: Point) -> str | None:
-        """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
-        default regime."""
-        refs = {a: self._ref(a, point[a], point) for a in TUNABLE}
-        refs |= {a: self._ref("dataset", point[a]) for a in ("source", "target")}
-        protocol = self._protocol(point["protocol"]).load()
-        loaded = {axis: ref.load() for axis, ref in refs.items() if ref is not None}
-        if len(loaded) < len(refs):
-            return ""
-        pretext, meta, backbone, source = (loaded[a] for a in ("pretext", "meta", "backbone", "source"))
-        regime = point["regime"]
-        implicit = "regime" not in self.matrix.axes.model_fields_set
-        if (regime == "joint") != meta.adapter_only:
-            why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
-            return "" if implicit else f"{point['meta']} {why}"
-        if lacking := protocol.requires - backbone.provides:
-            return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
-        if not pretext.objectives:
-            # Nothing is trained, so one regime stands for all, whatever adapts afterwards.
-            return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
-        if not backbone.trainable:
-            return f"backbone {point['backbone']} has nothing to train"
-        if not NEEDS[regime] <= pretext.objectives:
-            return f"pretext {point['pretext']} has no {' or '.join(NEEDS[regime])} objective"
-        before = embedding(refs["pretext"])  # type: ignore[arg-type]
-        if before and "plain" not in before.load().objectives:
-            return f"its embedding {before.bare} has no plain objective"
-        if regime.startswith("meta-pretext") and not meta.adapts_to_any_loss:
-            return f"{point['meta']} adapts to labelled samples only, not to a pretext's own loss"
-        if regime == "auxiliary" and not meta.joins_losses:
-            return f"{point['meta']} makes an outer step of its own, which no auxiliary loss can join"
-        if regime in LABELLED_REGIMES and uses_labels(refs["pretext"]):
-            return f"regime {regime} joins an unlabelled pretext with labelled episodes"
-        if regime == "joint" and self.matrix.selection == "pretext-valid" and uses_labels(refs["pretext"]):
-            return "selection pretext-valid cannot judge a classifier of training classes by other classes"
-        if source.modality not in pretext.modalities & backbone.modalities:
-            return f"modality {source.modality} of {point['source']} does not fit"
-        return None
 
     # Points -> trainings
 
@@ -264,7 +213,7 @@ class _Planner:
         assert source_ref
         source = self._prepared(point["source"])
         regime: Regime = point["regime"]  # type: ignore[assignment]
-        if source and (reason := self._misfit(point, source, pretext, meta, backbone)):
+        if source and (reason := self.misfits.of_method(point, source, pretext, meta, backbone)):
             self._drop(point, reason)
             return None
         recipe = self.matrix.recipe(point)
@@ -272,17 +221,15 @@ class _Planner:
         labelled = regime in LABELLED_REGIMES
         if "sampler" in recipe["episodes"] and regime == "pseudo" and not pretext.load().true_classes:
             raise BenchbenchError(
-                f"{_label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
+                f"{label(point)}: pretext {point['pretext']} makes its own episodes, but sampler 'meta-dataset' draws "
                 "them from labelled classes: set it in a [[when]] rule for pretexts that use those"
             )
         if "sampler" in recipe["episodes"] and regime.startswith("meta-pretext"):
-            raise BenchbenchError(f"{_label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
-        if source and trains:
-            try:
-                self._check_source(source, recipe, labelled=labelled or uses_labels(pretext))
-            except BenchbenchError as error:
-                self._cannot(_label(point), str(error))
-                return None
+            raise BenchbenchError(f"{label(point)}: regime {regime} has tasks of one size, not sampler 'meta-dataset'")
+        reads_labels = labelled or uses_labels(pretext)
+        if source and trains and (reason := self.misfits.of_source(source, recipe, labelled=reads_labels)):
+            self._cannot(label(point), reason)
+            return None
         cells = [cell for p in points if (cell := self._cell(p, source))]
         if not cells:
             return None
@@ -332,61 +279,6 @@ class _Planner:
                 found.append(declared.content())
         return found
 
-    def _misfit(
-        self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
-    ) -> str | None:
-        """Construct the components as a training will, once per combination, so that anything only a constructor can
-        refuse is reported before anything runs. Returns why the combination is meaningless, or None if it is not.
-
-        Raises BenchbenchError if a constructor refuses its settings or the shape of the samples.
-        """
-        sample = SampleSpec(source.dataset.modality, source.table.shape)
-        place = f"{canonical(key_content(backbone))} {sample}"
-        key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
-        if key in self.misfits:
-            return self.misfits[key]
-        self.misfits[key] = None
-        parts = [part for part in [pretext, *nested(pretext)] if part.kind == "pretext"]
-        for part in parts:
-            if reason := part.load().misfit(sample):
-                self.misfits[key] = f"pretext {part.bare} {reason}"
-                return self.misfits[key]
-        lacks = f"backbone {point['backbone']} does not provide "
-        try:
-            with seeded_globals(Rng("plan")):
-                if place not in self.encoders:
-                    self.encoders[place] = backbone.build(sample)
-                encoder = self.encoders[place]
-                if missing := frozenset[str]().union(*(part.load().requires for part in parts)) - encoder.provides:
-                    self.misfits[key] = lacks + ", ".join(sorted(missing))
-                    return self.misfits[key]
-                task: Pretext = pretext.build(encoder, sample)
-                learner: MetaLearner = meta.build(encoder)
-        except BenchbenchError as error:
-            raise BenchbenchError(f"{_label(point)} on samples of shape {sample.shape}: {error}") from None
-        except Exception:
-            # A bug in a plugin must fail only the plugin's own trainings: it is recorded when they run.
-            return None
-        if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
-            self.misfits[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
-        elif missing := (task.requires | learner.requires) - encoder.provides:
-            self.misfits[key] = lacks + ", ".join(sorted(missing))
-        return self.misfits[key]
-
-    def _check_source(self, source: Prepared, recipe: dict[str, Any], labelled: bool) -> None:
-        episodes = recipe["episodes"]
-        if not source.split.train:
-            raise BenchbenchError(f"dataset {source.name} has no training classes: it can only be a target")
-        if self.matrix.selection != "last" and not source.split.valid:
-            raise BenchbenchError(
-                f"dataset {source.name} has no validation classes, which selection {self.matrix.selection!r} needs"
-            )
-        if labelled:
-            held = Target(source, SampleSpec("image", source.table.shape), part="train")
-            held.check(EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"]))
-            if "sampler" in episodes:
-                held.check(VariableShape())
-
     def _own_names(self, point: Point, axes: Iterable[str]) -> dict[str, str]:
         """The matrix's own names at a point, by axis."""
         return {axis: point[axis] for axis in axes if point[axis] in self.names.instances[kind_of(axis)]}
@@ -409,16 +301,8 @@ class _Planner:
         target = self._prepared(point["target"])
         if target and source:
             sample = SampleSpec("image", source.table.shape)
-            place = (point["target"], point["protocol"], sample)
-            if place not in self.unfit:
-                try:
-                    protocol.build().check(Target(target, sample))
-                except BenchbenchError as error:
-                    self._cannot(f"{point['target']} {point['protocol']}", str(error))
-                    self.unfit[place] = True
-                else:
-                    self.unfit[place] = False
-            if self.unfit[place]:
+            if reason := self.misfits.of_cell(point, target, sample, protocol):
+                self._cannot(f"{point['target']} {point['protocol']}", reason)
                 return None
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"
         return FamilyCell(
@@ -429,7 +313,3 @@ class _Planner:
             key_content(protocol),
             self._own_names(point, ("target", "protocol")),
         )
-
-
-def _label(point: Point) -> str:
-    return f"{point['pretext']} × {point['meta']} ({point['backbone']}, {point['source']}, {point['regime']})"

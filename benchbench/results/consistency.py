@@ -15,9 +15,10 @@ from benchbench.components.registry import offers
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
-from benchbench.planning.matrix import Budget, TrainingSettings, Tuned
 from benchbench.planning.names import kind_of, own_name_fault
 from benchbench.planning.presets import name_fault
+from benchbench.planning.recipe import Budget, TrainingSettings
+from benchbench.planning.tuned import Tuned
 from benchbench.revisions import harness, revision_of
 from benchbench.store.content import COMPONENTS, DERIVED, FIELDS, LATER
 from benchbench.store.records import Record

@@ -64,7 +64,7 @@ class Cell:
 class Training:
     """A chain of stages for one backbone and seed, the learner that adapts after it, and the cells it is scored on.
 
-    `recipe` holds budget, episode shape and optimiser settings (`benchbench.planning.matrix`); `content` holds
+    `recipe` holds budget, episode shape and optimiser settings (`benchbench.planning.recipe`); `content` holds
     everything its key hashes, in plain form. `names` holds the matrix's own names by axis, which no key hashes.
     """
 

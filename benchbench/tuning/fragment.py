@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchbench.errors import BenchbenchError
-from benchbench.planning.matrix import Tuned
+from benchbench.planning.tuned import Tuned
 from benchbench.tuning.space import Place, put
 
 

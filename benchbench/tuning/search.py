@@ -23,8 +23,10 @@ from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import explain, settled, train
 from benchbench.keys import content_key
 from benchbench.planning.identity import relevant
-from benchbench.planning.matrix import METHOD_AXES, Matrix, Range, Space, Tuned
+from benchbench.planning.matrix import Matrix
 from benchbench.planning.plan import plan
+from benchbench.planning.rules import METHOD_AXES
+from benchbench.planning.tuned import Range, Space, Tuned
 from benchbench.rng import Rng, derive
 from benchbench.store.files import Store
 from benchbench.store.records import Metric, Summary, shown

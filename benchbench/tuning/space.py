@@ -5,12 +5,14 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
-
 from benchbench.components.registry import find
 from benchbench.components.settings import schema, validate
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.planning.matrix import REPLACED, TUNABLE, Range, Space, Tried, explain, read_toml
+from benchbench.planning.matrix import valid
+from benchbench.planning.recipe import REPLACED
+from benchbench.planning.rules import TUNABLE
+from benchbench.planning.toml import read_toml
+from benchbench.planning.tuned import Range, Space, Tried
 
 #: (kind, component, setting), or (section of the matrix, setting)
 Place = tuple[str, ...]
@@ -26,7 +28,7 @@ def load_space(path: Path) -> Space:
     if unknown := content.keys() - Space.__annotations__.keys():
         name = min(unknown)
         raise BenchbenchError(f"{path}: [{name}]: a search cannot change it{suggest(name, Space.__annotations__)}")
-    space: Space = _validated(Space, content, str(path))
+    space: Space = valid(Space, content, str(path))
     if not places(space):
         raise BenchbenchError(f"{path}: it names no setting to search")
     check(space, str(path))
@@ -77,11 +79,4 @@ def check(space: Space, where: str) -> None:
             if len(owner) == 2:
                 validate(place, find(*owner).load(), {setting: value})
             else:
-                _validated(model, {setting: value}, place)
-
-
-def _validated(expected: Any, content: Any, where: str) -> Any:
-    try:
-        return TypeAdapter(expected).validate_python(content)
-    except ValidationError as error:
-        raise BenchbenchError(f"{where}: {explain(error, getattr(expected, 'model_fields', ()))}") from None
+                valid(model, {setting: value}, place)

@@ -1,6 +1,7 @@
 """Searches of a matrix that trains in no time."""
 
-from benchbench.planning.matrix import Range, parse_matrix
+from benchbench.planning.matrix import parse_matrix
+from benchbench.planning.tuned import Range
 from benchbench.tuning.search import Search
 
 RATE = ("meta", "maml", "inner_lr")

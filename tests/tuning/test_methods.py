@@ -9,8 +9,9 @@ from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError, TrainingFailed
 from benchbench.execution import job
 from benchbench.execution.recording import scored
-from benchbench.planning.matrix import Range, parse_matrix
+from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
+from benchbench.planning.tuned import Range
 from benchbench.results.audit import matrix_of
 from benchbench.results.consistency import content_faults, key_faults
 from benchbench.tuning import search as searching
