@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import datasets
-import numpy as np
 import pyarrow.parquet
-from PIL import Image
 from pydantic import Field
 
 from benchbench import (
@@ -22,6 +20,7 @@ from benchbench import (
     SampleTable,
     UserSplit,
     located,
+    pixels,
     read_picture,
     suggest,
 )
@@ -86,10 +85,9 @@ class HuggingFace(Dataset):
         values, (image, label) = held[row], self.columns
         where = f"dataset huggingface: {folder}: {part}#{row}"
         picture = read_picture(_source(values[image], where, image), grey=self.grey, where=where)
-        picture = picture.resize((self.size, self.size), Image.Resampling.BICUBIC)
-        x = np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)
         names = getattr(held.features[label], "names", None)
-        yield Sample(x, _class(values[label], names, f"{where}, column {label!r}"), f"{part}#{row}")
+        name = _class(values[label], names, f"{where}, column {label!r}")
+        yield Sample(pixels(picture, self.size), name, f"{part}#{row}")
 
     def split(self, table: SampleTable) -> ClassSplit:
         """As the setting `split` says."""

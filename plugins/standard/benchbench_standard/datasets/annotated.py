@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchbench import Sample, read_picture
-from benchbench_standard.datasets.images import fitted
+from benchbench import Sample, pixels, read_picture
 
 
 def photograph(path: Path, size: int, file: str, boxes: np.ndarray, mask: Image.Image | np.ndarray | None) -> Sample:
@@ -14,7 +13,7 @@ def photograph(path: Path, size: int, file: str, boxes: np.ndarray, mask: Image.
     them; a mask keeps its values, the nearest pixel's."""
     image = read_picture(path, upright=False)
     scale = np.array([1, *(size / side for side in image.size * 2)])
-    x = np.ascontiguousarray(np.asarray(fitted(image, size)).transpose(2, 0, 1))
+    x = pixels(image, size)
     if mask is not None:
         if isinstance(mask, np.ndarray):
             mask = Image.fromarray(mask)

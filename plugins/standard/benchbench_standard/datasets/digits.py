@@ -7,8 +7,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import ClassSplit, Dataset, Sample, SampleTable
-from benchbench_standard.datasets.images import fitted
+from benchbench import ClassSplit, Dataset, Sample, SampleTable, pixels
 
 
 class Digits(Dataset):
@@ -35,9 +34,9 @@ class Digits(Dataset):
         from sklearn.datasets import load_digits
 
         data = load_digits()
-        for image, label in zip(data.images, data.target, strict=True):
-            large = fitted(Image.fromarray((image * (255 / 16)).astype(np.uint8)), self.size)
-            yield Sample(np.asarray(large)[None], str(label))
+        for levels, label in zip(data.images, data.target, strict=True):
+            image = Image.fromarray((levels * (255 / 16)).astype(np.uint8))
+            yield Sample(pixels(image, self.size), str(label))
 
     def split(self, table: SampleTable) -> ClassSplit:
         """All classes are for testing."""

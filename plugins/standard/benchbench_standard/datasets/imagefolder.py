@@ -6,6 +6,7 @@ from pydantic import Field
 
 from benchbench import (
     IMAGE_SUFFIXES,
+    PART_NAMES,
     BenchbenchError,
     ClassSplit,
     DataMissing,
@@ -21,8 +22,6 @@ from benchbench_standard.datasets.images import read_image
 
 #: The values of `split` that take the parts from folders: the classes of each, or the images of the same classes.
 BY_FOLDER, BY_SAMPLE = "folders", "samples"
-#: What the folders may be called.
-PARTS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 #: The class of images that have none.
 UNLABELLED = "unlabelled"
 
@@ -95,7 +94,7 @@ class ImageFolder(Dataset):
         folder = located(self.path, root)
         found = found_images(folder)
         tops = {f.relative_to(folder).parts[0] for f in found.files}
-        if tops <= set(PARTS) and self.user_split.path is None and not (self.by_folder or self.by_sample):
+        if tops <= set(PART_NAMES) and self.user_split.path is None and not (self.by_folder or self.by_sample):
             hint = f"its folders are called {', '.join(sorted(tops))}: split = {BY_FOLDER!r} makes them the parts"
             same = f"{BY_SAMPLE!r} divides the images of the same classes"
             return [*found.passed_over(), f"{hint}, {same}; without it all classes are for testing"]
@@ -106,7 +105,7 @@ class ImageFolder(Dataset):
         if self.by_folder:
             parts: dict[str, list[str]] = {}
             for name in table.class_names:
-                parts.setdefault(PARTS[name.partition("/")[0]], []).append(name)
+                parts.setdefault(PART_NAMES[name.partition("/")[0]], []).append(name)
             return ClassSplit.by_name(table.class_names, parts, "split by folders")
         if self.by_sample:
             tests = tuple(i for i, name in enumerate(table.files) if name.partition("/")[0] == "test")
@@ -121,10 +120,10 @@ def _check_parts(folder: Path, classes: set[str]) -> None:
     part_of: dict[str, str] = {}
     for name in sorted(classes):
         part, _, own = name.partition("/")
-        if part not in PARTS or not own:
+        if part not in PART_NAMES or not own:
             raise BenchbenchError(
                 f"dataset imagefolder: {folder / name}: split {BY_FOLDER!r} expects class folders in folders called "
-                f"{', '.join(PARTS)}"
+                f"{', '.join(PART_NAMES)}"
             )
         if (other := part_of.setdefault(own, part)) != part:
             raise BenchbenchError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchbench import BenchbenchError, read_picture
+from benchbench import BenchbenchError, pixels, read_picture
 
 
 @contextmanager
@@ -24,16 +24,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def read_image(path: Path, size: int, grey: bool) -> np.ndarray:
     """The image as uint8 (C, size, size), one channel where `grey`, resized with antialiasing where needed. Raises
     BenchbenchError that names a missing or corrupt file."""
-    x = np.asarray(fitted(read_picture(path, grey=grey), size))
-    return x[None] if grey else np.ascontiguousarray(x.transpose(2, 0, 1))
+    return pixels(read_picture(path, grey=grey), size)
 
 
 def resized(x: np.ndarray, size: int) -> np.ndarray:
     """Decoded pixels uint8 (H, W) or (H, W, 3) -> (C, size, size)."""
-    x = np.asarray(fitted(Image.fromarray(x), size))
-    return x[None] if x.ndim == 2 else np.ascontiguousarray(x.transpose(2, 0, 1))
-
-
-def fitted(image: Image.Image, size: int) -> Image.Image:
-    """The image in size x size pixels; Pillow's resizing widens its kernel where it shrinks, so nothing aliases."""
-    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BICUBIC)
+    return pixels(Image.fromarray(x), size)

@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
-import numpy as np
 from PIL import Image
 from pydantic import Field
 
@@ -19,10 +18,10 @@ from benchbench import (
     Dataset,
     Sample,
     SampleTable,
+    pixels,
     read_picture,
     tasks_folder,
 )
-from benchbench_standard.datasets.images import fitted
 
 #: A part of an image: left, upper, right, lower in pixels.
 Box = tuple[float, float, float, float]
@@ -107,8 +106,7 @@ class ListedImages(Dataset):
         for label, box in item.shown:
             part = whole if box is None else self.crop(whole, box)
             if part is not None:
-                x = np.asarray(fitted(part, self.size))
-                yield Sample(x[None] if self.grey else np.ascontiguousarray(x.transpose(2, 0, 1)), label, item.file)
+                yield Sample(pixels(part, self.size), label, item.file)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The published class lists."""

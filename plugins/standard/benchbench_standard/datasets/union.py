@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, Dataset, Sample, SampleTable, component_ref
-from benchbench_standard.datasets.images import fitted
+from benchbench import BenchbenchError, ClassSplit, Dataset, Sample, SampleTable, component_ref, pixels
 
 
 class Item(NamedTuple):
@@ -71,8 +70,7 @@ class Union(Dataset):
 
     def _formed(self, x: np.ndarray) -> np.ndarray:
         image = Image.fromarray(x[0] if len(x) == 1 else np.ascontiguousarray(x.transpose(1, 2, 0)))
-        formed = np.asarray(fitted(image.convert("L" if self.grey else "RGB"), self.size))
-        return formed[None] if self.grey else np.ascontiguousarray(formed.transpose(2, 0, 1))
+        return pixels(image.convert("L" if self.grey else "RGB"), self.size)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """Each part's own split, as far as it is decided by class names, joined."""
