@@ -41,8 +41,8 @@ class Cell(NamedTuple):
     part and the target's test part share: class names and a number of images. `weights` says what an encoder that can
     be given weights started from: ``random`` ones, or what its weights were pretrained on. `searches` are the
     `benchbench tune` searches behind its settings, `searched` those run on this very method, not on another that shares
-    a component with it. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole record, if one was
-    read. `by_samples`: the user's own folders divided the target's images of the same classes.
+    a component with it. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
+    record, if one was read. `by_samples`: the user's own folders divided the target's images of the same classes.
     """
 
     key: str

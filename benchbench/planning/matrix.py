@@ -419,6 +419,11 @@ def _check_rule(rule: Mapping[str, Any], where: str, section: str) -> None:
         if axis in REPLACED:
             _valid(REPLACED[axis], value, f"{where}.{axis}")
         elif axis == "settings":
+            for kind in value if isinstance(value, Mapping) else ():
+                if kind not in TUNABLE:
+                    raise BenchbenchError(
+                        f"{where}.settings.{kind}: a rule sets no components of this kind{suggest(str(kind), TUNABLE)}"
+                    )
             _valid(_RuleSettings, {"settings": value}, where)
             if scored := sorted(rule.keys() & {"target", "protocol"}):
                 raise BenchbenchError(

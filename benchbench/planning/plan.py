@@ -2,7 +2,7 @@
 results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -138,16 +138,20 @@ class _Planner:
     def _ref(self, kind: str, name: str, point: Point | None = None) -> ComponentRef | None:
         """The component with this matrix's settings, at a point also those of ``[[when]]`` rules, or None if its plugin
         is broken or its data are left out (both reported once)."""
-        rules = [rule["settings"] for rule in self.matrix.when if point and "settings" in rule and applies(rule, point)]
-        tables = [settings.get(kind, {}) for settings in rules]
-        key = (kind, name, canonical(tables) if rules else "")
+        tables = {
+            number: rule["settings"].get(kind, {})
+            for number, rule in enumerate(self.matrix.when)
+            if point and "settings" in rule and applies(rule, point)
+        }
+        key = (kind, name, canonical([*tables.values()]) if tables else "")
         if key not in self.refs:
             of = self.names.component(kind, name)
             given: dict[str, Any] = {}
-            for table in tables:
+            for table in tables.values():
                 given |= table.get(of, {}) | table.get(name, {})
+            where = [f"when.{number}.settings" for number, table in tables.items() if {of, name} & table.keys()]
             try:
-                self.refs[key] = ref = self.names.resolve(kind, name, given)
+                self.refs[key] = ref = self.names.resolve(kind, name, given, " and ".join(where))
                 if kind == "dataset" and self.matrix.missing == "skip":
                     self.refs[key], missing = without_missing(ref)
                     self.result.missing += [lack for lack in missing if lack not in self.result.missing]
@@ -202,8 +206,11 @@ class _Planner:
                 self._drop(point, reason)
 
     def _drop(self, point: Point, reason: str) -> None:
-        if (_label(point), reason) not in self.result.dropped:
-            self.result.dropped.append((_label(point), reason))
+        self._omit(_label(point), reason)
+
+    def _omit(self, label: str, reason: str) -> None:
+        if (label, reason) not in self.result.dropped:
+            self.result.dropped.append((label, reason))
 
     def _cannot(self, label: str, reason: str) -> None:
         """Leave out what only the data show to be impossible."""
@@ -283,7 +290,7 @@ class _Planner:
             except BenchbenchError as error:
                 self._cannot(_label(point), str(error))
                 return None
-        cells = [cell for p in points if (cell := self._cell(p, source))]
+        cells = self._distinct(cell for p in points if (cell := self._cell(p, source)))
         if not cells:
             return None
         return Family(
@@ -392,7 +399,8 @@ class _Planner:
         return {axis: point[axis] for axis in axes if point[axis] in self.names.instances[kind_of(axis)]}
 
     def _once(self, families: list[Family]) -> list[Family]:
-        """The families without those that two names of the same settings would train twice."""
+        """The families without those that two names of the same settings would train twice; the first has all their
+        cells."""
         found: dict[str, Family] = {}
         for family in families:
             # An untrained encoder has the same key whatever the source.
@@ -400,6 +408,16 @@ class _Planner:
             first = found.setdefault(key, family)
             if first is not family:
                 self.result.dropped.append((family.label, f"is the same training as {first.label}"))
+                found[key] = replace(first, cells=self._distinct([*first.cells, *family.cells]))
+        return list(found.values())
+
+    def _distinct(self, cells: Iterable[FamilyCell]) -> list[FamilyCell]:
+        """The cells of a training without those that two names of the same settings would score twice."""
+        found: dict[str, FamilyCell] = {}
+        for cell in cells:
+            first = found.setdefault(cell.same, cell)
+            if first.label != cell.label:
+                self._omit(cell.label, f"is the same as {first.label}")
         return list(found.values())
 
     def _cell(self, point: Point, source: Prepared | None) -> FamilyCell | None:
