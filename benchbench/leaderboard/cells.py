@@ -211,7 +211,7 @@ def _cell(
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
     method, cost, flags = r.method, r.cost, r.flags
     own = _names(bytes(content["names"])) if "names" in content else {}
-    of = {a: getattr(r if a in ("source", "target", "protocol") else method, a) for a, _ in NAMED if a in own}
+    of = {axis: getattr(method, axis, "") or getattr(r, axis) for axis, _ in NAMED if axis in own} if own else {}
     settings, held = _settings(names, b",".join([content[k] for k in names]))
     pretext, meta, backbone = (own.get(a, getattr(method, a)) for a in ("pretext", "meta", "backbone"))
     source = own.get("source", r.source)

@@ -29,6 +29,10 @@ def test_what_only_one_has_and_what_is_no_text():
     assert told({"a": flat(one), "b": flat(two)}) == {"a": "grey true, shape [1,28]", "b": "no grey, shape null"}
 
 
+def test_a_content_s_order_is_no_difference():
+    assert list(flat({"b": {"y": 1, "x": 2}, "a": 3})) == list(flat({"a": 3, "b": {"x": 2, "y": 1}}))
+
+
 def test_a_search_is_said_in_a_few_words():
     searched = {"tuned": [{"trials": 30, "criterion": "labelled-valid", "method": "x", "best": 0.5}]}
     assert told({"a": flat(searched), "b": flat({})}) == {"a": "search 30 trials by labelled-valid", "b": "no search"}
