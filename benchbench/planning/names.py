@@ -59,7 +59,7 @@ class Names:
         Raises BenchbenchError that says where a wrong setting stands.
         """
         of, settings = self.component(kind, name), {**self.settings(kind, name), **given}
-        where = where or (f"[{kind}.{name}]" if name in self.instances[kind] else "")
+        where = where or (f"[{kind}.{name}]" if name in self.instances[kind] and not given else "")
         try:
             if kind == "protocol":
                 return load_protocol(of, {**self.tables.get(kind, {}), of: settings})

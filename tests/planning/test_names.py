@@ -243,5 +243,7 @@ def test_a_model_is_scored_on_its_matrix_own_data_and_on_an_instance_of_its_own(
     assert by_name == model.evaluate("small", "episodic", episodes=4)
     with pytest.raises(BenchbenchError, match="unknown dataset 'smal'; did you mean 'small'"):
         model.evaluate("smal")
+    with pytest.raises(BenchbenchError, match=r"^protocol \S*episodic: unknown setting 'episodess'; did you mean"):
+        model.evaluate("small", "few", episodess=4)
     with pytest.raises(BenchbenchError, match="target: expected a name, or settings with the name"):
         model.evaluate({"size": 20})
