@@ -106,6 +106,12 @@ def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9+]", "", name.lower())
 
 
+def _elsewhere(kind: str, name: str) -> list[str]:
+    """The components of other kinds that go by a name."""
+    others = (other for other in GROUPS if other != kind)
+    return [f"{offer.kind} {offer.name!r}" for other in others for offer in synonyms(other).get(_folded(name), ())]
+
+
 def shortest(offer: Offer) -> str:
     """The shortest name that means only this component: bare unless two distributions offer it."""
     return offer.name if sum(o.name == offer.name for o in offers(offer.kind)) == 1 else offer.qualified
@@ -114,14 +120,16 @@ def shortest(offer: Offer) -> str:
 def find(kind: str, name: str, others: Iterable[str] = ()) -> Offer:
     """The component called `name`: bare, ``distribution:name``, or a synonym of it.
 
-    Raises BenchbenchError for an unknown name (with the nearest, of `others` too), for one whose plugin may not load,
-    and for one that two distributions offer.
+    Raises BenchbenchError for an unknown name (with the nearest, of `others` too, or the other kind that it is of), for
+    one whose plugin may not load, and for one that two distributions offer.
     """
     matching = [o for o in offers(kind) if name in (o.name, o.qualified)]
     if not matching and ":" not in name:
         matching = synonyms(kind).get(_folded(name), [])
     if not matching and (owners := left_out(GROUPS[kind], name)):
         raise BenchbenchError(f"{kind} {name!r} is offered by {' and '.join(owners)}, which {VARIABLE} leaves out")
+    if not matching and (elsewhere := _elsewhere(kind, name)):
+        raise BenchbenchError(f"unknown {kind} {name!r}; it is a name of {' and of '.join(elsewhere)}")
     if not matching:
         options = {o.qualified if ":" in name else o.name for o in offers(kind)} | {*others}
         # A slip in a synonym is answered with the component that it means.

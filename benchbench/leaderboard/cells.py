@@ -7,13 +7,15 @@ parsing: several times as fast as building records, and light on memory.
 import gc
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from benchbench.components.registry import find, shortest
+from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.variants import Flat, flat
 from benchbench.revisions import is_earlier
@@ -22,16 +24,24 @@ from benchbench.store.files import preferred, read_lines
 from benchbench.store.records import Record, Summary, shown
 from benchbench.store.scan import Line, scan
 
+#: The axes that have names, and which settings of a cell a component there is part of.
+NAMED = (
+    *((axis, "settings") for axis in ("pretext", "meta", "backbone", "source")),
+    *((axis, "place") for axis in ("target", "protocol")),
+)
+
 
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
-    The names are the matrix's own where it has some. `place` and `settings` tell namesakes apart: six hexadecimal
-    digits of the key of target and protocol with their settings, and of the method's settings; `placed` and `held` are
-    those themselves, by path (`benchbench.leaderboard.variants`). `overlap` is what the source's training part and the
-    target's test part share: class names and a number of images. `weights` says what an encoder that can be given
-    weights started from: ``random`` ones, or what its weights were pretrained on. `searches` are the `benchbench tune`
-    searches behind its settings. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
+    The names are the matrix's own where it has some; `of` says by axis what records call the components of those. What
+    several matrices call differently goes by one name (`cells_of`). `place` and `settings` tell namesakes apart: six
+    hexadecimal digits of the key of target and protocol with their settings, and of the method's settings; `placed` and
+    `held` are those themselves, by path (`benchbench.leaderboard.variants`). `overlap` is what the source's training
+    part and the target's test part share: class names and a number of images. `weights` says what an encoder that can
+    be given weights started from: ``random`` ones, or what its weights were pretrained on. `searches` are the
+    `benchbench tune` searches behind its settings, `searched` those run on this very method, not on another that shares
+    a component with it. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
     record, if one was read. `by_samples`: the user's own folders divided the target's images of the same classes.
     """
 
@@ -70,20 +80,22 @@ class Cell(NamedTuple):
     overlap: tuple[tuple[str, ...], int]
     weights: str | None
     searches: tuple[Search, ...]
+    searched: tuple[Search, ...]
     earlier: bool
     record: Record | None
     by_samples: bool = False
     placed: Flat = {}
     held: Flat = {}
+    of: Mapping[str, str] = {}
 
     @property
     def label(self) -> str:
         """Its name in tables."""
         return f"{self.pretext} × {self.meta}"
 
-    def was_searched_by(self, search: Search) -> bool:
-        """Whether a search was run on this very method, not on another that shares a component with it."""
-        return search.method == f"{self.label} ({self.backbone}, {self.source}, {self.regime})"
+    def component(self, axis: str) -> str:
+        """What records call its component on an axis, whatever its matrix does."""
+        return self.of.get(axis) or getattr(self, axis)
 
 
 def summary(record: Record) -> Summary:
@@ -94,7 +106,9 @@ def summary(record: Record) -> Summary:
 def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
     """The cells of some records, one per key and sorted by key, and one message per conflict.
 
-    If several records share a key, `benchbench.store.files.preferred` decides which one stays.
+    If several records share a key, `benchbench.store.files.preferred` decides which one stays. Components of the same
+    settings go by one name, whatever their matrices called them: ours before a third party's, a matrix's own before the
+    component's, the first by alphabet.
     """
     found: dict[str, Record | Cell] = {}
     conflicts: dict[str, str] = {}
@@ -105,7 +119,45 @@ def cells_of(records: Iterable[Record | Cell]) -> tuple[list[Cell], list[str]]:
             if conflict:
                 conflicts[r.key] = f"Two records of cell {r.key[:16]} {conflict}."
     cells = [r if isinstance(r, Cell) else _of(r) for _, r in sorted(found.items())]
-    return cells, [conflicts[key] for key in sorted(conflicts)]
+    return _renamed(cells), [conflicts[key] for key in sorted(conflicts)]
+
+
+def _renamed(cells: list[Cell]) -> list[Cell]:
+    """One name for one thing: a name that changed must not split a method's seeds, or a target, in two."""
+    if not any(c.of for c in cells):
+        return cells
+    best: dict[tuple[str, str, str], tuple[bool, bool, str]] = {}
+    for c in cells:
+        for axis, thing in _things(c):
+            rank = (c.origin == "external", axis not in c.of, getattr(c, axis))
+            best[thing] = min(rank, best.get(thing, rank))
+    found = []
+    for c in cells:
+        update: dict[str, Any] = {
+            axis: name for axis, thing in _things(c) if (name := best[thing][2]) != getattr(c, axis)
+        }
+        of = {**{axis: c.component(axis) for axis in update}, **c.of}
+        found.append(c._replace(**update, of=of) if update else c)
+    return found
+
+
+def _things(c: Cell) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Axis, and what stands there: the component and the settings of which it is part."""
+    for axis, settings in NAMED:
+        # A floor's settings do not include its source.
+        if not (axis == "source" and c.floor):
+            yield axis, (axis, c.component(axis), getattr(c, settings))
+
+
+def meant(kind: str, name: str, known: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of the `known` names, each with its component, a name means: the one so called, else all of the component
+    that goes by it, in any spelling."""
+    known = set(known)
+    if called := {(own, component) for own, component in known if own == name}:
+        return called
+    with suppress(BenchbenchError):
+        name = shortest(find(kind, name))
+    return {(own, component) for own, component in known if component == name}
 
 
 @contextmanager
@@ -157,19 +209,24 @@ def _cell(
     scored = r.summary[shown(r.summary)] if ok else None
     place, placed, ways, shots = _place(bytes(content.get("target", b"null")), bytes(content.get("protocol", b"null")))
     names = tuple([k for k in content if k not in NOT_OF_METHOD])
-    own = _names(bytes(content["names"])) if "names" in content else {}
-    settings, held = _settings(names, b",".join([content[k] for k in names]))
     method, cost, flags = r.method, r.cost, r.flags
+    own = _names(bytes(content["names"])) if "names" in content else {}
+    of = {axis: getattr(method, axis, "") or getattr(r, axis) for axis, _ in NAMED if axis in own} if own else {}
+    settings, held = _settings(names, b",".join([content[k] for k in names]))
+    pretext, meta, backbone = (own.get(a, getattr(method, a)) for a in ("pretext", "meta", "backbone"))
+    source = own.get("source", r.source)
+    searches = _searches(bytes(content["tuned"])) if "tuned" in content else ()
+    itself = f"{pretext} × {meta} ({backbone}, {source}, {method.regime})" if searches else ""
     return Cell(
         r.key,
         r.training_key,
         ok,
         r.reason,
-        own.get("pretext", method.pretext),
-        own.get("meta", method.meta),
-        own.get("backbone", method.backbone),
+        pretext,
+        meta,
+        backbone,
         method.regime,
-        own.get("source", r.source),
+        source,
         own.get("target", r.target),
         own.get("protocol", r.protocol),
         r.seed,
@@ -195,12 +252,14 @@ def _cell(
         r.origin,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
         _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
-        _searches(bytes(content["tuned"])) if "tuned" in content else (),
+        searches,
+        tuple([search for search in searches if search.method == itself]),
         _earlier(bytes(content.get("harness", b"{}"))),
         record,
         _by_samples(bytes(content.get("target", b"null"))),
         placed,
         held,
+        of,
     )
 
 

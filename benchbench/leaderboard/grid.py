@@ -154,8 +154,8 @@ def _titles(cells: list[Cell]) -> dict[str, str]:
 
 
 def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
-    """Cells by row. If two claim one place (one method with different settings), the row is split by settings: picking
-    one, or averaging, would hide the conflict."""
+    """Cells by row. If two claim one place (one method with different settings), or a name stands for several
+    components, the row is split by settings: picking one, or averaging, would hide the conflict."""
     trained = [c for c in cells if not c.floor]
     vouched = {c.source for c in trained if c.origin != "external"}
     sources = {"external": len(vouched | {c.source for c in trained})}
@@ -171,7 +171,8 @@ def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
         # Seeds of one place share their settings, except that floors' settings include the source, which they ignore.
         places = [(titles[c.key], c.seed if c.floor else None) for c in members]
         settings = {place: c.settings for place, c in zip(places, members, strict=True)}
-        if all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
+        one = len({tuple(c.component(a) for a in ("pretext", "meta", "backbone")) for c in members}) == 1
+        if one and all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
             rows[Row(*axes[:5], origin=axes[5], earlier=axes[6])] = members
         else:
             variant = told({c.settings: c.held for c in members})

@@ -98,7 +98,7 @@ def _searches(found: Grid) -> list[str]:
     borrowed: dict[str, list[str]] = {}
     for row, members in found.members.items():
         for search in dict.fromkeys(s for c in members for s in c.searches):
-            if any(c.was_searched_by(search) for c in members):
+            if any(search in c.searched for c in members):
                 searched.setdefault(f"{search.trials} trials by {search.criterion}", []).append(text[row])
             else:
                 borrowed.setdefault(search.method, []).append(text[row])

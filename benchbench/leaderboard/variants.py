@@ -20,7 +20,8 @@ _PARTS = {"learner": "meta"}
 
 
 def flat(content: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
-    """Every value of some parts of a record's content by its path, cut down to `MOST` characters."""
+    """Every value of some parts of a record's content by its path, in the order of these, cut down to `MOST`
+    characters."""
     found: dict[tuple[str, ...], str] = {}
     todo: list[tuple[tuple[str, ...], Any]] = [((), content)]
     while todo:
@@ -33,7 +34,7 @@ def flat(content: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
         else:
             text = one_line(value if isinstance(value, str) else msgspec.json.encode(value).decode())
             found[path] = text if len(text) <= MOST else f"{text[:MOST]}…"
-    return found
+    return dict(sorted(found.items()))
 
 
 def told(variants: Mapping[str, Flat]) -> dict[str, str]:

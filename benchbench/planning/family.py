@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchbench.components.reference import ComponentRef
+from benchbench.keys import canonical
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.revisions import harness
 from benchbench.store.records import Method
@@ -20,6 +21,16 @@ class FamilyCell:
     fingerprint: str
     content: dict[str, Any]
     names: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """Its name in messages."""
+        return f"{self.names.get('target', self.target.bare)} {self.names.get('protocol', self.protocol)}"
+
+    @property
+    def same(self) -> str:
+        """What its key hashes of it: cells of one training that agree in this are one."""
+        return canonical([self.fingerprint, self.content])
 
     def of(self, training: str, content: dict[str, Any]) -> Cell:
         """The cell for one of the family's trainings, given that training's key and content."""
@@ -82,6 +93,6 @@ class Family:
             stages=stages,
             recipe=self.recipe,
             content={**content, "pretext": held["pretext"]},
-            cells=tuple({c.key: c for c in (cell.of(key, content) for cell in self.cells)}.values()),
+            cells=tuple(cell.of(key, content) for cell in self.cells),
             floor=not self.trains,
         )

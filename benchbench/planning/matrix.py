@@ -12,7 +12,7 @@ from benchbench.components.limits import check_values, quoted
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
 from benchbench.planning.recipe import REPLACED, Budget, EpisodeSettings, Section, TrainingSettings, neutral, once
-from benchbench.planning.rules import AXES, FLOORS, KINDS, applies, as_list
+from benchbench.planning.rules import AXES, FLOORS, KINDS, TUNABLE, applies, as_list
 from benchbench.planning.toml import read_toml
 from benchbench.planning.tuned import Range, Space, Tuned
 from benchbench.training.chain import REGIMES, Regime
@@ -222,6 +222,11 @@ def _check_rule(rule: Mapping[str, Any], where: str, section: str) -> None:
         if axis in REPLACED:
             valid(REPLACED[axis], value, f"{where}.{axis}")
         elif axis == "settings":
+            for kind in value if isinstance(value, Mapping) else ():
+                if kind not in TUNABLE:
+                    raise BenchbenchError(
+                        f"{where}.settings.{kind}: a rule sets no components of this kind{suggest(str(kind), TUNABLE)}"
+                    )
             valid(_RuleSettings, {"settings": value}, where)
             if scored := sorted(rule.keys() & {"target", "protocol"}):
                 raise BenchbenchError(

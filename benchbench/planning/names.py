@@ -8,7 +8,7 @@ from typing import Any
 
 from benchbench.components.reference import ComponentRef, bare, resolve_component
 from benchbench.components.registry import find, shortest
-from benchbench.errors import BenchbenchError, suggest
+from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.planning.matrix import OWN_NAME, OWN_NAME_RULE, Matrix
 from benchbench.planning.presets import load_protocol, name_fault, presets
 from benchbench.planning.rules import AXES, KINDS, TUNABLE, as_list
@@ -25,11 +25,12 @@ class Names:
     def __init__(self, matrix: Matrix):
         self.instances: dict[str, dict[str, dict[str, Any]]] = {kind: getattr(matrix, kind) for kind in KINDS}
         self.tables: dict[str, Any] = {}
+        self.place = f"matrix {matrix.name!r}: "
         for kind, named in self.instances.items():
             for name, about in named.items():
-                where = f"matrix {matrix.name!r}: [{kind}.{name}]"
+                where = f"{self.place}[{kind}.{name}]"
                 try:
-                    component = self._component(kind, about["of"])
+                    component = _component(kind, about["of"])
                 except BenchbenchError as error:
                     raise BenchbenchError(f"{where}: of: {error}") from None
                 if fault := own_name_fault(kind, name, component):
@@ -38,12 +39,12 @@ class Names:
     def spelt(self, kind: str, name: str) -> str:
         """The one spelling of a name: an instance's own, a preset's, or the component's, bare unless two plugins offer
         it. Raises BenchbenchError for an unknown name, with the nearest."""
-        return name if name in self.instances[kind] else self._component(kind, name)
+        return name if name in self.instances[kind] else _component(kind, name, self.instances[kind])
 
     def component(self, kind: str, name: str) -> str:
         """The component or preset that a spelt name stands for."""
         about = self.instances[kind].get(name)
-        return self._component(kind, about["of"]) if about else name
+        return _component(kind, about["of"]) if about else name
 
     def settings(self, kind: str, name: str) -> dict[str, Any]:
         """What the matrix sets of a spelt name: of its component, then in its instance, then by its own name."""
@@ -51,12 +52,23 @@ class Names:
         named = self.tables.get(kind, {})
         return {**named.get(of, {}), **{k: v for k, v in own.items() if k != "of"}, **named.get(name, {})}
 
-    def resolve(self, kind: str, name: str, given: Mapping[str, Any] = MappingProxyType({})) -> ComponentRef:
-        """The component of a spelt name with the matrix's settings, and `given` ones on top."""
+    def resolve(
+        self, kind: str, name: str, given: Mapping[str, Any] = MappingProxyType({}), where: str = ""
+    ) -> ComponentRef:
+        """The component of a spelt name with the matrix's settings, and `given` ones on top, which come from `where`.
+
+        Raises BenchbenchError that says where a wrong setting stands.
+        """
         of, settings = self.component(kind, name), {**self.settings(kind, name), **given}
-        if kind == "protocol":
-            return load_protocol(of, {**self.tables.get(kind, {}), of: settings})
-        return resolve_component(kind, of, settings)
+        where = where or (f"[{kind}.{name}]" if name in self.instances[kind] and not given else "")
+        try:
+            if kind == "protocol":
+                return load_protocol(of, {**self.tables.get(kind, {}), of: settings})
+            return resolve_component(kind, of, settings)
+        except BrokenPlugin:
+            raise
+        except BenchbenchError as error:
+            raise BenchbenchError(f"{self.place}{where}: {error}") if where else error from None
 
     def recorded(self, name: str, protocol: ComponentRef) -> str:
         """What records call a protocol: by a preset's name only if an instance of it keeps the preset's settings."""
@@ -75,9 +87,11 @@ class Names:
         values = list(values)
         return [spelt] if spelt in values else [v for v in values if self.component(kind, v) == spelt]
 
-    def _component(self, kind: str, name: str) -> str:
-        known = presets() if kind == "protocol" else {}
-        return name if name in known else shortest(find(kind, name, [*self.instances[kind], *known]))
+
+def _component(kind: str, name: str, others: Iterable[str] = ()) -> str:
+    """The one spelling of a component or preset; `others` are names to suggest too."""
+    known = presets() if kind == "protocol" else {}
+    return name if name in known else shortest(find(kind, name, [*others, *known]))
 
 
 def own_name_fault(kind: str, name: str, component: str) -> str:
@@ -102,14 +116,18 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
     Raises BenchbenchError for a name that is unknown, and for a rule that names nothing on the axes.
     """
     names = Names(matrix)
+    place = names.place
     axes = {
-        axis: list(dict.fromkeys(names.spelt(kind_of(axis), name) for name in getattr(matrix.axes, axis)))
+        axis: list(dict.fromkeys(_spelt(names, axis, getattr(matrix.axes, axis), f"{place}axes")))
         for axis in AXES
         if axis != "regime"
     }
     include = [
-        {axis: given if axis == "regime" else _spelt(names, axis, given) for axis, given in rule.items()}
-        for rule in matrix.include
+        {
+            axis: given if axis == "regime" else _spelt(names, axis, given, f"{place}include.{number}")
+            for axis, given in rule.items()
+        }
+        for number, rule in enumerate(matrix.include)
     ]
     whole = matrix.model_copy(update={"axes": matrix.axes.model_copy(update=axes), "include": include})
     known = {axis: _known(whole, names, axis) for axis in AXES}
@@ -127,9 +145,16 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
                 found[axis] += values
         if "settings" in rule:
             found["settings"] = _settings(names, rule["settings"], f"{where}.settings")
+            for kind, tables in found["settings"].items():
+                about = found.get(kind, known[kind])
+                for name in tables:
+                    if not names.meant(kind, name, about):
+                        raise BenchbenchError(
+                            f"{where}.settings.{kind}: {name!r} is no {kind} that the rule is about"
+                            f"{suggest(name, about)}"
+                        )
         return found
 
-    place = f"matrix {matrix.name!r}: "
     update: dict[str, Any] = {
         section: [meant(rule, f"{place}{section}.{number}") for number, rule in enumerate(getattr(matrix, section))]
         for section in ("exclude", "when")
@@ -151,8 +176,11 @@ def spelt(matrix: Matrix) -> tuple[Matrix, Names]:
     return whole.model_copy(update=update), names
 
 
-def _spelt(names: Names, axis: str, given: str | list[str]) -> list[str]:
-    return [names.spelt(kind_of(axis), name) for name in as_list(given)]
+def _spelt(names: Names, axis: str, given: str | list[str], where: str) -> list[str]:
+    try:
+        return [names.spelt(kind_of(axis), name) for name in as_list(given)]
+    except BenchbenchError as error:
+        raise BenchbenchError(f"{where}.{axis}: {error}") from None
 
 
 def _where(names: Names, axis: str, given: str | list[str], known: list[str]) -> list[str]:

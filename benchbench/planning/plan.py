@@ -2,7 +2,7 @@
 results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -115,16 +115,20 @@ class _Planner:
     def _ref(self, kind: str, name: str, point: Point | None = None) -> ComponentRef | None:
         """The component with this matrix's settings, at a point also those of ``[[when]]`` rules, or None if its plugin
         is broken or its data are left out (both reported once)."""
-        rules = [rule["settings"] for rule in self.matrix.when if point and "settings" in rule and applies(rule, point)]
-        tables = [settings.get(kind, {}) for settings in rules]
-        key = (kind, name, canonical(tables) if rules else "")
+        tables = {
+            number: rule["settings"].get(kind, {})
+            for number, rule in enumerate(self.matrix.when)
+            if point and "settings" in rule and applies(rule, point)
+        }
+        key = (kind, name, canonical([*tables.values()]) if tables else "")
         if key not in self.refs:
             of = self.names.component(kind, name)
             given: dict[str, Any] = {}
-            for table in tables:
+            for table in tables.values():
                 given |= table.get(of, {}) | table.get(name, {})
+            where = [f"when.{number}.settings" for number, table in tables.items() if {of, name} & table.keys()]
             try:
-                self.refs[key] = ref = self.names.resolve(kind, name, given)
+                self.refs[key] = ref = self.names.resolve(kind, name, given, " and ".join(where))
                 if kind == "dataset" and self.matrix.missing == "skip":
                     self.refs[key], missing = without_missing(ref)
                     self.result.missing += [lack for lack in missing if lack not in self.result.missing]
@@ -176,7 +180,7 @@ class _Planner:
             if reason is None:
                 yield point
             elif reason:
-                self._drop(point, reason)
+                self._omit(label(point), reason)
 
     def _meaningless(self, point: Point) -> str | None:
         """Why a point is meaningless, or None if it is not; empty if the reason is reported elsewhere or is only a
@@ -189,9 +193,9 @@ class _Planner:
             return ""
         return self.misfits.of_point(point, here, implicit="regime" not in self.matrix.axes.model_fields_set)
 
-    def _drop(self, point: Point, reason: str) -> None:
-        if (label(point), reason) not in self.result.dropped:
-            self.result.dropped.append((label(point), reason))
+    def _omit(self, what: str, reason: str) -> None:
+        if (what, reason) not in self.result.dropped:
+            self.result.dropped.append((what, reason))
 
     def _cannot(self, label: str, reason: str) -> None:
         """Leave out what only the data show to be impossible."""
@@ -214,7 +218,7 @@ class _Planner:
         source = self._prepared(point["source"])
         regime: Regime = point["regime"]  # type: ignore[assignment]
         if source and (reason := self.misfits.of_method(point, source, pretext, meta, backbone)):
-            self._drop(point, reason)
+            self._omit(label(point), reason)
             return None
         recipe = self.matrix.recipe(point)
         trains = bool(pretext.load().objectives)
@@ -230,7 +234,7 @@ class _Planner:
         if source and trains and (reason := self.misfits.of_source(source, recipe, labelled=reads_labels)):
             self._cannot(label(point), reason)
             return None
-        cells = [cell for p in points if (cell := self._cell(p, source))]
+        cells = self._distinct(cell for p in points if (cell := self._cell(p, source)))
         if not cells:
             return None
         return Family(
@@ -284,14 +288,25 @@ class _Planner:
         return {axis: point[axis] for axis in axes if point[axis] in self.names.instances[kind_of(axis)]}
 
     def _once(self, families: list[Family]) -> list[Family]:
-        """The families without those that two names of the same settings would train twice."""
+        """The families without those that two names of the same settings would train twice; the first has all their
+        cells."""
         found: dict[str, Family] = {}
         for family in families:
             # An untrained encoder has the same key whatever the source.
             key = canonical([family.training(0).key, family.source_name if not family.trains else ""])
             first = found.setdefault(key, family)
             if first is not family:
-                self.result.dropped.append((family.label, f"is the same training as {first.label}"))
+                self._omit(family.label, f"is the same training as {first.label}")
+                found[key] = replace(first, cells=self._distinct([*first.cells, *family.cells]))
+        return list(found.values())
+
+    def _distinct(self, cells: Iterable[FamilyCell]) -> list[FamilyCell]:
+        """The cells of a training without those that two names of the same settings would score twice."""
+        found: dict[str, FamilyCell] = {}
+        for cell in cells:
+            first = found.setdefault(cell.same, cell)
+            if first.label != cell.label:
+                self._omit(cell.label, f"is the same as {first.label}")
         return list(found.values())
 
     def _cell(self, point: Point, source: Prepared | None) -> FamilyCell | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from types import MappingProxyType
 
-from benchbench.components.registry import find, shortest
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
+from benchbench.leaderboard.cells import meant
 from benchbench.leaderboard.grid import Grid, Row, grid, names
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
 from benchbench.leaderboard.variants import Flat, flat, told
@@ -148,32 +148,28 @@ def _columns(found: Grid, row: Row, what: str) -> dict[Place, list[Record]]:
 
 
 def _rows(found: Grid, texts: Mapping[Row, str], written: str) -> list[Row]:
-    """The rows that a method means: those of its name or, if there is none, of the component that it is a name of."""
+    """The rows that a method means, part by part: those so called or, if there is none, those of the component that the
+    part is a name of."""
     if exact := [row for row, text in texts.items() if text == written]:
         return exact
     plain = re.sub(r"\s*\(([^()]*)\)\s*$", r"/\1", written.replace("×", "/"))
     pretext, meta, *parts = [part.strip() for part in plain.split("/")] if "/" in plain else (plain, "")
 
     def chosen(row: Row) -> bool:
-        settings = {*row.variant.split(", "), row.backbone, row.regime, *(c.source for c in found.members[row])}
+        members = found.members[row]
+        settings = {*row.variant.split(", "), row.backbone, row.regime, *(c.source for c in members)}
+        settings |= {c.component(axis) for c in members for axis in ("backbone", "source")}
         return {p.strip().replace("=", " ", 1) for part in parts for p in part.split(",")} <= settings
 
-    named = [row for row in texts if (row.pretext, row.meta) == (pretext, meta) and chosen(row)]
-    if not named:
-        means = (_component("pretext", pretext), _component("meta", meta))
-        methods = {row: members[0].record.method for row, members in found.members.items() if members[0].record}
-        named = [row for row, m in methods.items() if (m.pretext, m.meta) == means and chosen(row)]
+    named = [row for row in texts if chosen(row)]
+    for axis, name in (("pretext", pretext), ("meta", meta)):
+        called = {row: (getattr(row, axis), found.members[row][0].component(axis)) for row in named}
+        kept = meant(axis, name, called.values())
+        named = [row for row in named if called[row] in kept]
     if not named:
         known = {f"{row.pretext}/{row.meta}" for row in texts} | {t for r, t in texts.items() if r.variant}
         raise BenchbenchError(f"no records of method {written!r}{suggest('/'.join([pretext, meta, *parts]), known)}")
     return named
-
-
-def _component(kind: str, name: str) -> str:
-    try:
-        return shortest(find(kind, name))
-    except BenchbenchError:
-        return name
 
 
 def _compare(first: Cells, second: Cells, shown_as: Mapping[Place, Place] | None = None) -> Comparisons:

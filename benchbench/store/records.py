@@ -240,9 +240,9 @@ CIRCUMSTANCES = {"timing", "environment", "origin", "provenance", "matrix"}
 def differences(a: Record, b: Record) -> list[str]:
     """The fields in which two records with the same key contradict each other."""
     one, other = _outcome(a), _outcome(b)
-    # Compared both ways: 1.0 and 1 differ only as text, NaN and NaN only as numbers.
-    differ = (name for name in one if one[name] != other[name] and sorted_json(one[name]) != sorted_json(other[name]))
-    return sorted(differ)
+    # A floor lacks some. Compared both ways: 1.0 and 1 differ only as text, NaN and NaN only as numbers.
+    pairs = {name: (one.get(name), other.get(name)) for name in one.keys() | other.keys()}
+    return sorted(name for name, (x, y) in pairs.items() if x != y and sorted_json(x) != sorted_json(y))
 
 
 def sorted_json(content: object) -> str:

@@ -112,7 +112,10 @@ def test_a_matrix_that_names_what_is_left_out_is_told_so(installed, chosen, comm
     chosen("odd-two")
     code, _, err = command("run", "--matrix", path, "--dry-run")
     assert code == 2
-    assert err == "error: pretext 'odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS leaves out\n"
+    assert err == (
+        "error: matrix 'matrix': axes.pretext: "
+        "pretext 'odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS leaves out\n"
+    )
     with pytest.raises(BenchbenchError, match="'Odd_One:odd-one' is offered by Odd_One, which BENCHBENCH_PLUGINS"):
         registry.find("pretext", "Odd_One:odd-one")
     assert "odd_one" not in imported(installed)

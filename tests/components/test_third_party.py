@@ -76,7 +76,7 @@ def test_unknown_component_suggests_a_third_party_name(done):
 def test_bare_name_of_two_plugins_is_refused(installed, done):
     assert done["bare"].returncode == 2
     assert done["bare"].stderr.strip() == (
-        "error: pretext 'rotation' is offered by 2 plugins: "
+        "error: matrix 'third-party': axes.pretext: pretext 'rotation' is offered by 2 plugins: "
         "write 'benchbench-colliding:rotation' or 'benchbench-suite:rotation'"
     )
     assert not list((installed.folder / "results" / "bare").rglob("*.jsonl"))

@@ -99,6 +99,33 @@ def test_two_names_of_the_same_settings_are_one_training():
     assert "is the same training as labels × maml-slow" in reason
 
 
+def test_a_second_name_of_a_training_adds_its_cells():
+    """One training, scored where both names ask for it: a target left out would be lost without a word."""
+    rule = {"meta": "maml", "target": ["digits", "glyphs"]}
+    found = planned({"meta": ["mine"]}, meta={"mine": {"of": "maml"}}, include=[rule])
+    apart = planned({"target": ["glyphs", "digits"]})
+    assert keys(found) == keys(apart)
+    assert [cell.label for cell in found.trainings[0].cells] == ["glyphs 5way-1shot", "digits 5way-1shot"]
+
+
+def test_a_second_name_of_a_target_is_left_out_and_said(tmp_path):
+    """With the data at hand, which tell that it is one."""
+    axes = {"source": ["small"], "target": ["small", "little"], "meta": ["protonet"]}
+    small = {"of": "glyphs", "size": 20}
+    found = plan(parse_matrix(content(axes, dataset={"small": small, "little": small}), "test"))
+    assert [cell.label for cell in found.trainings[0].cells] == ["small 5way-1shot"]
+    assert found.dropped == [("little 5way-1shot", "is the same as small 5way-1shot")]
+
+
+def test_a_rule_sets_the_component_of_an_instance_that_it_is_about():
+    rule = {"meta": "maml-slow", "settings": {"meta": {"maml": {"train_steps": 4}}}}
+    fast = {"maml-fast": {"of": "maml", "inner_lr": 1.0}}
+    found = planned({"meta": ["maml-fast", "maml-slow"]}, meta=SLOW | fast, when=[rule])
+    assert [(t.names["meta"], t.learner.settings["train_steps"]) for t in found.trainings] == [
+        ("maml-fast", 3), ("maml-slow", 4),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["protonet", "benchbench-suite:protonet", "ProtoNet", "prototypical-networks"])
 def test_a_rule_matches_however_its_component_is_spelt(name):
     axes = {"meta": ["protonet", "maml"]}
@@ -123,9 +150,17 @@ def test_a_component_means_its_instances_where_it_is_not_on_the_axis_itself():
         ("when", {"protocol": "5way1shot"}, r"when\.0\.protocol: '5way1shot' .* did you mean '5way-1shot'"),
         ("exclude", {"meta": "protonet"}, r"exclude\.0\.meta: 'protonet' is not on axis 'meta'"),
         ("exclude", {"meta": ["maml", "protonett"]}, "'protonett' is not on axis"),
-        ("include", {"meta": "protonett"}, "unknown meta 'protonett'; did you mean 'protonet'"),
+        ("include", {"meta": "protonett"}, r"include\.0\.meta: unknown meta 'protonett'; did you mean 'protonet'"),
         ("when", {"regime": "pipeline"}, r"when\.0\.regime: 'pipeline' is not on axis 'regime'"),
         ("when", {"settings": {"meta": {"mamml": {}}}}, r"when\.0\.settings\.meta: unknown meta 'mamml'"),
+        ("when", {"settings": {"metta": {"maml": {}}}}, r"when\.0\.settings\.metta: .*; did you mean 'meta'"),
+        (
+            "when",
+            {"settings": {"dataset": {"glyphs": {}}}},
+            r"settings\.dataset: .*; expected one of: backbone, meta, pretext",
+        ),
+        ("when", {"settings": {"meta": {"protonet": {}}}}, "'protonet' is no meta that the rule is about"),
+        ("when", {"settings": {"meta": {"maml": {"inner_rl": 1.0}}}}, r"when\.0\.settings: meta maml: unknown setting"),
         ("when", {"episodes": {"wayz": 20}}, r"when\.0\.episodes: unknown key 'wayz'; did you mean 'ways'"),
         ("when", {"training": {"lrr": 1.0}}, r"when\.0\.training: unknown key 'lrr'; did you mean 'lr'"),
     ],
@@ -156,7 +191,12 @@ def test_a_rule_that_only_or_set_leaves_without_a_match_is_not(tmp_path):
         ({"protocol": {"5way-5shot": {"of": "episodic"}}}, "'5way-5shot' is the name of a preset"),
         ({"meta": {"slow": {"inner_lr": 0.1}}}, "'meta.slow.of' is missing"),
         ({"meta": {"slow": {"of": "mamml"}}}, r"\[meta.slow\]: of: unknown meta 'mamml'; did you mean 'maml'"),
-        ({"meta": {"slow": {"of": "maml", "inner_rl": 0.1}}}, "unknown setting 'inner_rl'; did you mean 'inner_lr'"),
+        (
+            {"meta": {"slow": {"of": "maml", "inner_rl": 0.1}}},
+            r"\[meta.slow\]: meta maml: unknown setting 'inner_rl'; did you mean 'inner_lr'",
+        ),
+        ({"meta": SLOW | {"b": {"of": "maml-slow"}}}, "of: unknown meta 'maml-slow'; did you mean '(?!maml-slow)"),
+        ({"axes": AXES | {"meta": ["ProtoCLR"]}}, r"axes\.meta: .*'ProtoCLR'; it is a name of pretext 'contrastive'"),
         ({"meta": {"a/b": {"of": "maml"}}}, "a name begins with a letter or digit"),
         ({"axes": AXES | {"meta": ["maml-slo"]}, "meta": SLOW}, "unknown meta 'maml-slo'; did you mean 'maml-slow'"),
         ({"axes": AXES | {"pretext": ["simclrr"]}}, r"unknown pretext 'simclrr'; did you mean 'contrastive' \(simclr"),
@@ -203,5 +243,7 @@ def test_a_model_is_scored_on_its_matrix_own_data_and_on_an_instance_of_its_own(
     assert by_name == model.evaluate("small", "episodic", episodes=4)
     with pytest.raises(BenchbenchError, match="unknown dataset 'smal'; did you mean 'small'"):
         model.evaluate("smal")
+    with pytest.raises(BenchbenchError, match=r"^protocol \S*episodic: unknown setting 'episodess'; did you mean"):
+        model.evaluate("small", "few", episodess=4)
     with pytest.raises(BenchbenchError, match="target: expected a name, or settings with the name"):
         model.evaluate({"size": 20})

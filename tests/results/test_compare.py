@@ -205,6 +205,8 @@ def test_names_of_the_matrix_and_of_components(command, make, save, tmp_path):
     assert found["mine"]["difference"]["mean"] == pytest.approx(20)
     _, _, content = rows(command, "rotation/protonet", "rotation/protonet", "--results", results)
     assert [r["what"] for r in content["rows"]] == ["conv4, glyphs [rotation × fast with rotation × slow]"]
+    _, _, content = rows(command, "RotNet/slow", "benchbench-suite:rotation/fast/conv4", "--results", results)
+    assert content["rows"][0]["difference"]["mean"] == pytest.approx(20), "each part in any spelling"
     code, _, err = command("compare", "SimCLR/ProtoNet", "rotation/fas", "--results", results)
     assert (code, "did you mean 'rotation/fast'" in err) == (2, True)
 

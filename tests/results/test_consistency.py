@@ -132,6 +132,13 @@ def test_a_name_must_not_impersonate_another_component(planned, names, fault):
     assert key_faults(forged) == ([], []), "a name is in no key"
 
 
+def test_a_floor_and_no_floor_of_one_key_differ_either_way(planned):
+    record = next(r for r in planned if not r.flags.floor)
+    floor = record.model_copy(update={"flags": record.flags.model_copy(update={"floor": True})})
+    assert {"flags", "source"} <= set(differences(record, floor))
+    assert differences(record, floor) == differences(floor, record)
+
+
 def test_a_name_of_ones_own_is_no_fault_and_no_difference(planned):
     record = planned[0]
     named = record.model_copy(deep=True)

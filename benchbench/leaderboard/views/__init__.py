@@ -6,7 +6,7 @@ from typing import Literal
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.leaderboard.aggregate import Table, costs, tabulated
-from benchbench.leaderboard.cells import Cell, cells_of
+from benchbench.leaderboard.cells import Cell, cells_of, meant
 from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.views.comparison import robust, significance, which
 from benchbench.leaderboard.views.cost import pareto
@@ -35,6 +35,8 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "robust": robust,
     "which": which,
 }
+#: The filters that name a component, and its kind.
+NAMED_OPTIONS = {"target": "dataset", "protocol": "protocol", "backbone": "backbone", "source": "dataset"}
 #: Views that need only summaries; the others read the scores or curves of whole records.
 OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
 
@@ -42,8 +44,9 @@ OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
 @dataclass(frozen=True)
 class Filters:
     """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`
-    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels. Floors have no source and
-    pass any `source`."""
+    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels. A component's name, in
+    any spelling, also means every one of it that a matrix gave a name of its own. Floors have no source and pass any
+    `source`."""
 
     target: str | None = None
     protocol: str | None = None
@@ -81,10 +84,13 @@ def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
         wanted = getattr(filters, option.name)
         if wanted is None or option.name == "seconds":
             continue
+        if kind := NAMED_OPTIONS.get(option.name):
+            cells = _called(cells, option.name, kind, wanted)
+            continue
         known = {str(getattr(c, option.name)) for c in cells if getattr(c, option.name) is not None}
         if not option.name.endswith("labels") and str(wanted) not in known:
             raise BenchbenchError(f"--{option.name} {wanted}: no record has it{suggest(str(wanted), known)}")
-        cells = [c for c in cells if getattr(c, option.name) == wanted or (option.name == "source" and c.floor)]
+        cells = [c for c in cells if getattr(c, option.name) == wanted]
     found = grid(cells)
     if filters.seconds is not None:
         dear = {
@@ -95,6 +101,14 @@ def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
         raise BenchbenchError(f"no record passes {_described(filters)}")
     found.conflicts.extend(conflicts)
     return found
+
+
+def _called(cells: list[Cell], axis: str, kind: str, wanted: str) -> list[Cell]:
+    names = [(getattr(c, axis), c.component(axis)) for c in cells]
+    kept = meant(kind, wanted, names)
+    if not kept:
+        raise BenchbenchError(f"--{axis} {wanted}: no record has it{suggest(wanted, {name for name, _ in names})}")
+    return [c for c, name in zip(cells, names, strict=True) if name in kept or (axis == "source" and c.floor)]
 
 
 def _described(filters: Filters) -> str:
