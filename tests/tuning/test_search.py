@@ -119,7 +119,8 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
     space = {"meta": {"maml": {"inner_lr": [0.1]}}}
     _, declared = search(what(space, "pretext-valid"), store, trials=1)
     (training,) = what(space, "pretext-valid").trainings({RATE: 0.1})
-    _, stages = job.train(training, prepare(training.source), None, "cpu", lambda _: None)
+    with job.settled(training.recipe["threads"], "cpu"):
+        _, stages = job.train(training, prepare(training.source), None, "cpu", lambda _: None)
     assert [p["pretext-valid"] for p in stages[0].curve if "pretext-valid" in p] == [declared.best] != []
 
 
