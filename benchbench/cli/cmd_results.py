@@ -39,21 +39,18 @@ def list_command(results: Path) -> None:
     found = grid(records)
     cells = {c.key: c for c in found.everything}
     variants = {c.key: row.variant for row, members in found.members.items() for c in members}
+    differ = ["variant"] if any(variants.values()) else []
     rows: list[list[object]] = [
         [
-            *(r.key[:12], c.pretext, c.meta, c.backbone, c.regime, variants.get(r.key, ""), c.source),
-            *(c.target, found.titles[r.key].removeprefix(f"{c.target} "), r.seed),
+            *(r.key[:12], c.pretext, c.meta, c.backbone, c.regime, *(variants.get(r.key, "") for _ in differ)),
+            *(c.source, c.target, found.titles[r.key].removeprefix(f"{c.target} "), r.seed),
             *(_mean(r), "" if r.origin == "own" else r.origin),
         ]
         for r in records
         for c in [cells[r.key]]
     ]
-    headers = ["key", *(field.name for field in fields(Method)), "variant", "source", "target", "protocol", "seed"]
-    headers += ["score", ""]
-    if not any(variants.values()):
-        del headers[5]
-        for row in rows:
-            del row[5]
+    method = [field.name for field in fields(Method)]
+    headers = ["key", *method, *differ, "source", "target", "protocol", "seed", "score", ""]
     click.echo(tabulate(rows, headers, disable_numparse=True))
 
 

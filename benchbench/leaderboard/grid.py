@@ -25,9 +25,8 @@ AGREE = "‡"
 @dataclass(frozen=True, order=True)
 class Row:
     """What is compared. `variant` is empty unless the store holds this method with several settings: it is those that
-    differ then (`benchbench.leaderboard.variants`). Records of each
-    `origin` have rows of their own, so that nobody's records move anybody else's; so have those of an `earlier`
-    revision of the harness, which are other experiments."""
+    differ then (`benchbench.leaderboard.variants`). Records of each `origin` have rows of their own, so that nobody's
+    records move anybody else's; so have those of an `earlier` revision of the harness, which are other experiments."""
 
     pretext: str
     meta: str

@@ -2,15 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
@@ -22,6 +21,7 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store
 from benchbench.training.chain import Stage
 from benchbench.training.checkpoints import Modules, StageCheckpoints, named, restore
+from benchbench.training.cost import counted
 from benchbench.training.draws import CHUNK, TrainingEpisodes
 from benchbench.training.learner import MetaLearner
 from benchbench.training.on_encoder import Progress
@@ -49,6 +49,10 @@ class StageResult:
     curve: list[dict[str, float]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     chunk: int = CHUNK
+
+    def count(self, flops: int, encoder_passes: int) -> None:
+        """Note what the first step took."""
+        self.flops, self.encoder_passes = flops, encoder_passes
 
 
 Report = Callable[[dict[str, Any]], None]
@@ -237,7 +241,7 @@ class StageRun:
         split: a self-supervised batch is one loss."""
         while True:
             try:
-                with self._measured(result) if step == 0 else nullcontext():
+                with counted(self.encoder, self.pretext, result.count) if step == 0 else nullcontext():
                     return self._step(step)
             except torch.OutOfMemoryError:
                 if self.stage.objective == "plain" or self.chunk == 1:
@@ -368,34 +372,3 @@ class StageRun:
             correct += int((logits.argmax(-1) == episodes.labels()).sum())
             total += episodes.labels().numel()
         return correct / total
-
-    @contextmanager
-    def _measured(self, result: StageResult) -> Iterator[None]:
-        """Count the operations and encoder passes of one step."""
-        passes = 0
-
-        def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            nonlocal passes
-            passes += len(inputs[0])
-
-        # A pretext may have an encoder of its own, such as a moving average.
-        encoders = [self.encoder, *(m for m in self.pretext.modules() if isinstance(m, Backbone))]
-        hooks = [encoder.register_forward_pre_hook(count) for encoder in encoders]
-        grouped = getattr(self.encoder, "encode_tasks", None)
-        if grouped is not None:
-
-            def counted(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-                nonlocal passes
-                passes += x.shape[0] * x.shape[1]
-                return grouped(x, *args, **kwargs)
-
-            self.encoder.__dict__["encode_tasks"] = counted
-        flops = FlopCounterMode(display=False)
-        try:
-            with flops:
-                yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-            self.encoder.__dict__.pop("encode_tasks", None)
-        result.flops, result.encoder_passes = flops.get_total_flops(), passes

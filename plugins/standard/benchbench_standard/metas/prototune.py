@@ -14,14 +14,12 @@ class ProtoTune(MetaLearner):
     meta-training on contrastive episodes (ProtoCLR) it is the paper's ProtoTransfer.
 
     Meta-training is ProtoNet's, which is the same head before any step. At test the official code's recipe: Adam at
-    0.001 (`lr`), 15 passes (`epochs`) in batches of as many samples as there are ways, or of
-    `batch`.
+    0.001 (`lr`), 15 passes (`epochs`) in batches of as many samples as there are ways, or of `batch`.
     """
 
-    #: 2: batches of as many samples as there are ways, where all had 5.
     synonyms = ("prototransfer",)
+    #: 2: batches of as many samples as there are ways, where all had 5.
     revision = 2
-
     frozen_features = True
 
     def __init__(
