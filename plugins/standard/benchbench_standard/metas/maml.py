@@ -23,8 +23,8 @@ class MAML(MetaLearner):
     help. In the quick matrix it has 72.7 on glyphs with labels, where five rows have 59.1.
 
     Batch statistics are those of each call by default, as in the official code: that is transductive, and ``support``
-    is the inductive form. It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order` leaves second derivatives
-    out (section 5.2).
+    is the inductive form. It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order`
+    leaves second derivatives out (section 5.2).
     """
 
     #: 2: Conv-4 under adapted weights is channels_last, and batch norm's second derivative in closed form.
