@@ -5,7 +5,7 @@ from typing import Any
 
 from benchbench.components.reference import ComponentRef
 from benchbench.keys import canonical
-from benchbench.planning.identity import cell_key, keyed, training_key
+from benchbench.planning.identity import cell_key, keyed, trained_as, training_key
 from benchbench.revisions import harness
 from benchbench.store.records import Method
 from benchbench.training.chain import Cell, Regime, Stage, Training, axes_of, chain
@@ -73,6 +73,7 @@ class Family:
         stages: tuple[Stage, ...] = ()
         if self.trains:
             content |= {"source": held["source"], "recipe": self.recipe}
+            content |= {"trained_as": trained} if (trained := trained_as(self.meta, self.recipe)) else {}
             regime: Regime = self.method.regime  # type: ignore[assignment]
             stages = keyed(chain(regime, self.pretext, self.meta, self.labels), content)
         else:

@@ -6,7 +6,8 @@ Changing it renames every existing result. Imports no torch.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchbench.components.reference import key_content
+from benchbench.components.reference import ComponentRef, key_content
+from benchbench.components.settings import schema
 from benchbench.keys import content_key
 from benchbench.revisions import EPISODES_REVISION, revision_of
 from benchbench.training.chain import Link, Objective, Stage
@@ -14,7 +15,7 @@ from benchbench.training.chain import Link, Objective, Stage
 
 def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages of a chain; each stage's key includes its parent's. `content` is the training's: all stages share its
-    backbone, source, seed, recipe and harness."""
+    backbone, source, seed, recipe, harness and what `trained_as` says of the learner."""
     shared = {name: content[name] for name in ("backbone", "source", "seed")}
     stages: list[Stage] = []
     for link in links:
@@ -25,7 +26,7 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
                 "engine": revision_of(content, "engine"),
                 "objective": link.objective,
                 "pretext": key_content(link.pretext),
-                "meta": link.meta and key_content(link.meta),
+                "meta": link.meta and _as_trained(key_content(link.meta), content.get("trained_as", {})),
                 "helper": link.helper and key_content(link.helper),
                 "share": link.share,
                 "parent": stages[-1].key if stages else None,
@@ -33,6 +34,22 @@ def keyed(links: Iterable[Link], content: Mapping[str, Any]) -> tuple[Stage, ...
         )
         stages.append(Stage(link.objective, link.pretext, link.meta, link.helper, link.share, key))
     return tuple(stages)
+
+
+def trained_as(learner: ComponentRef, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a learner that bear on its scores alone (`MetaLearner.test_settings`), where they are not the
+    defaults, each with the default that stage keys hash in its place: one training can be scored with several. None
+    where validation, which scores too, chooses the checkpoint."""
+    cls = learner.load()
+    if recipe["selection"] != "last" or cls.adapter_only:
+        return {}
+    test = {name: learner.settings[name] for name in cls.test_settings if name in learner.settings}
+    default = {name: schema(cls).model_fields[name].default for name in test}
+    return {name: default[name] for name in sorted(test) if test[name] != default[name]}
+
+
+def _as_trained(learner: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    return learner | {"settings": learner["settings"] | changed}
 
 
 def relevant(recipe: dict[str, Any], objective: Objective) -> dict[str, Any]:

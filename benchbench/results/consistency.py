@@ -4,6 +4,7 @@ A record is found by hashes of its settings. If its scores are stored under a ke
 the two was changed; so both keys are recomputed from the content alone, by `benchbench.planning.identity`.
 """
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from benchbench.components.limits import check_values
 from benchbench.components.reference import ComponentRef, bare, key_content, resolve_component
-from benchbench.components.registry import offers
+from benchbench.components.registry import find, offers
 from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
@@ -129,7 +130,20 @@ def content_faults(record: Record) -> list[str]:
         faults.append(f"flags.selection is {record.flags.selection!r}, but its recipe says otherwise")
     if record.flags.floor != (not content["stages"]):
         faults.append("flags.floor says whether nothing was trained, and content.stages says otherwise")
-    return faults
+    return faults + _trained_as_faults(content)
+
+
+def _trained_as_faults(content: dict[str, Any]) -> list[str]:
+    """Settings that a training is said to have had others of, though they bear on it."""
+    held = set(content.get("trained_as", {}))
+    if not held:
+        return []
+    learner = content["learner"]
+    allowed = learner["settings"].keys()
+    with suppress(BenchbenchError):
+        cls: Any = find("meta", learner["name"]).load()
+        allowed &= cls.test_settings
+    return [f"content.trained_as: {name!r} is no test setting of {learner['name']}" for name in sorted(held - allowed)]
 
 
 def _origin_faults(record: Record) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 #: What a field belongs to: the ``method`` (which a leaderboard row stands for), one ``seed`` or one ``cell``; or it is
-#: ``found``, known only once a cell has been scored; or it says which ``harness`` made all that.
+#: ``found``, by planning where there is something to say, or by scoring; or it says which ``harness`` made all that.
 Scope = Literal["method", "seed", "cell", "found", "harness"]
 
 
@@ -58,7 +58,8 @@ class Field(NamedTuple):
     shape: Any = Any
 
 
-#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on. `names` are the
+#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on. `trained_as` has
+#: settings of the learner that stage keys hash in place of its own, which bear on scores alone. `names` are the
 #: matrix's own names by axis: they say what to call a component, never what it is, so no key or row depends on them.
 FIELDS: dict[str, Field] = {
     "pretext": Field("method", "pretext", Component),
@@ -78,13 +79,14 @@ FIELDS: dict[str, Field] = {
     "norm": Field("found"),
     "adaptation_steps": Field("found"),
     "pretrained_on": Field("found"),
+    "trained_as": Field("found", shape=dict[str, Any]),
     "harness": Field("harness", shape=dict[str, int]),
     "overlap": Field("found", shape=Overlap),
     "names": Field("found", shape=dict[str, str]),
 }
 #: Field -> kind of the component in it.
 COMPONENTS: dict[str, str] = {name: field.kind for name, field in FIELDS.items() if field.kind}
-#: Fields that a training may lack: known only after scoring, or not written down by the first harness.
+#: Fields that a training may lack: those that are found, and what the first harness did not write down.
 LATER = frozenset(name for name, field in FIELDS.items() if field.scope in ("found", "harness"))
 #: Fields that follow from the rest, or say nothing of what was asked for.
 DERIVED = frozenset({"stages", *LATER})

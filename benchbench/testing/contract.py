@@ -13,6 +13,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.keys import canonical
 from benchbench.testing.checks import check
 from benchbench.testing.subjects import CONTRACTS, Fault, NotApplicable, Subject
+from benchbench.training.learner import MetaLearner
 from benchbench.training.pretext import Pretext
 
 ALL = tuple(CONTRACTS)
@@ -24,6 +25,7 @@ SETS: dict[str, frozenset[str] | None] = {
     "provides": frozenset({"feature_maps", "tokens", "linear"}),
     "requires": frozenset({"feature_maps", "tokens", "linear"}),
     "objectives": frozenset({"plain", "task", "episodes"}),
+    "test_settings": None,
 }
 #: The methods of which an objective of a pretext needs one.
 OBJECTIVES = {"plain": ("loss", "task_loss"), "task": ("task_loss",), "episodes": ("episodes",)}
@@ -107,8 +109,10 @@ def declarations(subject: Subject) -> None:
         if known is not None and value - known:
             raise Fault(f"{name} holds {sorted(value - known)}: the names are {', '.join(sorted(known))}")
     settings = set(subject.fields)
-    for name in ("neutral", "locators"):
-        if unknown := sorted(set(getattr(cls, name)) - settings):
+    # Every learner has those of its contract, and need not have the settings.
+    inherited = MetaLearner.test_settings if subject.kind == "meta" else frozenset()
+    for name in ("neutral", "locators", "test_settings"):
+        if unknown := sorted(set(getattr(cls, name, ())) - settings - inherited):
             raise Fault(f"{name} names {unknown}, which are no settings of it: name settings only")
     if subject.kind == "pretext":
         _objectives(subject)

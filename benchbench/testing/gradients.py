@@ -1,10 +1,16 @@
 """What is required of a meta-learner in training: its gradients, and adaptation to any loss."""
 
+from dataclasses import replace
+from typing import Any, get_args
+
 import torch
 from torch import Tensor
 
+from benchbench.components.settings import validate
 from benchbench.encoding.backbone import Encode
+from benchbench.encoding.task_norm import NormMode
 from benchbench.episodes.batch import Episodes
+from benchbench.errors import BenchbenchError
 from benchbench.rng import seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import float64, own_state_kept
@@ -88,6 +94,35 @@ def gradients_add_up(subject: Subject) -> None:
                 f"the gradient at {name} of a meta-batch in pieces is another than that of the whole: take the mean "
                 "over tasks, and keep tasks apart (self.encode)"
             )
+
+
+@check("meta")
+def settings_of_tests_leave_training_alone(subject: Subject) -> None:
+    """What it declares as `test_settings` changes no gradient: trainings that differ only in them are taken for one."""
+    learner, episodes = training(subject)
+    mine = validate(subject.label, subject.cls, subject.settings).model_dump()
+    found = gradients(learner, [(episodes, 1.0)])
+    for name in sorted(subject.cls.test_settings & mine.keys()):
+        for value in _others(mine[name]):
+            try:
+                other, _ = training(replace(subject, settings={**subject.settings, name: value}))
+            except BenchbenchError:
+                continue
+            for weight, gradient in gradients(other, [(episodes, 1.0)]).items():
+                if not torch.equal(gradient, found[weight]):
+                    raise Fault(
+                        f"it declares {name} a test setting, but with {value!r} the gradient at {weight} is another: "
+                        "read it in evaluation mode only, or leave it out of test_settings"
+                    )
+
+
+def _others(value: Any) -> list[Any]:
+    """Values that a setting may have instead; it need not take all."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int | float):
+        return [value + 1, 2 * value]
+    return [other for other in (1, *get_args(NormMode)) if other != value]
 
 
 @check("meta")

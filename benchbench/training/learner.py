@@ -28,6 +28,9 @@ class MetaLearner(OnEncoder):
     #: It adapts on top of features and never changes the encoder, so features may be computed once per sample.
     #: It must reach the encoder only through `self.encode`.
     frozen_features: ClassVar[bool] = False
+    #: Settings that bear on scores alone, never on what is trained: trainings that differ only in them are one, whose
+    #: checkpoint is scored with each.
+    test_settings: ClassVar[frozenset[str]] = frozenset({"test_norm"})
     #: Gradient steps on each support set at test, or passes over it if it is taken in mini-batches; 0 without gradient
     #: descent. The record holds it. If it is not 0, `logits` takes as many as it says at the time (protocol
     #: ``adaptation`` varies it), and none if it is set to 0.

@@ -14,13 +14,14 @@ from benchbench.store.records import differences
 MATRIX = {
     "axes": {
         "pretext": ["rotation", "mixture"],
-        "meta": ["nearest-centroid", "protonet", "meta-sgd"],
+        "meta": ["nearest-centroid", "protonet", "meta-sgd", "inductive"],
         "backbone": ["conv4"],
         "source": ["glyphs"],
         "target": ["digits"],
         "protocol": ["5way-1shot", "5way-5shot"],
         "regime": ["joint", "pseudo", "pipeline", "auxiliary"],
     },
+    "meta": {"inductive": {"of": "meta-sgd", "test_norm": "support"}},
     "seeds": [3],
     "budget": {"samples": 400},
     "settings": {"pretext": {"mixture": {"parts": ["rotation", {"name": "jigsaw", "permutations": 8}]}}},
@@ -53,6 +54,15 @@ def test_recomputed_keys_are_the_planners(planned):
     for record in planned:
         assert content_faults(record) == []
         assert key_faults(record) == ([], [])
+
+
+def test_what_a_training_had_otherwise_bears_on_scores_alone(planned):
+    record = next(r for r in planned if "trained_as" in r.content and r.method.regime == "pseudo")
+    assert record.content["trained_as"] == {"test_norm": "call"}
+    lied = changed(record, "trained_as", to={"initial_lr": 0.5})
+    assert content_faults(lied) == ["content.trained_as: 'initial_lr' is no test setting of benchbench-suite:meta-sgd"]
+    left_out = changed(record, "trained_as", to={})
+    assert key_faults(left_out)[0] == ["content.stages are not what its settings give with its engine revision"]
 
 
 def changed(record, *path, to):

@@ -49,6 +49,13 @@ class Needing(Centroids):
         return super().logits(episodes, rng) + 0 * episodes.labels().sum()
 
 
+class LateFactor(Centroids):
+    """A setting of tests that training reads."""
+
+    caught = "settings of tests leave training alone", "read it in evaluation mode only"
+    test_settings = frozenset({"test_norm", "factor"})
+
+
 class FiveWays(Centroids):
     """Five ways, whatever the episodes."""
 

@@ -12,7 +12,7 @@ from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.store.files import Store
 from benchbench.training.chain import Training
-from benchbench.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from benchbench.training.checkpoints import load_checkpoint, read_checkpoint, read_state, save_checkpoint
 from benchbench.training.stage import StageRun
 
 
@@ -49,6 +49,35 @@ def test_what_a_stage_never_reads_is_not_in_its_key():
     other_plain, other_episodic, _ = trainings(training={"batch_size": 16})
     assert plain.stages[0].key != other_plain.stages[0].key
     assert episodic.stages[0].key == other_episodic.stages[0].key
+
+
+INDUCTIVE = {"meta": {"inductive": {"of": "maml", "test_norm": "support", "test_steps": 2}}}
+
+
+def two_tests_of_maml(**changes: object) -> list[Training]:
+    axes = {"pretext": ["labels"], "meta": ["maml", "inductive"], "backbone": ["conv4"], "source": ["glyphs"]}
+    return trainings(axes=axes | {"target": ["digits"], "protocol": ["5way-1shot"]}, **INDUCTIVE, **changes)
+
+
+def test_settings_that_bear_on_scores_alone_share_a_training():
+    first, second = two_tests_of_maml()
+    assert [s.key for s in first.stages] == [s.key for s in second.stages]
+    assert first.key != second.key
+    assert "trained_as" not in first.content
+    assert second.content["trained_as"] == {"test_norm": "call", "test_steps": 5}
+    first, second = two_tests_of_maml(selection="labelled-valid")
+    assert first.stages[0].key != second.stages[0].key, "validation scores with them, and chooses the checkpoint"
+
+
+def test_what_they_share_has_the_weights_that_each_alone_would_have(tmp_path: Path):
+    first, second = two_tests_of_maml(seeds=[1])
+    shared, alone = Store(tmp_path / "shared"), Store(tmp_path / "alone")
+    assert run(first, shared)["steps"] > 0
+    assert run(second, shared)["steps"] == 0, "loaded"
+    assert run(second, alone)["steps"] > 0
+    kept = [read_checkpoint(store.checkpoint(second.stages[0].key, "final"))[1] for store in (shared, alone)]
+    assert kept[0].keys() == kept[1].keys()
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
 
 
 def run(training: Training, store: Store, *, rerun: bool = False) -> dict[str, float]:

@@ -14,7 +14,7 @@ from benchbench_standard.backbones.mlp import MLP
 
 RNG = Rng("test")
 ALL = sorted(offer.name for offer in offers("meta") if offer.distribution == "benchbench-suite")
-ADAPTERS = {"baseline++", "nearest-centroid", "nearest-neighbour"}
+ADAPTERS = {"baseline++", "nearest-centroid", "nearest-neighbour", "readout"}
 LEARNING = [name for name in ALL if name not in ADAPTERS]
 #: Whether a query's score may depend on the other queries, and steps (or passes) on the support set at test.
 STATED = {
@@ -33,6 +33,7 @@ STATED = {
     "protonet": (False, 0),
     "prototune": (False, 15),
     "r2d2": (False, 0),
+    "readout": (False, 0),
     "relation-net": (False, 0),
     "reptile": (False, 50),
 }

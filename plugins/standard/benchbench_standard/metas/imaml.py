@@ -28,6 +28,7 @@ class IMAML(MAML):
     revision = 4
 
     adapts_to_any_loss = False
+    test_settings = frozenset({"test_norm", "test_steps", "test_strength"})
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class MAML(MetaLearner):
     #: 3: a head of five rows, so that the encoder's first inner step counts.
     revision = 3
     adapts_to_any_loss = True
+    test_settings = frozenset({"test_norm", "test_steps"})
 
     def __init__(
         self,

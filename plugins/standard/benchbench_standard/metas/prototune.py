@@ -21,6 +21,7 @@ class ProtoTune(MetaLearner):
     #: 2: batches of as many samples as there are ways, where all had 5.
     revision = 2
     frozen_features = True
+    test_settings = frozenset({"test_norm", "lr", "epochs", "batch"})
 
     def __init__(
         self,
