@@ -21,8 +21,8 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store
 from benchbench.training.chain import Stage
 from benchbench.training.checkpoints import Modules, StageCheckpoints, named, restore
-from benchbench.training.cost import counted
 from benchbench.training.draws import CHUNK, TrainingEpisodes
+from benchbench.training.flops import counted
 from benchbench.training.learner import MetaLearner
 from benchbench.training.on_encoder import Progress
 from benchbench.training.pretext import Batch, Pretext
