@@ -68,6 +68,11 @@ def panels(
     return figure, axes[:count]
 
 
+def strokes(i: int) -> dict[str, Any]:
+    """Colour and dashes of the i-th line."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
+
+
 def svg(figure: Figure) -> str:
     """The figure as SVG text, without date or version."""
     out = io.StringIO()

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator
 
+from benchbench.leaderboard.budget_lines import scaling
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, LINES, MARKERS, MOST_PANELS, panels, png, styled, svg
+from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, MARKERS, MOST_PANELS, panels, png, strokes, styled, svg
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
 from benchbench.leaderboard.heatmaps import best_transfer, transfer
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
@@ -363,14 +364,10 @@ class Signs:
         figure.legend(handles=signs, loc="outside lower center", ncols=5)
 
 
-def strokes(i: int) -> dict[str, Any]:
-    """Colour and dashes of the i-th line."""
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
-
-
 PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
     "scores": scores,
     "effects": effects,
+    "scaling": scaling,
     "cost": cost,
     "ranks": ranks,
     "shots": shots,

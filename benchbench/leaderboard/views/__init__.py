@@ -14,6 +14,7 @@ from benchbench.leaderboard.views.curves import adaptation, learning, shots
 from benchbench.leaderboard.views.diagnostics import diagnostics
 from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.overfitting import overfitting
+from benchbench.leaderboard.views.scaling import scaling
 from benchbench.leaderboard.views.tables import overall, protocol, target
 from benchbench.leaderboard.views.transfer import best_transfer, transfer
 from benchbench.store.records import Record
@@ -24,6 +25,7 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "protocol": protocol,
     "shots": shots,
     "effects": effects,
+    "scaling": scaling,
     "pareto": pareto,
     "transfer": transfer,
     "best-transfer": best_transfer,

@@ -32,7 +32,8 @@ def effects(found: Grid) -> Table:
     }
     notes = [
         "effect: percentage points with a 95% interval: paired differences on the same episodes (and seeds, where both "
-        f"have them). meta: against the same pretext × {ADAPTER} ({PLAIN}); pretext: × {ADAPTER}, against "
+        f"have them). meta: against the same pretext × {ADAPTER} ({PLAIN}), or what other adapter alone is there; "
+        f"pretext: × {ADAPTER}, against "
         f"{UNTRAINED} × {ADAPTER}, an untrained encoder; backbone, source: against the mean of the other values, where "
         "all of them are there.",
         "Averaged over the contexts of a column (what else differs: backbones, sources, pretexts), then over columns, "

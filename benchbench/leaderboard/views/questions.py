@@ -14,7 +14,8 @@ from benchbench.leaderboard.statistics.averaged import Sizes
 from benchbench.leaderboard.statistics.paired import Difference, holm
 from benchbench.leaderboard.views.cost import average
 
-#: A pretext's worth without meta-learning is measured by this adapter on the encoder from plain training.
+#: A pretext's worth without meta-learning is measured by an adapter on the encoder from plain training: by this one
+#: where there are several.
 ADAPTER, PLAIN, UNTRAINED = "nearest-centroid", "joint", "none"
 ALL = "all"
 NOTE = (
@@ -139,20 +140,39 @@ def _contexts(found: Grid) -> Iterator[tuple[Effect, Context]]:
     floors = {row for row, members in found.members.items() if members[0].floor}
     # A method with several settings has no single counterpart.
     rows = [row for row in found.cells if not row.variant]
-    known = set(rows)
+    counterparts = plain_counterparts(found)
     for row in rows:
         if row in floors:
             continue
-        plain = Row(row.pretext, ADAPTER, row.backbone, PLAIN, row.source, earlier=row.earlier)
-        if row.regime != PLAIN and plain in known:
+        if plain := counterparts.get(row):
             for pretext in (row.pretext, ALL):
                 yield ("meta", f"{row.meta} ({row.regime})", pretext), Context(row, (plain,))
-        untrained = Row(UNTRAINED, ADAPTER, row.backbone, "", "", earlier=row.earlier)
-        if row == plain and untrained in floors:
+        untrained = Row(UNTRAINED, row.meta, row.backbone, "", "", earlier=row.earlier)
+        if row.meta == ADAPTER and row.regime == PLAIN and untrained in floors:
             yield ("pretext", row.pretext, row.pretext), Context(row, (untrained,))
     trained = [row for row in rows if row not in floors]
     yield from _balanced("backbone", trained, lambda r: (r.pretext, r.meta, r.regime, r.source))
     yield from _balanced("source", trained, lambda r: (r.pretext, r.meta, r.regime, r.backbone))
+
+
+def plain_counterparts(found: Grid) -> dict[Row, Row]:
+    """The row that each meta-trained one is held against: the same pretext, encoder and source without meta-learning.
+    Of several adapters there that is `ADAPTER`; a method with several settings has none, and is none."""
+    single = [row for row, members in found.members.items() if not row.variant and not members[0].floor]
+
+    def place(row: Row) -> tuple[str, str, str, bool]:
+        return row.pretext, row.backbone, row.source, row.earlier
+
+    plain: dict[tuple[str, str, str, bool], dict[str, Row]] = defaultdict(dict)
+    for row in single:
+        if row.regime == PLAIN and row.origin == "own":
+            plain[place(row)][found.members[row][0].component("meta")] = row
+    paired = {}
+    for row in single:
+        of = plain[place(row)]
+        if row.regime != PLAIN and (against := of.get(ADAPTER) or (next(iter(of.values())) if len(of) == 1 else None)):
+            paired[row] = against
+    return paired
 
 
 def _balanced(axis: str, rows: list[Row], rest: Callable[[Row], tuple[str, ...]]) -> Iterator[tuple[Effect, Context]]:
