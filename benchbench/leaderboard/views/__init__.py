@@ -14,6 +14,7 @@ from benchbench.leaderboard.views.curves import adaptation, learning, shots
 from benchbench.leaderboard.views.diagnostics import diagnostics
 from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.overfitting import overfitting
+from benchbench.leaderboard.views.readers import readers
 from benchbench.leaderboard.views.scaling import scaling
 from benchbench.leaderboard.views.tables import overall, protocol, target
 from benchbench.leaderboard.views.transfer import best_transfer, transfer
@@ -26,6 +27,7 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
     "shots": shots,
     "effects": effects,
     "scaling": scaling,
+    "readers": readers,
     "pareto": pareto,
     "transfer": transfer,
     "best-transfer": best_transfer,
@@ -40,7 +42,7 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
 #: The filters that name a component, and its kind.
 NAMED_OPTIONS = {"target": "dataset", "protocol": "protocol", "backbone": "backbone", "source": "dataset"}
 #: Views that need only summaries; the others read the scores or curves of whole records.
-OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust"}
+OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust", "readers"}
 
 
 @dataclass(frozen=True)
