@@ -29,6 +29,7 @@ COMMANDS = {
     "results": "Submit, merge, export, prune and audit records.",
     "run": "Train and score a matrix, then print its leaderboard.",
     "status": "Say what is done in a results folder, and what runs.",
+    "study": "Answer the contrasts of a study that was written down beforehand.",
     "tune": "Search a method's settings by validation, under a declared budget.",
 }
 

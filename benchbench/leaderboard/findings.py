@@ -62,20 +62,21 @@ def _row(finding: Finding, found: Difference | None, earlier: bool) -> dict[str,
         "ours_high": found and found.high,
         "over": found and found.over,
         "seeds": found.seeds if found else 0,
-        "verdict": verdict(finding.expected, found) + (f" ({EARLIER})" if earlier else ""),
+        "verdict": verdict(finding.expected, (found.low, found.high) if found else None)
+        + (f" ({EARLIER})" if earlier else ""),
         "source": finding.source,
         "history": finding.history,
     }
 
 
-def verdict(expected: list[float], found: Difference | None) -> str:
-    """``holds``, ``contradicted`` or ``open``, by the interval; ``not run`` without one."""
-    if found is None:
+def verdict(expected: list[float], interval: tuple[float, float] | None) -> str:
+    """``holds``, ``contradicted`` or ``open``, by the interval found; ``not run`` without one."""
+    if interval is None:
         return "not run"
-    low, high = expected
-    if low <= found.low and found.high <= high:
+    (least, most), (low, high) = expected, interval
+    if least <= low and high <= most:
         return "holds"
-    return "contradicted" if found.high < low or high < found.low else "open"
+    return "contradicted" if high < least or most < low else "open"
 
 
 def _difference(records: list[Record], finding: Finding) -> tuple[Difference | None, bool]:
