@@ -44,7 +44,8 @@ def command(
 
     Writes a fragment to put at the end of a matrix: for each method the settings, and a declaration of the search,
     which is kept in every record that uses them. Trials train with seeds of their own, never those of the matrix.
-    Repeating a search continues where it stopped, also with more trials, and writes the fragment anew.
+    Repeating a search continues where it stopped, also with more trials, and writes the fragment anew, after each
+    method.
     """
     from benchbench.planning.matrix import load_matrix
     from benchbench.store.files import Store, atomic_write
@@ -73,10 +74,11 @@ def command(
             fragments.append(fragment(*search(what, store, trials=trials, device=device, report=say)))
         except TrialsFailed as error:
             failed.append(str(error))
+            continue
+        # At once: what a search of hours has found is not lost with the next one.
+        atomic_write(output, "\n".join(fragments).encode())
     if fragments:
-        text = "\n".join(fragments)
-        atomic_write(output, text.encode())
-        click.echo(text, nl=False)
+        click.echo("\n".join(fragments), nl=False)
         click.echo(f"wrote {output}: put it at the end of the matrix", err=True)
     if failed:
         raise BenchbenchError("; ".join(failed))

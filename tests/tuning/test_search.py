@@ -261,3 +261,22 @@ def test_the_command_writes_a_piece_of_a_matrix(command, judged, tmp_path):
     code, _, err = command("tune", tmp_path / "none.toml", "--matrix", matrix)
     assert code == 2
     assert "none.toml: cannot be read" in err
+
+
+def test_what_a_method_found_is_written_before_the_next_is_searched(command, monkeypatch, tmp_path):
+    def judge(training, *_):
+        if training.method.pretext == "rotation":
+            raise BenchbenchError("the disk is full")
+        return 0.5
+
+    monkeypatch.setattr(searching, "_score", judge)
+    space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
+    space.write_text("[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n")
+    axes = content()["axes"] | {"pretext": ["contrastive", "rotation"]}
+    matrix.write_text(tomli_w.dumps(content(axes=axes)))
+    code, _, err = command(
+        "tune", space, "--matrix", matrix, "--trials", 1, "--results", tmp_path, "--output", output, "--device", "cpu"
+    )
+    assert code == 2, err
+    (found,) = tomllib.loads(output.read_text())["tuned"]
+    assert found["where"]["pretext"] == "contrastive"
