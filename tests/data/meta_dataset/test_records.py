@@ -27,9 +27,12 @@ from benchbench.data.splits import PARTS, class_index, sources_of
 from benchbench.episodes.variable import variable_episode
 
 TREE = {"split": "meta-dataset", "size": 8}
+DATA = Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent")
+#: The specifications that Meta-Dataset publishes.
+SPECS = DATA / "splits" / "meta_dataset" / "dataset_specs"
 needs_data = pytest.mark.skipif(
-    not (Path(os.environ.get("BENCHBENCH_DATA") or "/nonexistent") / "omniglot-py").is_dir(),
-    reason="needs BENCHBENCH_DATA with omniglot-py",
+    not ((DATA / "omniglot-py").is_dir() and SPECS.is_dir()),
+    reason="needs BENCHBENCH_DATA with omniglot-py and splits/meta_dataset",
 )
 
 
@@ -92,8 +95,7 @@ def test_the_real_omniglot_by_records(tmp_path: Path, monkeypatch: pytest.Monkey
     tree = of_tree(size=28)
     export_records(tree, tmp_path / "records" / "omniglot", "omniglot")
     content = json.loads((tmp_path / "records" / "omniglot" / "dataset_spec.json").read_text("utf-8"))
-    official = Path(os.environ["BENCHBENCH_DATA"]) / "splits" / "meta_dataset" / "dataset_specs"
-    published = json.loads((official / "omniglot_dataset_spec.json").read_text("utf-8"))
+    published = json.loads((SPECS / "omniglot_dataset_spec.json").read_text("utf-8"))
     for key in ("superclasses_per_split", "classes_per_superclass", "images_per_class", "superclass_names"):
         assert content[key] == published[key], key
     names = {c: name.replace("/", "-") for c, name in content["class_names"].items()}
