@@ -44,7 +44,10 @@ def scaling(found: Grid) -> Figure | None:
                         at, [r[low] for r in points], [r[high] for r in points], color=strokes(i)["color"], alpha=0.15
                     )
             axis.set_xscale("log")
-            axis.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
+            axis.minorticks_off()
+            if x == "budget":
+                axis.set_xticks(sorted({r["budget"] for r in rows}))
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
             axis.set_xlabel(scale)
             if y != "mean":
                 axis.axhline(0, color=GREY, lw=0.8)

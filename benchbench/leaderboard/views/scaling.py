@@ -12,7 +12,7 @@ from scipy import stats
 from benchbench.leaderboard.aggregate import Table, costs
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row, grid, names
-from benchbench.leaderboard.paired_scores import Places, Scored, common, shared, verdict
+from benchbench.leaderboard.paired_scores import Places, Scored, common, episode_set, shared, verdict
 from benchbench.leaderboard.statistics.paired import holm
 from benchbench.leaderboard.views.questions import plain_counterparts
 from benchbench.leaderboard.views.text import bounds, compact, number, tabular
@@ -78,7 +78,7 @@ def scaling(found: Grid) -> Table:
     for b in all_budgets:
         for row in b.found.cells:
             flops = b.flops(row)
-            same = _at_flops(all_budgets, plain, row, flops) if flops else {}
+            same = _at_flops(b, all_budgets, plain, row, flops) if flops else {}
             rows.append(
                 {"method": text[row], **vars(row), "budget": b.samples, "flops": flops, **_score(b, row)}
                 | _effect(b, _beside_plain(b, row, plain[b.samples].get(row)), "effect")
@@ -146,12 +146,12 @@ def _pairs(
 
 
 def _at_flops(
-    all_budgets: list[Budget], plain: Mapping[int, Mapping[Row, Row]], row: Row, flops: int
+    b: Budget, all_budgets: list[Budget], plain: Mapping[int, Mapping[Row, Row]], row: Row, flops: int
 ) -> dict[str, Scored | None]:
     """The scores of the plain training of a method at so many FLOPs, by column: interpolated, for each seed and
     episode, between the budgets around them on a logarithmic scale."""
-    trained = [(f, b, against) for b in all_budgets if (against := plain[b.samples].get(row))
-               and (f := b.flops(against))]  # fmt: skip
+    trained = [(f, of, against) for of in all_budgets if (against := plain[of.samples].get(row))
+               and (f := of.flops(against))]  # fmt: skip
     below = [t for t in trained if t[0] <= flops * ALIKE]
     above = [t for t in trained if t[0] >= flops / ALIKE]
     if not below or not above:
@@ -160,13 +160,14 @@ def _at_flops(
     share = math.log(flops / low[0]) / math.log(high[0] / low[0]) if high[0] > low[0] else 0.0
     return {
         column: _between(low[1].scored[column].get(low[2]), high[1].scored[column].get(high[2]), share)
-        for column in low[1].scored.keys() & high[1].scored.keys()
+        for column in low[1].scored.keys() & high[1].scored.keys() & b.scored.keys()
+        if len({episode_set(of.found, column) for of in (b, low[1], high[1])}) == 1
     }
 
 
 def _between(a: Scored | None, b: Scored | None, share: float) -> Scored | None:
     seeds = common([a, b]) if a and b else []
-    if not a or not b or not seeds or a.table.shape[1] != b.table.shape[1]:
+    if not a or not b or not seeds:
         return None
     return Scored((1 - share) * a.of(seeds) + share * b.of(seeds), seeds)
 
