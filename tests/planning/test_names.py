@@ -25,6 +25,17 @@ def nothing_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def prepared(one_cache, nothing_prepared, monkeypatch):
+    """For tests that need data: drawn once for all of them."""
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(one_cache))
+
+
 def content(axes: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
     return {"axes": AXES | (axes or {}), "budget": {"samples": 400}, "floors": False, **sections}
 
@@ -108,7 +119,7 @@ def test_a_second_name_of_a_training_adds_its_cells():
     assert [cell.label for cell in found.trainings[0].cells] == ["glyphs 5way-1shot", "digits 5way-1shot"]
 
 
-def test_a_second_name_of_a_target_is_left_out_and_said(tmp_path):
+def test_a_second_name_of_a_target_is_left_out_and_said(prepared):
     """With the data at hand, which tell that it is one."""
     axes = {"source": ["small"], "target": ["small", "little"], "meta": ["protonet"]}
     small = {"of": "glyphs", "size": 20}
@@ -227,7 +238,7 @@ def test_strict_refuses_what_would_be_left_out(command, tmp_path):
     assert "--strict: 3 parts of the matrix are left out, the first: " in err
 
 
-def test_a_model_is_scored_on_its_matrix_own_data_and_on_an_instance_of_its_own():
+def test_a_model_is_scored_on_its_matrix_own_data_and_on_an_instance_of_its_own(prepared):
     model = benchbench.train(
         pretext="labels",
         meta="nearest-centroid",
