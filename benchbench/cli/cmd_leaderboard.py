@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from benchbench.cli.reading import warned
 from benchbench.cli.values import Finite, Whole
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.execution.hooks import Hooks
@@ -89,9 +90,7 @@ def command(
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
     columns = hook_columns() if name == "overall" else None
     whole = bool(output or columns or name not in OF_SUMMARIES)
-    records, problems = _read(folders[0], whole=whole)
-    for problem in problems:
-        click.echo(f"warning: {problem}", err=True)
+    records = warned(_read(folders[0], whole=whole))
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
     ranked = external == "ranked"

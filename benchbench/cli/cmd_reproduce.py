@@ -2,6 +2,7 @@ from pathlib import Path
 
 import click
 
+from benchbench.cli.reading import warned
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.findings import findings
 from benchbench.leaderboard.published import load_published
@@ -24,10 +25,7 @@ def command(folders: tuple[Path, ...], published: Path | None, output: Path | No
     for folder in folders or (Path("runs"),):
         if not folder.exists():
             raise BenchbenchError(f"no results folder {folder}")
-        found, problems = read_records(folder)
-        records += found
-        for problem in problems:
-            click.echo(f"warning: {problem}", err=True)
+        records += warned(read_records(folder))
     tables = [reproduction(records, stated.row), *([findings(records, stated.finding)] if stated.finding else [])]
     click.echo("\n\n".join(map(terminal, tables)))
     if output:

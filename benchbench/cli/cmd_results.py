@@ -7,6 +7,7 @@ import click
 from pydantic import ValidationError
 from tabulate import tabulate
 
+from benchbench.cli.reading import warned
 from benchbench.cli.values import Finite, Whole, parse_settings
 from benchbench.errors import BenchbenchError
 from benchbench.store.files import read_records
@@ -21,9 +22,7 @@ def command() -> None:
 
 
 def _read(results: Path) -> list[Record]:
-    records, problems = read_records(results)
-    for problem in problems:
-        click.echo(f"warning: {problem}", err=True)
+    records = warned(read_records(results))
     if not records:
         raise BenchbenchError(f"no records in {results}")
     return records

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import click
 
+from benchbench.cli.reading import warned
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.contrasts import contrasts
 from benchbench.leaderboard.preregistered import load_study
@@ -18,10 +19,7 @@ def command(results: Path, study: Path | None, output: Path | None) -> None:
     stated = load_study(study)
     if not results.exists():
         raise BenchbenchError(f"no results folder {results}")
-    records, problems = read_records(results)
-    for problem in problems:
-        click.echo(f"warning: {problem}", err=True)
-    table = contrasts(stated, records)
+    table = contrasts(stated, warned(read_records(results)))
     click.echo(terminal(table))
     if output:
         atomic_write(output, markdown(table).encode())

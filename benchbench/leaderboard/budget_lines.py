@@ -33,7 +33,7 @@ def scaling(found: Grid) -> Figure | None:
                 points = [
                     r for r in rows
                     if (r["source"], r["pretext"]) == place and _method(r) == method
-                    and r.get(y) is not None and r[x] is not None
+                    and r[y] is not None and r[x] is not None
                 ]  # fmt: skip
                 points.sort(key=lambda r: r[x])
                 low, high = ("low", "high") if y == "mean" else (f"{y}_low", f"{y}_high")

@@ -93,6 +93,12 @@ class Cell(NamedTuple):
         """Its name in tables."""
         return f"{self.pretext} × {self.meta}"
 
+    @property
+    def budget(self) -> int | None:
+        """The samples that its training was allowed; None for a floor, and where steps were."""
+        samples = self.held.get(("recipe", "budget", "samples"), "")
+        return int(samples) if samples.isdecimal() and not self.floor else None
+
     def component(self, axis: str) -> str:
         """What records call its component on an axis, whatever its matrix does."""
         return self.of.get(axis) or getattr(self, axis)

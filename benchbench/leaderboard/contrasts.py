@@ -1,6 +1,5 @@
 """The contrasts of a study, analysed as it says (`tasks/study.toml`, table `analysis`). Does not import torch."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ import numpy as np
 from scipy import stats
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.cells import Cell, cells_of
+from benchbench.leaderboard.cells import cells_of
 from benchbench.leaderboard.findings import verdict
 from benchbench.leaderboard.paired_scores import fractions
 from benchbench.leaderboard.preregistered import Contrast, Design, Pair, Side, Study
 from benchbench.leaderboard.statistics.paired import holm
+from benchbench.leaderboard.statistics.robust import average_interval
 from benchbench.leaderboard.views.text import bounds, number, tabular
 from benchbench.store.records import Record
 
@@ -25,8 +25,8 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores in percent (episodes,) by method and budget, place and seed; the best floor's mean by place; what the
-    design asks for and is not there, and what failed."""
+    """Scores in percent (episodes,) by method and budget, place and seed; the best floor's mean by place; and what
+    failed."""
 
     held: Mapping[Side, Mapping[Place, Mapping[int, np.ndarray]]]
     floors: Mapping[Place, float]
@@ -44,7 +44,8 @@ class Scores:
                 continue
             if c.floor and c.ok:
                 floors[c.source, c.target][f"{c.label} {c.backbone}"].append(100 * c.mean)
-            elif not c.floor and c.source in design.sources and c.seed in design.seeds and (side := _side(c)):
+            elif c.budget and c.source in design.sources and c.seed in design.seeds:
+                side = Side(pretext=c.pretext, meta=c.meta, samples=c.budget)
                 if not c.ok:
                     failed.append(f"{c.label} on {c.source} at {side.samples:,} samples, seed {c.seed}: {c.target}")
                 held[side][c.source, c.target][c.seed] = (
@@ -59,14 +60,10 @@ class Scores:
         for of_side in self.held.values():
             for place, by_seed in of_side.items():
                 means = np.array([scores.mean() for scores in by_seed.values()])
-                if len(means) > 1 and means.mean() - _half(means) > self.floors.get(place, 0.0):
+                mean, half = _interval(means)
+                if len(means) > 1 and mean - half > self.floors.get(place, 0.0):
                     found.add(place)
         return found
-
-
-def _side(c: Cell) -> Side | None:
-    samples = c.held.get(("recipe", "budget", "samples"), "")
-    return Side(pretext=c.pretext, meta=c.meta, samples=int(samples)) if samples.isdecimal() else None
 
 
 def contrasts(study: Study, records: Iterable[Record]) -> Table:
@@ -143,8 +140,8 @@ def _gaps(contrast: Contrast, scores: Scores, design: Design, places: list[Place
 
 
 def _sides(contrast: Contrast) -> Iterator[Side]:
-    for pair in (contrast, *([contrast.beyond] if contrast.beyond else [])):
-        assert isinstance(pair, Pair)
+    pairs: list[Pair] = [contrast, *([contrast.beyond] if contrast.beyond else [])]
+    for pair in pairs:
         yield from (pair.first, pair.second)
 
 
@@ -156,13 +153,14 @@ def _by_seed(gaps: Mapping[Place, list[np.ndarray]]) -> np.ndarray:
     return np.mean([np.mean(of, axis=0) for of in sources.values()], axis=0)
 
 
-def _half(values: np.ndarray) -> float:
-    """Half of Student's 95% interval of a mean."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+def _interval(of_seeds: np.ndarray) -> tuple[float, float]:
+    """The mean of a number a seed, and the half-width of its interval."""
+    found = average_interval(of_seeds[:, None])
+    return found.value, found.half or 0.0
 
 
 def _tested(by_seed: np.ndarray, name: str) -> dict[str, float]:
-    mean, half = float(by_seed.mean()), _half(by_seed)
+    mean, half = _interval(by_seed)
     return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
 
 

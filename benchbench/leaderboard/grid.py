@@ -118,11 +118,11 @@ class Grid:
 
 
 @uncollected()
-def grid(records: Iterable[Record | Cell]) -> Grid:
-    """The grid of some records, in any order."""
+def grid(records: Iterable[Record | Cell], *, sources: bool = False) -> Grid:
+    """The grid of some records, in any order. With `sources` rows name their source also if there is one alone."""
     everything, conflicts = cells_of(records)
     titles = _titles(everything)
-    members = dict(sorted(_group(everything, titles).items()))
+    members = dict(sorted(_group(everything, titles, sources=sources).items()))
     placed: dict[Row, dict[str, list[Cell]]] = {}
     for row, cells in members.items():
         found: dict[str, list[Cell]] = defaultdict(list)
@@ -152,16 +152,17 @@ def _titles(cells: list[Cell]) -> dict[str, str]:
     return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
 
 
-def _group(cells: list[Cell], titles: dict[str, str]) -> dict[Row, list[Cell]]:
+def _group(cells: list[Cell], titles: dict[str, str], *, sources: bool) -> dict[Row, list[Cell]]:
     """Cells by row. If two claim one place (one method with different settings), or a name stands for several
     components, the row is split by settings: picking one, or averaging, would hide the conflict."""
     trained = [c for c in cells if not c.floor]
     vouched = {c.source for c in trained if c.origin != "external"}
-    sources = {"external": len(vouched | {c.source for c in trained})}
+    several = sources or len(vouched) > 1
+    named = {"external": several or len(vouched | {c.source for c in trained}) > 1}
     groups: dict[tuple[str, str, str, str, str, str, bool], list[Cell]] = defaultdict(list)
     for c in cells:
         # An untrained encoder has no source: a row for each would only repeat it.
-        source = c.source if sources.get(c.origin, len(vouched)) > 1 and not c.floor else ""
+        source = c.source if named.get(c.origin, several) and not c.floor else ""
         groups[c.pretext, c.meta, c.backbone, "" if c.floor else c.regime, source, c.origin, c.earlier].append(c)
     rows: dict[Row, list[Cell]] = {}
     for axes, members in groups.items():

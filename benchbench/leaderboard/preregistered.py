@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from benchbench.errors import BenchbenchError, suggest
+from benchbench.leaderboard.published import Expected, Strict
 from benchbench.packaged import tasks_folder
+from benchbench.planning.matrix import valid
 from benchbench.planning.toml import read_toml
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Side(_Strict):
+class Side(Strict):
     """One side of a contrast: a method at a budget, on every source and target of the design."""
 
     pretext: str
@@ -22,18 +19,11 @@ class Side(_Strict):
     samples: int
 
 
-class Pair(_Strict):
+class Pair(Strict):
     """`first` minus `second`."""
 
     first: Side
     second: Side
-
-
-def _rising(values: list[float]) -> list[float]:
-    low, high = values
-    if low >= high:
-        raise ValueError("the first must be below the second")
-    return values
 
 
 class Contrast(Pair):
@@ -42,11 +32,11 @@ class Contrast(Pair):
 
     name: str
     claim: str
-    expected: Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+    expected: Expected
     beyond: Pair | None = None
 
 
-class Design(_Strict):
+class Design(Strict):
     """What is trained: every pretext with every method, on every source, at every budget up to the method's `largest`,
     once for each seed."""
 
@@ -61,7 +51,7 @@ class Design(_Strict):
     tuning: dict[str, Any]
 
 
-class Study(_Strict):
+class Study(Strict):
     """The content of a study file. `domains`, `analysis`, `attack` and `extension` are for readers."""
 
     matrix: str
@@ -77,10 +67,5 @@ class Study(_Strict):
 def load_study(path: Path | None = None) -> Study:
     """A study file, by default the packaged one. Raises a BenchbenchError that names file and key."""
     path = path or tasks_folder() / "study.toml"
-    try:
-        return Study.model_validate(read_toml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place, said = [str(part) for part in first["loc"]], first["msg"]
-        near = suggest(place[-1], Study.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise BenchbenchError(f"{path}: {'.'.join(place)}: {said[0].lower()}{said[1:]}{near}") from None
+    study: Study = valid(Study, read_toml(path), str(path))
+    return study

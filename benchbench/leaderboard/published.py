@@ -23,11 +23,17 @@ def _rising(bounds: list[float]) -> list[float]:
     return bounds
 
 
-class _Strict(BaseModel):
+#: Bounds of what is expected of a difference, in percentage points (low, high).
+Expected = Annotated[list[float], Two, AfterValidator(_rising)]
+
+
+class Strict(BaseModel):
+    """A table of a file of statements: every key is known, and has its own type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Cell(_Strict):
+class Cell(Strict):
     """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target` and `regime`
     if the matrix has several."""
 
@@ -51,7 +57,7 @@ class Cell(_Strict):
         return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
 
 
-class Published(_Strict):
+class Published(Strict):
     """One published number, in percent, with the band (low, high) that ours must fall in."""
 
     method: str
@@ -62,7 +68,7 @@ class Published(_Strict):
     cell: Cell
 
 
-class Comparison(_Strict):
+class Comparison(Strict):
     """`first` minus `second`, on the same test episodes."""
 
     first: Cell
@@ -76,11 +82,11 @@ class Finding(Comparison):
     claim: str
     source: str
     history: str | None = None
-    expected: Annotated[list[float], Two, AfterValidator(_rising)]
+    expected: Expected
     beyond: Comparison | None = None
 
 
-class PublishedFile(_Strict):
+class PublishedFile(Strict):
     """The content of a file of published results."""
 
     row: Annotated[list[Published], Field(min_length=1)]

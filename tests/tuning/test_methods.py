@@ -206,23 +206,19 @@ def test_settings_of_a_rule_are_checked(rule, message):
         plan(parse_matrix(content(when=[rule]), "test"), prepare_data=False)
 
 
-def test_the_command_goes_through_a_matrix(command, monkeypatch, tmp_path):
+def test_the_command_goes_through_a_matrix(tune, monkeypatch, tmp_path):
     def judge(training, *_):
         if training.method.meta == "protonet":
             raise TrainingFailed("non-finite loss")
         return 0.5
 
     monkeypatch.setattr(searching, "_score", judge)
-    space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
-    space.write_text("[training]\nlr = [0.01]\n")
-    matrix.write_text(tomli_w.dumps(content(axes={**content()["axes"], "meta": ["maml", "protonet", "anil"]})))
-    code, out, err = command(
-        "tune", space, "--matrix", matrix, "--trials", 1, "--results", tmp_path, "--output", output, "--device", "cpu"
-    )
+    axes = {**content()["axes"], "meta": ["maml", "protonet", "anil"]}
+    code, out, err, output = tune("[training]\nlr = [0.01]\n", content(axes=axes))
     assert code == 2
     assert "method 2 of 3, rotation × protonet (mlp, glyphs, pseudo)" in err
     assert "rotation × protonet (mlp, glyphs, pseudo): all 1 trials failed, the last one: non-finite loss" in err
     assert out == output.read_text()
-    found = tomllib.loads(matrix.read_text() + out)
+    found = tomllib.loads((tmp_path / "matrix.toml").read_text() + out)
     assert [rule["meta"] for rule in found["when"]] == ["maml", "anil"]
     assert [declared["where"]["meta"] for declared in found["tuned"]] == ["maml", "anil"]

@@ -4,7 +4,6 @@ import signal
 import tomllib
 
 import pytest
-import tomli_w
 
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
@@ -247,36 +246,28 @@ def test_a_declaration_that_cannot_be_true_is_refused():
         plan(parse_matrix(content(tuned=[{**declared, "space": {"meta": {"mammal": {}}}}]), "test"), prepare_data=False)
 
 
-def test_the_command_writes_a_piece_of_a_matrix(command, judged, tmp_path):
-    space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
-    space.write_text("[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n")
-    matrix.write_text(tomli_w.dumps(content()))
-    code, out, err = command(
-        "tune", space, "--matrix", matrix, "--trials", 2, "--results", tmp_path, "--output", output, "--device", "cpu"
-    )
+RANGE = "[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n"
+
+
+def test_the_command_writes_a_piece_of_a_matrix(tune, command, judged, tmp_path):
+    code, out, err, output = tune(RANGE, content(), trials=2)
     assert code == 0, err
     assert out == output.read_text()
     assert "trial 2 of 2: inner_lr" in err
     assert tomllib.loads(out)["tuned"][0]["space"]["meta"]["maml"]["inner_lr"]["log"] is True
-    code, _, err = command("tune", tmp_path / "none.toml", "--matrix", matrix)
+    code, _, err = command("tune", tmp_path / "none.toml", "--matrix", tmp_path / "matrix.toml")
     assert code == 2
     assert "none.toml: cannot be read" in err
 
 
-def test_what_a_method_found_is_written_before_the_next_is_searched(command, monkeypatch, tmp_path):
+def test_what_a_method_found_is_written_before_the_next_is_searched(tune, monkeypatch):
     def judge(training, *_):
         if training.method.pretext == "rotation":
             raise BenchbenchError("the disk is full")
         return 0.5
 
     monkeypatch.setattr(searching, "_score", judge)
-    space, matrix, output = tmp_path / "space.toml", tmp_path / "matrix.toml", tmp_path / "tuned.toml"
-    space.write_text("[meta.maml]\ninner_lr = {low = 0.01, high = 1.0, log = true}\n")
-    axes = content()["axes"] | {"pretext": ["contrastive", "rotation"]}
-    matrix.write_text(tomli_w.dumps(content(axes=axes)))
-    code, _, err = command(
-        "tune", space, "--matrix", matrix, "--trials", 1, "--results", tmp_path, "--output", output, "--device", "cpu"
-    )
+    code, _, err, output = tune(RANGE, content(axes=content()["axes"] | {"pretext": ["contrastive", "rotation"]}))
     assert code == 2, err
     (found,) = tomllib.loads(output.read_text())["tuned"]
     assert found["where"]["pretext"] == "contrastive"

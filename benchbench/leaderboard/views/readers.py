@@ -4,13 +4,11 @@ import math
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
 from benchbench.components.reference import bare
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered, places
+from benchbench.leaderboard.statistics.robust import average_interval
 from benchbench.leaderboard.variants import Flat, told
 from benchbench.leaderboard.views.text import plus_minus, tabular
 
@@ -80,9 +78,8 @@ def _mean(reader: str, cells: list[list[Cell]]) -> dict[str, float]:
     seeds = sorted(set.intersection(*(set(of) for of in by_seed)))
     if not seeds:
         return {}
-    means = np.array([100 * math.fsum(of[seed].mean for of in by_seed) / len(by_seed) for seed in seeds])
-    if len(seeds) > 1:
-        half = float(stats.t.ppf(0.975, len(seeds) - 1) * means.std(ddof=1) / math.sqrt(len(seeds)))
-    else:
+    over_seeds = average_interval([[100 * of[seed].mean for of in by_seed] for seed in seeds])
+    half = over_seeds.half or 0.0
+    if len(seeds) == 1:
         half = 100 * math.sqrt(math.fsum(of[seeds[0]].ci95 ** 2 for of in by_seed)) / len(by_seed)
-    return {reader: float(means.mean()), f"{reader} ci95": half}
+    return {reader: over_seeds.value, f"{reader} ci95": half}

@@ -3,17 +3,17 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchbench.leaderboard.aggregate import Table, costs
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row, grid, names
 from benchbench.leaderboard.paired_scores import Places, Scored, common, episode_set, shared, verdict
 from benchbench.leaderboard.statistics.paired import holm
+from benchbench.leaderboard.statistics.robust import average_interval
 from benchbench.leaderboard.views.questions import plain_counterparts
 from benchbench.leaderboard.views.text import bounds, compact, number, tabular
 
@@ -42,37 +42,25 @@ def cells_by_budget(found: Grid) -> dict[int, list[Cell]]:
     """The cells of a grid by the samples that their trainings were allowed. Floors, and steps, have none."""
     held: dict[int, list[Cell]] = defaultdict(list)
     for c in found.everything:
-        samples = c.held.get(("recipe", "budget", "samples"), "")
-        if samples.isdecimal() and not c.floor:
-            held[int(samples)].append(c)
+        if c.budget:
+            held[c.budget].append(c)
     return held
 
 
 def budgets(found: Grid) -> list[Budget]:
     """The budgets of a grid, by samples."""
     held = cells_by_budget(found)
+    # A method is the same row under every budget, also under one that a single source was trained with.
     sources = any(row.source for row in found.cells)
-    made = [
-        (samples, _with_sources(grid(held[samples])) if sources else grid(held[samples])) for samples in sorted(held)
-    ]
+    made = [(samples, grid(held[samples], sources=sources)) for samples in sorted(held)]
     return [Budget(samples, of, {column: shared(of, column) for column in of.columns}) for samples, of in made]
-
-
-def _with_sources(found: Grid) -> Grid:
-    """The grid with a source in every row, also if there is one alone: a method is the same row under every budget."""
-    named = {row: replace(row, source=members[0].source) for row, members in found.members.items()}
-    return replace(
-        found,
-        members={named[row]: of for row, of in found.members.items()},
-        cells={named[row]: of for row, of in found.cells.items()},
-        scores={named[row]: of for row, of in found.scores.items()},
-    )
 
 
 def scaling(found: Grid) -> Table:
     """Scores and effects of every method against samples and FLOPs, and the budgets at which effects change sign."""
     all_budgets = budgets(found)
     plain = {b.samples: plain_counterparts(b.found) for b in all_budgets}
+    crossings = _crossings(all_budgets, plain)
     rows: list[dict[str, Any]] = []
     text = names(replace(found, cells={row: {} for b in all_budgets for row in b.found.cells}))
     for b in all_budgets:
@@ -83,12 +71,10 @@ def scaling(found: Grid) -> Table:
                 {"method": text[row], **vars(row), "budget": b.samples, "flops": flops, **_score(b, row)}
                 | _effect(b, _beside_plain(b, row, plain[b.samples].get(row)), "effect")
                 | _effect(b, _pairs(b.scored, row, same), "equal")
+                | crossings.get(row, {})
             )
     _adjust(rows)
     rows.sort(key=lambda r: (*(r[axis] for axis in ("source", "pretext", "meta", "backbone", "variant")), r["budget"]))
-    crossings = _crossings(all_budgets, plain)
-    for r in rows:
-        r |= crossings.get(_line(r), {})
     columns: dict[str, Any] = {
         "method": lambda r: r["method"],
         "samples": lambda r: compact(r["budget"]),
@@ -124,11 +110,9 @@ def _score(b: Budget, row: Row) -> dict[str, Any]:
     if not seeds:
         return {"mean": None, "low": None, "high": None, "seeds": 0}
     tables = [scored.of(seeds) for scored in of_columns]
-    means = np.mean([table.mean(1) for table in tables], axis=0)
-    mean = float(means.mean())
-    if len(seeds) > 1:
-        half = float(stats.t.ppf(0.975, len(seeds) - 1) * means.std(ddof=1) / math.sqrt(len(seeds)))
-    else:
+    over_seeds = average_interval(np.stack([table.mean(1) for table in tables], axis=1))
+    mean, half = over_seeds.value, over_seeds.half or 0.0
+    if len(seeds) == 1:
         half = 1.96 * math.sqrt(sum(table.var(ddof=1) / table.shape[1] for table in tables)) / len(tables)
     return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(seeds)}
 
@@ -188,10 +172,6 @@ def _adjust(rows: list[dict[str, Any]]) -> None:
     asked = [(r, name) for r in rows for name in ("effect", "equal") if r[name] is not None]
     for (r, name), p in zip(asked, holm([r[f"{name}_p"] for r, name in asked]), strict=True):
         r |= {f"{name}_p_holm": float(p), f"{name}_verdict": verdict(r[name], float(p))}
-
-
-def _line(r: Mapping[str, Any]) -> Row:
-    return Row(**{field.name: r[field.name] for field in fields(Row)})
 
 
 def _crossings(all_budgets: list[Budget], plain: Mapping[int, Mapping[Row, Row]]) -> dict[Row, dict[str, Any]]:
