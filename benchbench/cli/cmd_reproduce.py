@@ -4,10 +4,10 @@ import click
 
 from benchbench.cli.reading import warned
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.findings import findings
-from benchbench.leaderboard.published import load_published
 from benchbench.leaderboard.render import markdown, terminal
-from benchbench.leaderboard.reproduction import reproduction
+from benchbench.leaderboard.stated.findings import findings
+from benchbench.leaderboard.stated.published import load_published
+from benchbench.leaderboard.stated.reproduction import reproduction
 from benchbench.store.files import atomic_write, read_records
 from benchbench.store.records import Record
 

@@ -4,9 +4,9 @@ import click
 
 from benchbench.cli.reading import warned
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.contrasts import contrasts
-from benchbench.leaderboard.preregistered import load_study
 from benchbench.leaderboard.render import markdown, terminal
+from benchbench.leaderboard.stated.contrasts import contrasts
+from benchbench.leaderboard.stated.preregistered import load_study
 from benchbench.store.files import atomic_write, read_records
 
 

@@ -96,7 +96,7 @@ def write_leaderboard(
     Plots of an earlier leaderboard that these records do not give are removed.
     """
     # Importing matplotlib takes longer than rendering the rest.
-    from benchbench.leaderboard.plots import PLOTS, drawn
+    from benchbench.leaderboard.plots.drawn import PLOTS, drawn
 
     found = grid(records)
     plots = drawn(found.counted(external=external))

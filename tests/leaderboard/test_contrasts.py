@@ -6,9 +6,9 @@ from scipy import stats
 
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
-from benchbench.leaderboard.contrasts import contrasts
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.preregistered import Study, load_study
+from benchbench.leaderboard.stated.contrasts import contrasts
+from benchbench.leaderboard.stated.preregistered import Study, load_study
 
 EASY = np.array([4, 6, 5, 5])
 SOURCES, TARGETS, SEEDS = ("glyphs", "photographs"), ("glyphs", "photographs", "digits"), (0, 1, 2)

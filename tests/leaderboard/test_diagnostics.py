@@ -6,10 +6,10 @@ import pytest
 
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import styled, svg
 from benchbench.leaderboard.grid import grid
 from benchbench.leaderboard.page.embedded import payload
-from benchbench.leaderboard.plots import diagnostics as plot
+from benchbench.leaderboard.plots.drawn import diagnostics as plot
+from benchbench.leaderboard.plots.figures import styled, svg
 from benchbench.leaderboard.views import view
 from benchbench.store.records import Metric, Summary
 

@@ -3,10 +3,10 @@
 import pytest
 
 from benchbench.leaderboard.aggregate import aggregate
-from benchbench.leaderboard.findings import findings
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.published import Cell, Finding, Published
-from benchbench.leaderboard.reproduction import reproduction
+from benchbench.leaderboard.stated.findings import findings
+from benchbench.leaderboard.stated.published import Cell, Finding, Published
+from benchbench.leaderboard.stated.reproduction import reproduction
 from benchbench.leaderboard.views.effects import effects
 from benchbench.revisions import ENGINE_REVISION, harness, is_earlier
 

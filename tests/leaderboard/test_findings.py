@@ -3,8 +3,8 @@
 import pytest
 
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.findings import findings
-from benchbench.leaderboard.published import Cell, Comparison, Finding, load_published
+from benchbench.leaderboard.stated.findings import findings
+from benchbench.leaderboard.stated.published import Cell, Comparison, Finding, load_published
 from benchbench.planning.matrix import load_matrix
 
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from benchbench.keys import content_key
-from benchbench.leaderboard.figures import COLOURS, styled, svg
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.heatmaps import best_transfer
-from benchbench.leaderboard.plots import drawn, scores
+from benchbench.leaderboard.plots.drawn import drawn, scores
+from benchbench.leaderboard.plots.figures import COLOURS, styled, svg
+from benchbench.leaderboard.plots.heatmaps import best_transfer
 from benchbench.leaderboard.render import write_leaderboard
 
 EVIL = "<script>alert(1)</script> $x_1$ & \\"

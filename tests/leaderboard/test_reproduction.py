@@ -3,9 +3,9 @@
 import pytest
 
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.published import load_published
 from benchbench.leaderboard.render import markdown
-from benchbench.leaderboard.reproduction import reproduction
+from benchbench.leaderboard.stated.published import load_published
+from benchbench.leaderboard.stated.reproduction import reproduction
 from benchbench.planning.matrix import load_matrix
 from benchbench.store.files import Store
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchbench.keys import content_key
-from benchbench.leaderboard.budget_lines import scaling as plot
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.plots.budget_lines import scaling as plot
 from benchbench.leaderboard.views import view
 
 #: Correct of ten in four test episodes, which all methods share.

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import COLOURS, MOST_PANELS, panels
 from benchbench.leaderboard.grid import Grid, places
+from benchbench.leaderboard.plots.figures import COLOURS, MOST_PANELS, panels
 from benchbench.leaderboard.views.transfer import ALL as ALL_METHODS
 from benchbench.leaderboard.views.transfer import ALL_PROTOCOLS, best_by_target, sources_of
 from benchbench.leaderboard.views.transfer import transfer as by_source

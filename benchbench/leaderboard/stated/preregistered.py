@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from benchbench.leaderboard.published import Expected, Strict
+from benchbench.leaderboard.stated.published import Expected, Strict
 from benchbench.packaged import tasks_folder
 from benchbench.planning.matrix import valid
 from benchbench.planning.toml import read_toml

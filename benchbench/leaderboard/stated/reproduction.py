@@ -8,7 +8,7 @@ import pandas as pd
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import EARLIER
-from benchbench.leaderboard.published import Published
+from benchbench.leaderboard.stated.published import Published
 from benchbench.leaderboard.statistics.intervals import Interval, hierarchical
 from benchbench.store.records import Record
 

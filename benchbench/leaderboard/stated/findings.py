@@ -9,8 +9,8 @@ import numpy as np
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import EARLIER, MISSING
-from benchbench.leaderboard.published import Comparison, Finding
-from benchbench.leaderboard.reproduction import by_seed
+from benchbench.leaderboard.stated.published import Comparison, Finding
+from benchbench.leaderboard.stated.reproduction import by_seed
 from benchbench.leaderboard.statistics.paired import Difference, paired_difference
 from benchbench.leaderboard.views.text import bounds, tabular
 from benchbench.store.records import Record

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import GREY, MOST_PANELS, panels, strokes
 from benchbench.leaderboard.grid import Grid
+from benchbench.leaderboard.plots.figures import GREY, MOST_PANELS, panels, strokes
 from benchbench.leaderboard.views.scaling import cells_by_budget
 from benchbench.leaderboard.views.scaling import scaling as over_budgets
 

@@ -10,12 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator
 
-from benchbench.leaderboard.budget_lines import scaling
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.document import plain_rows
-from benchbench.leaderboard.figures import COLOURS, FILLS, GREY, MARKERS, MOST_PANELS, panels, png, strokes, styled, svg
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
-from benchbench.leaderboard.heatmaps import best_transfer, transfer
+from benchbench.leaderboard.plots.budget_lines import scaling
+from benchbench.leaderboard.plots.figures import (
+    COLOURS,
+    FILLS,
+    GREY,
+    MARKERS,
+    MOST_PANELS,
+    panels,
+    png,
+    strokes,
+    styled,
+    svg,
+)
+from benchbench.leaderboard.plots.heatmaps import best_transfer, transfer
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.views.comparison import over_targets
 from benchbench.leaderboard.views.cost import pareto

@@ -11,9 +11,9 @@ from scipy import stats
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.cells import cells_of
-from benchbench.leaderboard.findings import verdict
 from benchbench.leaderboard.paired_scores import fractions
-from benchbench.leaderboard.preregistered import Contrast, Design, Pair, Side, Study
+from benchbench.leaderboard.stated.findings import verdict
+from benchbench.leaderboard.stated.preregistered import Contrast, Design, Pair, Side, Study
 from benchbench.leaderboard.statistics.paired import holm
 from benchbench.leaderboard.statistics.robust import average_interval
 from benchbench.leaderboard.views.text import bounds, number, tabular

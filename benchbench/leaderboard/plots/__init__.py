@@ -1,0 +1,1 @@
+"""What is drawn of a leaderboard: each plot, how all are styled and saved."""
