@@ -113,11 +113,11 @@ def _tell_duplicates(name: str, found: "Verified") -> None:
     state = "files and samples are as they were prepared" if found.sound else "NOT as it was prepared"
     click.echo(f"{name}: {len(held.table):,} samples; {state}")
     if not held.groups:
-        click.echo("no image comes twice")
+        click.echo("no sample comes twice")
         return
     parts = "".join(f", {count} across {a} and {b} classes" for (a, b), count in held.across_parts.items())
     click.echo(
-        f"{len(held.groups)} images come more than once ({held.extra} repeats): {held.across_classes} in several "
+        f"{len(held.groups)} samples come more than once ({held.extra} repeats): {held.across_classes} in several "
         f"classes{parts}"
     )
     for group in held.groups[:LISTED]:
@@ -136,10 +136,10 @@ def _tell_duplicates(name: str, found: "Verified") -> None:
     "--episode", type=Whole(0, MOST["episodes"] - 1), metavar="N", help="Draw test episode N, not the classes."
 )
 @click.option("--ways", type=Whole(2, MOST["ways"]), default=5, show_default=True, help="Classes of the episode.")
-@click.option("--shots", type=Whole(1, MOST["shots"]), default=1, show_default=True, help="Support images a class.")
-@click.option("--queries", type=Whole(1, MOST["queries"]), default=10, show_default=True, help="Query images a class.")
+@click.option("--shots", type=Whole(1, MOST["shots"]), default=1, show_default=True, help="Support samples a class.")
+@click.option("--queries", type=Whole(1, MOST["queries"]), default=10, show_default=True, help="Query samples a class.")
 @click.option("--part", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The PNG file to write.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 def show_command(
     name: str,
     settings: tuple[str, ...],
@@ -150,21 +150,20 @@ def show_command(
     part: str,
     output: Path | None,
 ) -> None:
-    """Draw classes of the dataset NAME, or one of its fixed episodes, as a PNG file."""
-    from benchbench.data.preview import class_sheet, episode_sheet
+    """Draw classes of the dataset NAME, or one of its fixed episodes, as a PNG file; those of text as Markdown."""
+    from benchbench.data.preview import class_sheet, episode_sheet, suffix
 
     data = _ready(name, settings)
     what = "classes" if episode is None else f"episode-{episode}"
-    path = output or Path(f"{data.name}-{what}.png")
+    path = output or Path(f"{data.name}-{what}{suffix(data)}")
     try:
         if episode is None:
             class_sheet(data, path)
         else:
-            from benchbench.encoding.backbone import SampleSpec
             from benchbench.episodes.batch import EpisodeShape
             from benchbench.evaluation.target import Target
 
-            target = Target(data, SampleSpec("image", data.table.shape), part=part)
+            target = Target(data, data.sample, part=part)
             drawn = target.drawn(EpisodeShape(ways, shots, queries), episode + 1)[episode]
             about = f"episode {episode}, {ways}-way {shots}-shot, {queries} queries a class"
             episode_sheet(data, part, drawn, about, path)

@@ -21,6 +21,7 @@ GROUPS = {
     "backbone": "benchbench.backbones",
     "dataset": "benchbench.datasets",
     "protocol": "benchbench.protocols",
+    "modality": "benchbench.modalities",
     "executor": "benchbench.executors",
 }
 #: The public name of each kind's contract, for messages: the class itself is in the folder that calls it.
@@ -30,6 +31,7 @@ CONTRACTS = {
     "backbone": "Backbone",
     "dataset": "Dataset",
     "protocol": "Protocol",
+    "modality": "Modality",
     "executor": "Executor",
 }
 NAME = re.compile(r"[a-z][a-z0-9+-]*")

@@ -18,7 +18,10 @@ class Dataset(Component, ABC):
     """
 
     kind = "dataset"
-    modality: ClassVar[str] = "image"
+    #: What its samples are (`benchbench.Modality`).
+    modality: str = "image"
+    #: To how many tokens samples of tokens are cut or padded; None for the longest one's.
+    length: int | None = None
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     homepage: ClassVar[str] = ""

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from benchbench.data.splits import ClassSplit, class_index, sources_of
+from benchbench.data.storage import read
 from benchbench.data.table import SampleTable
+from benchbench.encoding.sample import SampleSpec, Vocabulary
 from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.episodes.fixed import check_shape, draw_classes
 from benchbench.episodes.source import Source
@@ -16,16 +18,8 @@ from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng
 
 
-def unit(x: np.ndarray, device: torch.device) -> Tensor:
-    """Bytes (N, *shape) -> floats in [0, 1] on a device, converted there."""
-    if device.type == "cpu":
-        # One pass over the bytes instead of torch's two; the quotients are the same.
-        return torch.from_numpy(np.divide(x, 255, dtype=torch.empty(0).numpy().dtype, order="C"))
-    return torch.from_numpy(np.ascontiguousarray(x)).to(device).to(torch.get_default_dtype()).div_(255)
-
-
 class Pool:
-    """Samples of one part of a dataset, read by index and given as float tensors in [0, 1] on a device.
+    """Samples of one part of a dataset, read by index and given as tensors on a device: images in [0, 1], ids as int64.
 
     They stay in the memory-mapped table until asked for, as a part may be larger than memory. An unlabelled pool holds
     no labels: `labels`, `classes` and `labelled_episodes` serve only a pretext that declares `uses_labels`. Its samples
@@ -41,12 +35,14 @@ class Pool:
         device: torch.device | str = "cpu",
         labels: Tensor | None = None,
         sources: list[Source] | None = None,
+        lookup: np.ndarray | None = None,
     ):
         self.name = name
         self.device = torch.device(device)
         self._x, self._rows = table.x, rows
         self._labels = labels
         self._sources = sources
+        self._lookup = lookup
 
     @classmethod
     def of(
@@ -59,8 +55,11 @@ class Pool:
         labelled: bool,
         device: torch.device | str = "cpu",
         rng: Rng | None = None,
+        sample: SampleSpec | None = None,
     ) -> "Pool":
         """The pool of a part of a split. Raises BenchbenchError if the part is empty.
+
+        Tokens that the vocabulary of `sample`, if any, lacks are given as hidden.
 
         The order of an unlabelled pool depends on `rng` and on the data's fingerprint: on the stream, so that no list
         of labels made for one training fits another; on the fingerprint, which a pretext is not given, so that it
@@ -71,15 +70,16 @@ class Pool:
             raise BenchbenchError(f"dataset {name}: its {part} part has no classes")
         by_class = class_index(table.labels, classes)
         rows = np.concatenate(by_class)
+        lookup = _lookup(table, sample)
         if not labelled:
             order = (rng or Rng("pool")).child("order", table.fingerprint, part).numpy.permutation(len(rows))
-            return cls(table, rows[order], name=f"{name} ({part})", device=device)
+            return cls(table, rows[order], name=f"{name} ({part})", device=device, lookup=lookup)
         sizes = [len(r) for r in by_class]
         labels = torch.arange(len(classes)).repeat_interleave(torch.tensor(sizes))
         starts = np.cumsum([0, *sizes])
         local = [np.arange(a, b) for a, b in pairwise(starts)]
         sources = sources_of(local, split, part, table.class_names)
-        return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, sources=sources)
+        return cls(table, rows, name=f"{name} ({part})", device=device, labels=labels, sources=sources, lookup=lookup)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -96,15 +96,22 @@ class Pool:
         """How many classes a labelled pool has."""
         return int(self.labels.max()) + 1
 
+    def samples(self, index: Tensor) -> Tensor:
+        """index (...) on the CPU -> samples (..., *shape) on the pool's device."""
+        x = self._x[self._rows[index.flatten().numpy()]]
+        if self._lookup is not None:
+            x = self._lookup[x]
+        return read(x, self.device).unflatten(0, index.shape)
+
     def images(self, index: Tensor) -> Tensor:
-        """index (...) on the CPU -> samples (..., *shape) float in [0, 1] on the pool's device."""
-        return unit(self._x[self._rows[index.flatten().numpy()]], self.device).unflatten(0, index.shape)
+        """`samples`, by its earlier name."""
+        return self.samples(index)
 
     def draw(self, count: int, n: int, rng: Rng) -> Tensor:
         """`count` sets of `n` distinct samples: (count, n, *shape)."""
         if n > len(self):
             raise BenchbenchError(f"{self.name} has {len(self)} samples, too few for {n} different ones")
-        return self.images(rng.choices(len(self), n, count))
+        return self.samples(rng.choices(len(self), n, count))
 
     def labelled_episodes(self, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
         """Episodes over the pool's true classes, labels in random order. If several sources are joined, each episode is
@@ -118,10 +125,10 @@ class Pool:
             for w, c in enumerate(draw_classes(state, shape.ways, len(source.index), source.variants)):
                 members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
-        # Rows, not images, are divided into support and queries: images would be copied once more.
+        # Rows, not samples, are divided into support and queries: samples would be copied once more.
         drawn = Episodes.from_classes(torch.from_numpy(rows), shape)
         support_y, query_y = drawn.support_y.to(self.device), drawn.labels().to(self.device)
-        return Episodes(self.images(drawn.support_x), support_y, self.images(drawn.query_x), query_y, shape.ways)
+        return Episodes(self.samples(drawn.support_x), support_y, self.samples(drawn.query_x), query_y, shape.ways)
 
     def variable_episode(self, shape: VariableShape, rng: Rng) -> Episodes:
         """One episode of varying ways and shots over the pool's true classes, from one source as above: B = 1."""
@@ -130,11 +137,11 @@ class Pool:
             torch.from_numpy(np.concatenate(pair))
             for pair in ((drawn.support, drawn.query), (drawn.support_y, drawn.query_y))
         )
-        x, y, s = self.images(x).unsqueeze(0), y.to(self.device).unsqueeze(0), len(drawn.support)
+        x, y, s = self.samples(x).unsqueeze(0), y.to(self.device).unsqueeze(0), len(drawn.support)
         return Episodes(x[:, :s], y[:, :s], x[:, s:], y[:, s:], len(drawn.classes))
 
     def variable_size(self, shape: VariableShape, rng: Rng) -> int:
-        """How many samples the `variable_episode` of the same stream has; reads no image."""
+        """How many samples the `variable_episode` of the same stream has; reads no sample."""
         return describe(rng.numpy, shape, self._source(rng.numpy)).samples
 
     def _joined(self) -> list[Source]:
@@ -145,3 +152,10 @@ class Pool:
     def _source(self, state: np.random.RandomState) -> Source:
         sources = self._joined()
         return sources[state.randint(len(sources))] if len(sources) > 1 else sources[0]
+
+
+def _lookup(table: SampleTable, sample: SampleSpec | None) -> np.ndarray | None:
+    """The id that an encoder of `sample` has for each of a table's."""
+    if sample is None or sample.vocabulary is None:
+        return None
+    return Vocabulary(table.tokens, [0.0] * len(table.tokens)).lookup(sample.vocabulary)

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
@@ -21,8 +23,12 @@ from benchbench.data import digests as sources
 from benchbench.data import images, table
 from benchbench.data.dataset import Dataset
 from benchbench.data.decode import Report, decoded
+from benchbench.data.modality import Modality, modality_named
 from benchbench.data.splits import ClassSplit
+from benchbench.data.storage import STORAGES
 from benchbench.data.table import SampleTable
+from benchbench.data.table_writing import write
+from benchbench.encoding.sample import HIDDEN, SampleSpec, Vocabulary
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 
@@ -40,6 +46,35 @@ class Prepared:
     def fingerprint(self) -> str:
         """What identifies the data in keys: source bytes, preparation revision and settings, split."""
         return self.table.fingerprint
+
+    @property
+    def modality(self) -> Modality:
+        """How its samples are fitted and shown."""
+        return modality_named(self.dataset.modality)
+
+    @cached_property
+    def raw(self) -> SampleSpec:
+        """Its samples as the table holds them: with every token, whichever part it is in."""
+        dtype = STORAGES[self.table.x.dtype.name]
+        return SampleSpec(self.dataset.modality, self.table.shape, dtype, self._vocabulary())
+
+    @cached_property
+    def sample(self) -> SampleSpec:
+        """Its samples as an encoder that is trained on it takes them: with the tokens of its training classes alone."""
+        known = self.raw.vocabulary and self.raw.vocabulary.known()
+        return replace(self.raw, vocabulary=known)
+
+    def _vocabulary(self) -> Vocabulary | None:
+        texts = self.table.tokens
+        if not texts:
+            return None
+        held = self.table.x[np.isin(self.table.labels, self.split.train)]
+        # Each token once a sample.
+        ordered = np.sort(held, 1)
+        first = np.concatenate([np.ones((len(held), 1), bool), ordered[:, 1:] != ordered[:, :-1]], 1)
+        counts = np.bincount(ordered[first], minlength=len(texts)).astype(float)
+        counts[: HIDDEN + 1] = 0
+        return Vocabulary(texts, (counts / max(1, len(held))).tolist())
 
 
 @dataclass(frozen=True)
@@ -135,7 +170,8 @@ def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
     try:
-        about = table.write(work, decoded(ref, place.dataset, data_root(), jobs=jobs, report=report), place.name)
+        samples = decoded(ref, place.dataset, data_root(), jobs=jobs, report=report)
+        about = write(work, samples, place.name, modality_named(place.dataset.modality), place.dataset.length)
         found = sources.digests(place.files, data_root())
         (work / "sources.json").write_text(json.dumps(found), "utf-8")
         about |= {"sources": sources.content_hash(found), "signature": place.signature}

@@ -1,7 +1,9 @@
-"""What a learner sees, drawn for people: sheets of classes and of episodes."""
+"""What a learner sees, drawn for people: sheets of classes and of episodes, of pictures (PNG) or of lines of text
+(Markdown)."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,12 +21,12 @@ PICTURE, GAP, MARGIN, NAMES, ASIDE = 64, 8, 20, 210, 18
 CLASSES, IMAGES = 12, 12
 
 
-class _Sheet:
+class _Pictures:
     """Rows of pictures under headings, from top to bottom, with extra space after `aside` columns."""
 
     def __init__(self, data: Prepared, names: Sequence[str], columns: int, aside: int | None = None):
-        self.table = data.table
-        height, width = data.table.shape[1:]
+        self.data = data
+        height, width = _shown(data, 0).shape[1:]
         # Small pictures grow by a whole factor, so that pixels stay square; large ones shrink.
         scale = max(1, PICTURE // max(height, width)) if max(height, width) <= PICTURE else PICTURE / max(height, width)
         self.cell = (round(width * scale), round(height * scale))
@@ -72,7 +74,7 @@ class _Sheet:
         return strip
 
     def _picture(self, row: int) -> Image.Image:
-        x = np.asarray(self.table.x[row]).transpose(1, 2, 0)
+        x = _shown(self.data, row).transpose(1, 2, 0)
         image = Image.fromarray(x[..., 0] if x.shape[2] == 1 else x).convert("RGB")
         grows = self.cell[0] >= image.width
         return image.resize(self.cell, Image.Resampling.NEAREST if grows else Image.Resampling.BICUBIC)
@@ -83,13 +85,49 @@ class _Sheet:
         return name
 
 
+class _Lines:
+    """The same as lines of Markdown."""
+
+    def __init__(self, data: Prepared):
+        self.data = data
+        self.lines: list[str] = []
+
+    def heading(self, text: str, *, large: bool = False) -> None:
+        self.lines += [f"{'#' if large else '##'} {text}", ""]
+
+    def row(self, name: str, rows: Iterable[tuple[int, tuple[int, int, int] | None]]) -> None:
+        """A name and its samples; those of a support set in bold."""
+        self.lines += [f"**{name}**", ""]
+        for row, frame in rows:
+            shown = " ".join(str(_shown(self.data, row)).split()).replace("`", "'")
+            self.lines.append(f"- {'**support** ' if frame == SUPPORT else ''}`{shown}`")
+        self.lines.append("")
+
+    def save(self, path: Path) -> None:
+        """Write the lines as Markdown."""
+        path.write_text("\n".join(self.lines), "utf-8")
+
+
+def suffix(data: Prepared) -> str:
+    """What a sheet of a dataset is written as: ``.png``, or ``.md`` where its samples are no pictures."""
+    return ".md" if isinstance(_shown(data, 0), str) else ".png"
+
+
+def _shown(data: Prepared, row: int) -> Any:
+    return data.modality.shown(np.asarray(data.table.x[row]), data.raw)
+
+
+def _sheet(data: Prepared, names: Sequence[str], columns: int, aside: int | None = None) -> _Pictures | _Lines:
+    return _Lines(data) if suffix(data) == ".md" else _Pictures(data, names, columns, aside)
+
+
 def class_sheet(data: Prepared, path: Path) -> None:
-    """Draw some classes of each part of a dataset's split, evenly spread, with their first images."""
+    """Draw some classes of each part of a dataset's split, evenly spread, with some of their samples."""
     parts = {part: data.split.part(part) for part in PARTS}
     shown = {part: [classes[i] for i in _spread(len(classes), CLASSES)] for part, classes in parts.items() if classes}
-    sheet = _Sheet(data, [data.table.class_names[c] for chosen in shown.values() for c in chosen], IMAGES)
+    sheet = _sheet(data, [data.table.class_names[c] for chosen in shown.values() for c in chosen], IMAGES)
     shape = "x".join(map(str, data.table.shape))
-    sheet.heading(f"{data.name}: {len(data.table):,} images of {shape}", large=True)
+    sheet.heading(f"{data.name}: {len(data.table):,} {_what(data)} of {shape}", large=True)
     for part, chosen in shown.items():
         some = "" if len(chosen) == len(parts[part]) else f", {len(chosen)} of them"
         sheet.heading(f"{part}: {len(parts[part]):,} classes{some}")
@@ -99,7 +137,7 @@ def class_sheet(data: Prepared, path: Path) -> None:
 
 
 def episode_sheet(data: Prepared, part: str, episode: EpisodeIndex, about: str, path: Path) -> None:
-    """Draw an episode of a part, one row per class: the support set framed in blue, then the queries. A learner gets
+    """Draw an episode of a part, one row per class: the support set, then the queries. A learner gets
     the queries in random order and without labels; here they are beside their class."""
     support, query = (
         [rows[labels == way] for way in range(len(episode.classes))]
@@ -108,12 +146,17 @@ def episode_sheet(data: Prepared, part: str, episode: EpisodeIndex, about: str, 
     shots, queries = (min(IMAGES, max(map(len, sets))) for sets in (support, query))
     classes = data.split.part(part)
     names = [data.table.class_names[classes[int(position)]] for position in episode.classes]
-    sheet = _Sheet(data, names, shots + queries, aside=shots)
+    sheet = _sheet(data, names, shots + queries, aside=shots)
     sheet.heading(f"{data.name} ({part}): {about}", large=True)
-    sheet.heading("support, framed in blue, then queries, beside the class that the learner has to find")
+    mark = ", framed in blue," if suffix(data) == ".png" else ""
+    sheet.heading(f"support{mark} then queries, beside the class that the learner has to find")
     for way, name in enumerate(names):
         sheet.row(name, [*_framed(support[way], SUPPORT), *_framed(query[way], QUERY)])
     sheet.save(path)
+
+
+def _what(data: Prepared) -> str:
+    return "images" if suffix(data) == ".png" else "samples"
 
 
 def _framed(rows: Sequence[int], frame: tuple[int, int, int]) -> list[tuple[int, tuple[int, int, int]]]:

@@ -1,7 +1,10 @@
 """Is a prepared dataset still what was prepared, and is anything in it twice?"""
 
 import hashlib
+import json
 from dataclasses import dataclass
+
+import numpy as np
 
 from benchbench.data import digests as sources
 from benchbench.data.duplicates import Duplicates, duplicates
@@ -41,7 +44,9 @@ def verify(data: Prepared) -> Verified:
 
 
 def _pixel_hash(data: Prepared) -> str:
-    digest, raw = hashlib.sha256(), data.table.x.reshape(-1)
+    digest, raw = hashlib.sha256(), data.table.x.reshape(-1).view(np.uint8)
     for start in range(0, len(raw), BLOCK):
         digest.update(raw[start : start + BLOCK])
+    if data.table.tokens:
+        digest.update(json.dumps(data.table.tokens).encode())
     return digest.hexdigest()

@@ -1,8 +1,7 @@
-"""The contract of backbones, and what a sample looks like to one."""
+"""The contract of backbones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -13,25 +12,18 @@ from benchbench.components.component import Component
 Encode = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class SampleSpec:
-    """What one sample looks like to an encoder: its modality and shape, (C, H, W) for images in [0, 1]."""
-
-    modality: str
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-
-
 class Backbone(nn.Module, Component, ABC):
-    """An encoder: (N, *shape) in [0, 1] -> (N, dim). It normalises its own input.
+    """An encoder: samples (N, *shape), as the `SampleSpec` that it is built for describes them, -> features (N, dim).
+    It normalises its own input: images are in [0, 1], ids of tokens are int64, padded at the end.
 
     A subclass sets `dim` and takes the sample's specification first: ``__init__(self, sample, *, width=64)``. Use
     torch's batch norms as usual: the core replaces them with `benchbench.encoding.task_norm.TaskNorm`. It may offer
     ``encode_tasks(x, params, *, running, support)``, a faster form of a loop over tasks with their own weights.
 
     `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
-    (N, T, dim), one token for each square of `patch` pixels in reading order (ragged edges are padded at the bottom
-    and right), or only those in `keep` (N, K); ``linear``, one `nn.Linear` named ``map`` of the flattened sample.
+    (N, T, dim), of images one token for each square of `patch` pixels in reading order (ragged edges are padded at the
+    bottom and right), or only those in `keep` (N, K); ``positions``, ``positions(x)``, (N, T, dim), the features of
+    each of T ids; ``linear``, one `nn.Linear` named ``map`` of the flattened sample.
 
     A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
     `pretrained_on`: which data, with or without labels, as far as known. Tables show both.
@@ -40,10 +32,14 @@ class Backbone(nn.Module, Component, ABC):
     kind = "backbone"
     dim: int
     provides: ClassVar[frozenset[str]] = frozenset()
+    #: What it takes, such as ``{"image"}``; ``{"*"}`` for samples of every modality.
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     pretrained_on: str | None = None
     trainable: ClassVar[bool] = True
+    #: It is raw input, so it is made for the samples of each target, not for the source's: its vocabulary is the
+    #: target's own, with shares from the target's training classes.
+    of_target: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """x (N, *shape) in [0, 1] -> features (N, dim)."""
+        """x (N, *shape) -> features (N, dim)."""

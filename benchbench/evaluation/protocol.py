@@ -13,7 +13,8 @@ from benchbench.rng import Rng
 
 @dataclass(frozen=True)
 class Scores:
-    """One metric, a value for each `unit` (episode or image). With a `denominator` the values are integer counts."""
+    """One metric, a value for each `unit` (episode or image, which stands for any sample). With a `denominator` the
+    values are integer counts."""
 
     values: list[int] | list[float]
     denominator: int | None = None
@@ -25,6 +26,8 @@ class Protocol(Component, ABC):
 
     kind = "protocol"
     requires: ClassVar[frozenset[str]] = frozenset()
+    #: What it scores: samples of every modality, unless it says otherwise.
+    modalities: ClassVar[frozenset[str]] = frozenset({"*"})
     #: For each metric, whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for the one that tables show:
     #: ``accuracy``, else the first name. ``loss`` also declares ``loss@1``, ``loss@2`` and so on.
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}

@@ -1,7 +1,7 @@
-"""What scoring is done on: fixed test episodes and divided images. Labels stay here; no learner gets them."""
+"""What scoring is done on: fixed test episodes and divided samples. Labels stay here; no learner gets them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbench.data.pool import unit
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import class_index, sources_of
-from benchbench.encoding.backbone import SampleSpec
+from benchbench.data.storage import read
+from benchbench.encoding.sample import SampleSpec
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.episodes.fixed import EpisodeIndex, check_shape, episode_set_hash, fixed_episode, stream
 from benchbench.episodes.source import Source
 from benchbench.episodes.variable import VariableShape, check_variable, variable_episode
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation.division import Amount, Division, check_division, divide, mixed, reduced
-from benchbench.evaluation.fitting import fit
 from benchbench.keys import canonical
 from benchbench.revisions import EPISODES_REVISION
 
@@ -54,7 +53,7 @@ class Target:
         self.sample = sample
         self.device = torch.device(device)
         self.name = f"dataset {data.name} ({part})"
-        #: Distinguishes its images from those of any other target.
+        #: Distinguishes its samples from those of any other target.
         self.place = f"{data.fingerprint}/{data.table.pixel_hash}/{part}"
         self._labels: dict[int, np.ndarray] = {}
         self._used: np.ndarray | None = None
@@ -69,7 +68,7 @@ class Target:
         return sources_of(self._rows, self.data.split, self.part, self.data.table.class_names)
 
     def check(self, shape: EpisodeShape | VariableShape) -> None:
-        """Raise BenchbenchError if it has too few classes or images for episodes of `shape`."""
+        """Raise BenchbenchError if it has too few classes or samples for episodes of `shape`."""
         if not self._sources:
             raise BenchbenchError(f"{self.name} has no classes")
         for source in self._sources:
@@ -78,9 +77,14 @@ class Target:
             else:
                 check_shape(shape, source.index, self.name, source.variants, source.names)
 
+    def samples(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
+        """Samples (N, *shape) as the encoder takes them, or as `sample` says."""
+        held = read(self.data.table.x[rows], self.device)
+        return self.data.modality.fit(held, self.data.raw, sample or self.sample)
+
     def images(self, rows: np.ndarray, sample: SampleSpec | None = None) -> Tensor:
-        """Samples (N, *shape) in [0, 1] as the encoder takes them, or as `sample` says."""
-        return fit(unit(self.data.table.x[rows], self.device), sample or self.sample)
+        """`samples`, by its earlier name."""
+        return self.samples(rows, sample)
 
     @property
     def used(self) -> np.ndarray:
@@ -110,7 +114,7 @@ class Target:
         return order[np.searchsorted(classes, self.data.table.labels[rows], sorter=order)]
 
     def check_parts(self, amount: Amount | None = None) -> None:
-        """Raise BenchbenchError if it has too few images to be divided, or to give `amount` of them."""
+        """Raise BenchbenchError if it has too few samples to be divided, or to give `amount` of them."""
         names = [self.data.table.class_names[c] for c in self.data.split.part(self.part)]
         check_division(amount or Amount(), self._rows, self.name, names, self._held)
 
@@ -150,7 +154,7 @@ class Target:
     def scenes(self, rows: np.ndarray) -> Tensor:
         """Images (N, C, H, W) in [0, 1] at their own size, with the channels that the encoder takes."""
         height, width = self.data.table.shape[1:]
-        return self.images(rows, SampleSpec("image", (self.sample.shape[0], height, width)))
+        return self.samples(rows, replace(self.sample, shape=(self.sample.shape[0], height, width)))
 
     def boxes(self, rows: np.ndarray) -> list[np.ndarray]:
         """Boxes (n, 5) of some images of its fit or select part, as `benchbench.Sample` has them."""

@@ -13,7 +13,8 @@ import torch
 
 from benchbench.components.code import component_hash
 from benchbench.data.prepare import Prepared, prepare
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
 from benchbench.evaluation.trained import Trained
@@ -86,7 +87,7 @@ def train(
     stop: Stop = never,
 ) -> tuple[Trained, list[StageResult]]:
     """Run the chain of stages. Raises TrainingFailed, and Stopped once `stop` returns true."""
-    sample = SampleSpec(data.dataset.modality, data.table.shape)
+    sample = data.sample
     encoder, learner = build(training, sample, device)
     results = []
     for number, stage in enumerate(training.stages):
@@ -96,6 +97,14 @@ def train(
         run = StageRun(stage, number, encoder, used, data, training.seed, training.recipe, device, sources)
         results.append(run_stage(run, store, say, rerun=rerun, stop=stop))
     return Trained(encoder, learner, sample, device), results
+
+
+def scoring(training: Training, trained: Trained, cell: Cell, device: str) -> Trained:
+    """What is scored on a cell: `trained`, but raw input is made for the samples of each target."""
+    if not training.backbone.load().of_target:
+        return trained
+    sample = prepare(cell.target).raw
+    return Trained(*build(training, sample, device), sample, device)
 
 
 def _numbered(report: Report, number: int, stages: int) -> Report:
@@ -138,7 +147,7 @@ def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
             if stop():
                 raise Stopped
             say({"scoring": cell.target.bare})
-            record = scored(training, cell, trained, stages, data, job.device)
+            record = scored(training, cell, scoring(training, trained, cell, job.device), stages, data, job.device)
             store.add(training.key, [record])
             report(Event("record", training, record))
     report(Event("finished", training, time.monotonic() - started))

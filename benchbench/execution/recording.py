@@ -6,6 +6,7 @@ import resource
 import time
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchbench.components.code import component_hash
@@ -13,6 +14,7 @@ from benchbench.components.reference import recorded_settings
 from benchbench.components.registry import find
 from benchbench.data.duplicates import Overlap, overlap
 from benchbench.data.prepare import Prepared, prepare
+from benchbench.encoding.sample import PADDING
 from benchbench.errors import TrainingFailed
 from benchbench.evaluation.target import Target
 from benchbench.evaluation.trained import Trained
@@ -55,11 +57,16 @@ def scored(
     metrics = {name: Metric(values=s.values, denominator=s.denominator, unit=s.unit) for name, s in scores.items()}
     identity = _identity(training, cell)
     identity["content"]["target"] |= {"fingerprint": target_data.fingerprint, "pixels": target_data.table.pixel_hash}
+    # Records of before there were others have none.
+    if target_data.dataset.modality != "image":
+        identity["content"]["modality"] = target_data.dataset.modality
     if target_data.split.test_rows:
         identity["content"]["target"]["division"] = "samples"
     identity["content"]["source_pixels"] = data.table.pixel_hash
     if not training.floor and (shared := overlap(data, target_data)) != Overlap((), 0):
         identity["content"]["overlap"] = {"classes": list(shared.classes), "images": shared.images}
+    if trained.sample.vocabulary:
+        identity["content"]["tokens"] = round(sum(s.samples for s in stages) * _mean_tokens(data))
     identity["content"]["training_ways"] = [s.ways for s in stages]
     identity["content"]["training_meta_batch"] = [s.meta_batch for s in stages]
     learner = trained.learner
@@ -98,6 +105,12 @@ def scored(
         },
         environment=environment(training, device, stages),
     )
+
+
+def _mean_tokens(data: Prepared) -> float:
+    """The mean number of tokens of a training sample."""
+    held = data.table.x[np.isin(data.table.labels, data.split.train)]
+    return float((held != PADDING).sum(1).mean()) if len(held) else 0.0
 
 
 def failed(

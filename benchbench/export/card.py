@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchbench.components.registry import find
+from benchbench.encoding.sample import SampleSpec
 from benchbench.export.encoder import WEIGHTS, Encoder
 from benchbench.export.onnx import ONNX, TOLERANCE
 from benchbench.store.records import Record
@@ -25,11 +26,12 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
         if r.scores[name].unit != "pair"
     ]
     recipe = first.content["recipe"]
-    images = " x ".join(map(str, encoder.sample.shape))
+    shape = " x ".join(map(str, encoder.sample.shape))
+    kind = encoder.sample.modality
     lines = [
         f"# {first.method.label}, {first.method.backbone}, trained on {first.source}",
         "",
-        f"An encoder of {images} images to {encoder.dim} features, exported by benchbench.",
+        f"An encoder of {shape} {kind}s to {encoder.dim} features, exported by benchbench.",
         "",
         "## How it was trained",
         "",
@@ -51,7 +53,7 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
         "",
         "## Scores",
         "",
-        "Means over n test episodes or images, with the half-width of their 95% interval; what has none describes the "
+        "Means over n test episodes or samples, with the half-width of their 95% interval; what has none describes the "
         "features of a whole target.",
         "",
         "| target | protocol | metric | mean | ± | n |",
@@ -69,7 +71,7 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
         "import benchbench",
         "",
         'encoder = benchbench.load_encoder("path/to/this/folder")',
-        "features = encoder.embed(images)  # (N, C, H, W) in [0, 1] -> (N, dim)",
+        _use(encoder.sample),
         "```",
         "",
         f"`{WEIGHTS}` holds the weights. Latency on one thread of {platform.machine()}: "
@@ -79,10 +81,17 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
     if difference is not None:
         lines += [
             "",
-            f"`{ONNX}` takes images (N, {images.replace(' x ', ', ')}) in [0, 1] and gives the same features: the "
+            f"`{ONNX}` takes samples (N, {shape.replace(' x ', ', ')}) and gives the same features: the "
             f"largest difference found was {difference:.2g}, at most {TOLERANCE} is allowed.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _use(sample: SampleSpec) -> str:
+    if sample.vocabulary:
+        return 'features = encoder.embed(["a text", "another"])  # N texts -> (N, dim)'
+    axes = "(N, C, H, W) in [0, 1]" if len(sample.shape) == 3 else f"(N, {', '.join(map(str, sample.shape))})"
+    return f"features = encoder.embed(samples)  # {axes} -> (N, dim)"
 
 
 def _facts(**facts: Any) -> list[str]:

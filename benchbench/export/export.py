@@ -13,13 +13,14 @@ from benchbench.components.reference import ComponentRef
 from benchbench.components.registry import find
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.task_norm import convert_norm, has_norm
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.evaluation.trained import STATISTICS_IMAGES, restated
+from benchbench.evaluation.trained import STATISTICS_SAMPLES, restated
 from benchbench.export.card import model_card
 from benchbench.export.encoder import Encoder, exported_training, save_encoder
 from benchbench.export.onnx import ONNX, latency, onnx_run, write_onnx
+from benchbench.planning.floors import sample_of_floor
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store, atomic_write, read_records
 from benchbench.store.records import Record
@@ -45,15 +46,14 @@ def records_of(results: Path, key: str) -> list[Record]:
 
 def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
     """The encoder behind a record, and its backbone. If its learner is tested without running statistics, training
-    never updated these, so they are taken from images of the source's training classes.
+    never updated these, so they are taken from samples of the source's training classes.
 
     Raises BenchbenchError if the checkpoint is gone or damaged, or a component is not installed.
     """
     content = record.content
     ref = _component("backbone", content["backbone"])
     source = None if record.flags.floor else prepare(_component("dataset", content["source"]))
-    shape = source.table.shape if source else content["sample"]
-    sample = SampleSpec(source.dataset.modality if source else "image", tuple(shape))
+    sample = source.sample if source else sample_of_floor(content)
     with seeded_globals(Rng(record.seed, "encoder")):
         backbone: Backbone = ref.build(sample)
     convert_norm(backbone)
@@ -69,9 +69,9 @@ def encoder_of(results: Path, record: Record) -> tuple[Encoder, ComponentRef]:
         except Damaged as error:
             raise BenchbenchError(f"{error}: run its matrix again into another folder") from None
     if source and content["norm"]["test"] != "running" and has_norm(backbone):
-        pool = Pool.of(source.table, source.split, "train", name=source.name, labelled=False)
-        places = torch.linspace(0, len(pool) - 1, min(len(pool), STATISTICS_IMAGES)).long()
-        backbone = restated(backbone, [pool.images(part) for part in places.split(256)])
+        pool = Pool.of(source.table, source.split, "train", name=source.name, labelled=False, sample=sample)
+        places = torch.linspace(0, len(pool) - 1, min(len(pool), STATISTICS_SAMPLES)).long()
+        backbone = restated(backbone, [pool.samples(part) for part in places.split(256)])
     return Encoder(backbone, sample), ref
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchbench.encoding.backbone import SampleSpec
+from benchbench.data.modality import modality_named
+from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
 from benchbench.export.encoder import Encoder
 from benchbench.store.files import atomic_write
@@ -19,7 +20,7 @@ TOLERANCE = 1e-4
 
 
 def write_onnx(path: Path, encoder: Encoder) -> float:
-    """Write an encoder as ONNX, from images (N, *sample) to features (N, dim) for any N, after checking that its
+    """Write an encoder as ONNX, from samples (N, *shape) to features (N, dim) for any N, after checking that its
     features on two batches match the encoder's; returns the largest difference.
 
     Raises BenchbenchError if the extra ``onnx`` is not installed, or the outputs differ by more than `TOLERANCE`.
@@ -30,11 +31,12 @@ def write_onnx(path: Path, encoder: Encoder) -> float:
     except ImportError as error:
         raise BenchbenchError(f"--onnx needs {error.name}: pip install 'benchbench-suite[onnx]'") from None
     generator = torch.Generator().manual_seed(0)
-    batches = [torch.rand(n, *encoder.sample.shape, generator=generator) for n in (2, 5)]
+    modality = modality_named(encoder.sample.modality)
+    batches = [modality.examples(encoder.sample, n, generator) for n in (2, 5)]
     dynamic = {"x": {0: torch.export.Dim("batch", min=1)}}
     program = torch.onnx.export(
-        encoder.backbone, (batches[0],), dynamo=True, dynamic_shapes=(dynamic["x"],), input_names=["images"],
-        output_names=["features"], verbose=False,
+        encoder.backbone, (batches[0],), dynamo=True, dynamic_shapes=(dynamic["x"],), output_names=["features"],
+        input_names=["images" if encoder.sample.dtype == "float32" else "ids"], verbose=False,
     )  # fmt: skip
     assert program is not None
     content = program.model_proto.SerializeToString()
@@ -48,7 +50,7 @@ def write_onnx(path: Path, encoder: Encoder) -> float:
 
 
 def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
-    """A function from images (N, *sample) to features (N, dim): it runs an ONNX file, or its content, with ONNX Runtime
+    """A function from samples (N, *shape) to features (N, dim): it runs an ONNX file, or its content, with ONNX Runtime
     on one thread of the processor."""
     import onnxruntime
 
@@ -56,13 +58,15 @@ def onnx_run(model: bytes | Path) -> Callable[[Tensor], Tensor]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     held = str(model) if isinstance(model, Path) else model
     session = onnxruntime.InferenceSession(held, options, providers=["CPUExecutionProvider"])
-    return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+    given = session.get_inputs()[0].name
+    return lambda x: torch.from_numpy(session.run(None, {given: x.numpy()})[0])
 
 
 def latency(run: Callable[[Tensor], Tensor], sample: SampleSpec, batch: int, repeats: int = 20) -> float:
     """Milliseconds that `run` takes for a batch of images on one thread of this machine: the median of `repeats` runs
     after a warm-up run."""
-    x, threads = torch.rand(batch, *sample.shape), torch.get_num_threads()
+    generator = torch.Generator().manual_seed(0)
+    x, threads = modality_named(sample.modality).examples(sample, batch, generator), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         times = []

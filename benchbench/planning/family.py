@@ -55,7 +55,7 @@ class Family:
     source: ComponentRef
     recipe: dict[str, Any]
     trains: bool
-    sample: list[int]
+    sample: Any
     contents: dict[str, dict[str, Any]]
     cells: list[FamilyCell]
     tuned: list[dict[str, Any]]

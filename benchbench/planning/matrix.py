@@ -12,7 +12,7 @@ from benchbench.components.limits import check_values, quoted
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.packaged import tasks_folder
 from benchbench.planning.recipe import REPLACED, Budget, EpisodeSettings, Section, TrainingSettings, neutral, once
-from benchbench.planning.rules import AXES, FLOORS, KINDS, TUNABLE, applies, as_list
+from benchbench.planning.rules import AXES, KINDS, TUNABLE, UNTRAINED, applies, as_list, raw_floors
 from benchbench.planning.toml import read_toml
 from benchbench.planning.tuned import Range, Space, Tuned
 from benchbench.training.chain import REGIMES, Regime
@@ -117,8 +117,10 @@ class Matrix(Section):
         return self._written
 
     def added(self, *, floors: bool) -> list[Mapping[str, Any]]:
-        """The rules that add points to those of the axes, with the leaderboard's `floors` or without."""
-        return [*self.include, *(FLOORS if floors else ())]
+        """The rules that add points to those of the axes, with the leaderboard's `floors` of every modality or
+        without."""
+        raw = [rule for rules in raw_floors().values() for rule in rules] if floors else []
+        return [*self.include, *([UNTRAINED] if floors else []), *raw]
 
     def recipe(self, point: Mapping[str, str]) -> dict[str, Any]:
         """Budget, episodes, optimisation and selection for one point of the axes, with ``[[when]]`` rules applied."""

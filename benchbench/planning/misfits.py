@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchbench.components.reference import ComponentRef, key_content, nested
+from benchbench.data.modality import takes
 from benchbench.data.prepare import Prepared
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.episodes.variable import VariableShape
 from benchbench.errors import BenchbenchError
@@ -36,20 +38,25 @@ class Misfits:
         self._encoders: dict[str, Backbone] = {}
         self._methods: dict[str, str | None] = {}
         self._cells: dict[tuple[str, str, SampleSpec], str] = {}
+        self._modalities: dict[str, str] = {}
 
     def of_point(self, point: Point, refs: Mapping[str, ComponentRef], *, implicit: bool) -> str | None:
         """Why a point is meaningless by what its components declare, or None if it is not; empty if its regime is
         `implicit`, a default that goes with other learners. `refs`: its components by axis."""
         loaded: dict[str, Any] = {axis: ref.load() for axis, ref in refs.items()}
-        pretext, meta, backbone, source, protocol = (
-            loaded[axis] for axis in ("pretext", "meta", "backbone", "source", "protocol")
-        )
+        pretext, meta, backbone, protocol = (loaded[axis] for axis in ("pretext", "meta", "backbone", "protocol"))
         regime = point["regime"]
         if (regime == "joint") != meta.adapter_only:
             why = "only adapts, so it follows plain training (joint)" if meta.adapter_only else "needs meta-training"
             return "" if implicit else f"{point['meta']} {why}"
         if lacking := protocol.requires - backbone.provides:
             return f"backbone {point['backbone']} does not provide {', '.join(sorted(lacking))} for {point['protocol']}"
+        source, target = self.modality(refs["source"]), self.modality(refs["target"])
+        if source != target:
+            return f"{point['source']} is of modality {source}, target {point['target']} of {target}"
+        for axis in ("pretext", "backbone", "protocol"):
+            if not takes(loaded[axis].modalities, source):
+                return f"{axis} {point[axis]} is not for modality {source} of {point['source']}"
         if not pretext.objectives:
             # Nothing is trained, so one regime stands for all, whatever adapts afterwards.
             return None if regime == "joint" else f"pretext {point['pretext']} trains nothing for a meta-algorithm"
@@ -68,9 +75,14 @@ class Misfits:
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
         if regime == "joint" and self.selection == "pretext-valid" and uses_labels(refs["pretext"]):
             return "selection pretext-valid cannot judge a classifier of training classes by other classes"
-        if source.modality not in pretext.modalities & backbone.modalities:
-            return f"modality {source.modality} of {point['source']} does not fit"
         return None
+
+    def modality(self, dataset: ComponentRef) -> str:
+        """The modality of a dataset's samples."""
+        place = canonical(dataset.model_dump(mode="json"))
+        if place not in self._modalities:
+            self._modalities[place] = dataset.build().modality
+        return self._modalities[place]
 
     def of_method(
         self, point: Point, source: Prepared, pretext: ComponentRef, meta: ComponentRef, backbone: ComponentRef
@@ -80,7 +92,7 @@ class Misfits:
 
         Raises BenchbenchError if a constructor refuses its settings or the shape of the samples.
         """
-        sample = SampleSpec(source.dataset.modality, source.table.shape)
+        sample = source.sample
         place = f"{canonical(key_content(backbone))} {sample}"
         key = f"{place} {canonical([key_content(pretext), key_content(meta)])} {point['regime']}"
         if key in self._methods:
@@ -88,6 +100,9 @@ class Misfits:
         self._methods[key] = None
         parts = [part for part in [pretext, *nested(pretext)] if part.kind == "pretext"]
         for part in parts:
+            if not takes(part.load().modalities, sample.modality):
+                self._methods[key] = f"pretext {part.bare} is not for modality {sample.modality}"
+                return self._methods[key]
             if reason := part.load().misfit(sample):
                 self._methods[key] = f"pretext {part.bare} {reason}"
                 return self._methods[key]
@@ -120,7 +135,7 @@ class Misfits:
         if self.selection != "last" and not source.split.valid:
             return f"dataset {source.name} has no validation classes, which selection {self.selection!r} needs"
         episodes = recipe["episodes"]
-        held = Target(source, SampleSpec("image", source.table.shape), part="train")
+        held = Target(source, source.sample, part="train")
         try:
             if labelled:
                 held.check(EpisodeShape(episodes["ways"], episodes["shots"], episodes["queries"]))
@@ -134,7 +149,7 @@ class Misfits:
         """Why the protocol of a point cannot be run on its target; empty if it can."""
         place = (point["target"], point["protocol"], sample)
         if place not in self._cells:
-            self._cells[place] = ""
+            self._cells[place] = target.modality.misfit(target.raw, sample)
             try:
                 protocol.build().check(Target(target, sample))
             except BenchbenchError as error:

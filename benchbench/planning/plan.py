@@ -9,14 +9,26 @@ from typing import Any
 from benchbench.components.reference import ComponentRef, key_content, resolve_component
 from benchbench.data.missing import without_missing
 from benchbench.data.prepare import Prepared, prepare, prepared
-from benchbench.encoding.backbone import SampleSpec
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.keys import canonical
 from benchbench.planning.family import Family, FamilyCell
+from benchbench.planning.floors import floor_sample
 from benchbench.planning.matrix import Matrix
 from benchbench.planning.misfits import Misfits
 from benchbench.planning.names import kind_of, spelt
-from benchbench.planning.rules import AXES, KINDS, METHOD_AXES, TUNABLE, Point, applies, as_list, label, matches
+from benchbench.planning.rules import (
+    AXES,
+    KINDS,
+    METHOD_AXES,
+    TUNABLE,
+    UNTRAINED,
+    Point,
+    applies,
+    as_list,
+    label,
+    matches,
+    raw_floors,
+)
 from benchbench.store.records import Method
 from benchbench.training.chain import LABELLED_REGIMES, Regime, Training, uses_labels
 
@@ -162,8 +174,17 @@ class _Planner:
                 yield dict(zip(AXES, values, strict=True))
 
     def _extra(self) -> list[Mapping[str, Any]]:
-        """The rules that add points to those of the axes."""
-        return self.matrix.added(floors=self.matrix.floors)
+        """The rules that add points to those of the axes. Raw inputs are those of a source's own modality."""
+        if not self.matrix.floors:
+            return self.matrix.added(floors=False)
+        modality = {n: self.misfits.modality(ref) for n in self.matrix.axes.source if (ref := self._ref("dataset", n))}
+        raw = [
+            {**rule, "source": sources}
+            for name, rules in raw_floors().items()
+            if (sources := [n for n, held in modality.items() if held == name])
+            for rule in rules
+        ]
+        return [*self.matrix.added(floors=False), UNTRAINED, *raw]
 
     def _points(self) -> Iterator[Point]:
         seen: set[tuple[str, ...]] = set()
@@ -249,7 +270,7 @@ class _Planner:
             source=source_ref,
             recipe=recipe,
             trains=trains,
-            sample=list(source.table.shape) if source else [],
+            sample=floor_sample(source, source_ref, backbone) if source else [],
             contents={
                 "pretext": key_content(pretext),
                 "learner": key_content(meta),
@@ -315,8 +336,10 @@ class _Planner:
         assert target_ref
         target = self._prepared(point["target"])
         if target and source:
-            sample = SampleSpec("image", source.table.shape)
-            if reason := self.misfits.of_cell(point, target, sample, protocol):
+            backbone = self._ref("backbone", point["backbone"], point)
+            assert backbone
+            own = backbone.load().of_target
+            if reason := self.misfits.of_cell(point, target, target.raw if own else source.sample, protocol):
                 self._cannot(f"{point['target']} {point['protocol']}", reason)
                 return None
         fingerprint = target.fingerprint if target else f"{point['target']} is not prepared"

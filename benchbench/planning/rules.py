@@ -1,7 +1,11 @@
 """The axes of a matrix, and rules about points on them."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+from benchbench.components.registry import offers
+from benchbench.data.modality import modality_named
 
 AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
@@ -9,14 +13,19 @@ KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
 TUNABLE = ("pretext", "meta", "backbone")
 #: The axes that tell one method on one source from another.
 METHOD_AXES = ("pretext", "meta", "backbone", "source", "regime")
-#: The baselines of every leaderboard (matrix key ``floors``): an encoder that was never trained, and raw pixels.
-FLOORS = (
-    {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"},
-    {"pretext": "none", "meta": "nearest-neighbour", "backbone": "pixels", "regime": "joint"},
-)
+#: A baseline of every leaderboard (matrix key ``floors``): an encoder that was never trained. Beside it stand the raw
+#: inputs of each modality.
+UNTRAINED = {"pretext": "none", "meta": "nearest-centroid", "regime": "joint"}
 
 #: A name on each axis.
 Point = dict[str, str]
+
+
+@cache
+def raw_floors() -> Mapping[str, tuple[Mapping[str, str], ...]]:
+    """The rules for raw inputs, by the modality whose samples they are for."""
+    names = [offer.name for offer in offers("modality")]
+    return {name: tuple({**UNTRAINED, **rule} for rule in modality_named(name).floors) for name in names}
 
 
 def matches(rule: Mapping[str, Any], point: Mapping[str, str]) -> bool:

@@ -13,8 +13,10 @@ from torch import Tensor
 from benchbench.components.reference import ComponentRef
 from benchbench.components.registry import find
 from benchbench.components.settings import resolve_settings
+from benchbench.data.modality import modality_named
 from benchbench.data.prepare import prepare
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm, has_norm
 from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError, DataMissing
@@ -22,6 +24,7 @@ from benchbench.evaluation.independence import depends_on_queries
 from benchbench.evaluation.protocol import Scores
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.keys import canonical
+from benchbench.planning.floors import sample_of_floor
 from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
 from benchbench.revisions import harness, revision_of
@@ -156,10 +159,9 @@ class Recomputed:
         if record.status == "failed":
             return []
         if record.flags.floor:
-            sample = SampleSpec("image", tuple(content["sample"]))
+            sample = sample_of_floor(content)
         else:
-            source = prepare(_installed("dataset", content["source"]))
-            sample = SampleSpec(source.dataset.modality, source.table.shape)
+            sample = prepare(_installed("dataset", content["source"])).sample
         with seeded_globals(Rng("recomputed")):
             backbone: Backbone = _installed("backbone", content["backbone"]).build(sample)
             learner: MetaLearner = _installed("meta", content["learner"]).build(convert_norm(backbone))
@@ -209,7 +211,8 @@ def _depends(learner: MetaLearner, sample: SampleSpec) -> bool:
     """Whether a learner that was never trained scores queries by one another, as `Trained` measures it at test. False
     if it refuses the task."""
     shape, rng = EpisodeShape(5, 1, 2), Rng("recomputed", "queries")
-    x = torch.rand(1, shape.ways, shape.per_class, *sample.shape, generator=rng.cpu)
+    drawn = modality_named(sample.modality).examples(sample, shape.ways * shape.per_class, rng.cpu)
+    x = drawn.unflatten(0, (1, shape.ways, shape.per_class))
     learner.encoder.eval()
     try:
         return depends_on_queries(learner.eval(), Episodes.from_classes(x, shape).withheld(), rng)
@@ -222,7 +225,7 @@ def _shape(target: dict[str, Any], protocol: dict[str, Any]) -> _Shape:
     data = prepare(_installed("dataset", target))
     if data.fingerprint != target["fingerprint"]:
         raise BenchbenchError(f"it was scored on another version of the data than {data.name} is here")
-    held, blank = Target(data, SampleSpec(data.dataset.modality, data.table.shape)), _Blank()
+    held, blank = Target(data, data.sample), _Blank()
     component = _installed("protocol", protocol).build()
     try:
         scores = component.evaluate(blank, held, Rng(0, "blank"))

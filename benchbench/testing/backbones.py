@@ -1,11 +1,14 @@
 """What is required of a backbone: shapes, independence of samples, gradients, state."""
 
 from collections.abc import Iterator
+from math import prod
 
 import torch
 from torch import Tensor
 
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.data.modality import modality_named
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import encode
 from benchbench.errors import BenchbenchError
@@ -52,8 +55,12 @@ def one(subject: Subject, seed: int = 0) -> tuple[Backbone, SampleSpec]:
 
 
 def batch(sample: SampleSpec, count: int, *leading: int) -> Tensor:
-    """Samples (*leading, count, *shape) in [0, 1]."""
+    """Samples (*leading, count, *shape): in [0, 1], or ids, the last of the vocabulary among them."""
     g = torch.Generator().manual_seed(3)
+    if sample.vocabulary:
+        x = modality_named(sample.modality).examples(sample, count * prod(leading), g)
+        x[0, 0] = len(sample.vocabulary) - 1
+        return x.unflatten(0, (*leading, count))
     return torch.rand(*leading, count, *sample.shape, generator=g, dtype=torch.float64).to(torch.get_default_dtype())
 
 

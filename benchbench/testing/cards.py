@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from benchbench.components.registry import Offer
 from benchbench.components.settings import validate
-from benchbench.encoding.backbone import SampleSpec
+from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BrokenPlugin
 from benchbench.testing.checks import CHECKS, Check
 from benchbench.testing.subjects import Fault, NotApplicable, Subject

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchbench.components.registry import offers
 from benchbench.data.dataset import Dataset
 from benchbench.data.prepare import data_root
 from benchbench.data.splits import PARTS, ClassSplit
 from benchbench.data.table import Sample
-from benchbench.errors import BenchbenchError, DataMissing
+from benchbench.errors import BenchbenchError, DataMissing, suggest
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only
 from benchbench.testing.standins import decoded
@@ -41,6 +42,12 @@ def licence_stated(subject: Subject) -> None:
         )
     if not isinstance(subject.cls.modality, str) or not subject.cls.modality:
         raise Fault(f"modality is {subject.cls.modality!r}: set it to a name, such as 'image'")
+    known = {offer.name for offer in offers("modality")}
+    if subject.cls.modality not in known:
+        raise Fault(
+            f"modality {subject.cls.modality!r} is not installed{suggest(subject.cls.modality, known)}: a distribution "
+            "offers it through the entry points benchbench.modalities"
+        )
 
 
 @check("dataset")
@@ -59,16 +66,17 @@ def files_there(subject: Subject) -> None:
 
 @check("dataset")
 def samples_fit_together(subject: Subject) -> None:
-    """Samples are uint8 (C, H, W) of one shape with a class name each, in the same order each time."""
+    """Samples are as their modality has them, of one shape, with a class name each, in the same order each time."""
     dataset = opened(subject)
     first: list[Sample] = []
     try:
-        with own_draws_only("its samples method"), decoded(_judged(dataset, first), subject.name) as table:
+        with own_draws_only("its samples method"), decoded(_judged(dataset, first), subject.name, dataset) as table:
             again = list(islice(dataset.samples(data_root()), AGAIN))
             splits = [dataset.split(table) for _ in range(2)]
             classes = len(table.class_names)
     except BenchbenchError as error:
-        raise Fault(f"its samples cannot be kept ({error}): yield uint8 (C, H, W), all of one shape") from None
+        advice = "yield uint8 (C, H, W), all of one shape" if dataset.modality == "image" else "see benchbench.Sample"
+        raise Fault(f"its samples cannot be kept ({error}): {advice}") from None
     if [s.label for s in first] != [s.label for s in again] or any(
         not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)
     ):
@@ -91,7 +99,8 @@ def _judged(dataset: Dataset, first: list[Sample]) -> Iterator[Sample]:
                 f"it yields the label {sample.label!r}: a label is the name of a class, a text that is not empty"
             )
         if len(first) < AGAIN:
-            first.append(replace(sample, x=np.array(sample.x)))
+            x = np.array(sample.x) if isinstance(sample.x, np.ndarray) else list(sample.x)
+            first.append(replace(sample, x=x))
         yield sample
 
 

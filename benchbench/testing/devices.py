@@ -11,7 +11,7 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.testing import backbones, episodes, metas, pretexts, protocols
 from benchbench.testing.checks import check
 from benchbench.testing.elsewhere import ELSEWHERE, elsewhere, move, stream, there
-from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
+from benchbench.testing.subjects import Fault, NotApplicable, Subject
 from benchbench.training.pretext import Batch
 
 PATH = ("conformance", "device")
@@ -95,7 +95,7 @@ def any_device_for_episodes(subject: Subject) -> None:
 @check("protocol")
 def any_device_for_scores(subject: Subject) -> None:
     """It scores an encoder and images on a device other than the CPU."""
-    sample = IMAGES[0]
+    sample = subject.shapes()[0]
     model = protocols.trained(subject, sample)
 
     def score(to: Callable[[Tensor], Tensor], rng: Rng) -> Tensor:

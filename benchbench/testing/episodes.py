@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from benchbench.encoding.sample import SampleSpec
 from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
@@ -39,7 +41,7 @@ def episode_shapes(subject: Subject) -> None:
     """Episodes have the requested shape, from 2 to 50 ways, for one task or several, on samples of odd sizes."""
     one(subject, "episodes")
     for made in sets(subject):
-        sample, given = made.pretext.sample.shape, 0
+        sample, given = made.pretext.sample, 0
         for asked, shots, queries, count in SHAPES:
             shape = EpisodeShape(ways_of(made, asked), shots, queries)
             episodes = drawn(made, shape, count, RNG)
@@ -50,7 +52,7 @@ def episode_shapes(subject: Subject) -> None:
             raise Fault("it refuses episodes of 2, of 5 and of 50 ways: it cannot say 'episodes' among its objectives")
 
 
-def _judge(episodes: Episodes, shape: EpisodeShape, count: int, sample: tuple[int, ...]) -> None:
+def _judge(episodes: Episodes, shape: EpisodeShape, count: int, sample: SampleSpec) -> None:
     asked = f"{count} episodes of {shape.ways} ways, {shape.shots} shots and {shape.queries} queries"
     if not isinstance(episodes, Episodes):
         raise Fault(f"its episodes are a {type(episodes).__name__}: return benchbench.Episodes (Episodes.from_classes)")
@@ -58,18 +60,27 @@ def _judge(episodes: Episodes, shape: EpisodeShape, count: int, sample: tuple[in
         raise Fault(f"asked for {asked} it gives {episodes.ways} ways: give shape.ways, and say the most in max_ways")
     for part, per_class in (("support", shape.shots), ("query", shape.queries)):
         x, y = getattr(episodes, f"{part}_x"), getattr(episodes, f"{part}_y")
-        wanted = (count, shape.ways * per_class, *sample)
+        wanted = (count, shape.ways * per_class, *sample.shape)
         if tuple(x.shape) != wanted or tuple(y.shape) != wanted[:2]:
             raise Fault(
                 f"asked for {asked} its {part}_x is {tuple(x.shape)} and its {part}_y {tuple(y.shape)}: they must be "
                 f"{wanted} and {wanted[:2]}, samples of the shape that the encoder takes"
             )
-        if not x.is_floating_point() or not x.isfinite().all() or x.min() < 0 or x.max() > 1 + 1e-5:
-            raise Fault(f"its {part} samples are no finite floats in [0, 1]: clamp them")
+        _judge_values(x, part, sample)
         if y.dtype != torch.int64 or y.min() < 0 or y.max() >= shape.ways:
             raise Fault(f"its {part} labels are no int64 from 0 to ways - 1: number the classes of each episode from 0")
         if not (torch.nn.functional.one_hot(y, shape.ways).sum(1) == per_class).all():
             raise Fault(f"its {part} labels are not balanced: give each class {per_class} samples in every episode")
+
+
+def _judge_values(x: Tensor, part: str, sample: SampleSpec) -> None:
+    if sample.vocabulary:
+        if x.dtype != torch.int64 or x.min() < 0 or x.max() >= len(sample.vocabulary):
+            raise Fault(f"its {part} samples are no int64 ids below {len(sample.vocabulary)}: keep to the vocabulary")
+        return
+    bounded = len(sample.shape) == 3 and (x.min() < 0 or x.max() > 1 + 1e-5)
+    if not x.is_floating_point() or not x.isfinite().all() or bounded:
+        raise Fault(f"its {part} samples are no finite floats in [0, 1]: clamp them")
 
 
 @check("pretext")
@@ -96,7 +107,7 @@ def labels_shuffled(subject: Subject) -> None:
     episodes = drawn(made, EpisodeShape(ways, 1, 1), 160, RNG.child("shuffled"))
     if episodes is None:
         return
-    x = episodes.all_x.flatten(2).double().numpy()
+    x = _flat(episodes.all_x, made.pretext.sample).numpy()
     y = torch.cat([episodes.support_y, episodes.labels()], 1).numpy()
     accuracy = told_from_images(x, y, ways)
     if accuracy > 1 / ways + MARGIN:
@@ -105,6 +116,14 @@ def labels_shuffled(subject: Subject) -> None:
             "the same label in every episode, so a learner may ignore the support set: draw the classes of each "
             "episode in random order, by rng.choices(classes, ways, count)"
         )
+
+
+def _flat(x: Tensor, sample: SampleSpec) -> Tensor:
+    """Samples (B, n, *shape) as vectors (B, n, d): ids as how often each occurs."""
+    if not sample.vocabulary:
+        return x.flatten(2).double()
+    counts = torch.zeros(*x.shape[:2], len(sample.vocabulary), dtype=torch.float64)
+    return counts.scatter_add_(2, x, torch.ones(x.shape, dtype=torch.float64))
 
 
 def told_from_images(x: np.ndarray, y: np.ndarray, ways: int) -> float:

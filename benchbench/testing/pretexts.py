@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from benchbench.data.pool import Pool
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.data.modality import takes
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
 from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
@@ -33,7 +35,7 @@ class Set:
     def batch(self, size: int = SAMPLES) -> Batch:
         """The first samples of the pool."""
         index = torch.arange(size)
-        return Batch(self.pool.images(index), index, self.pool.labels[index] if self.pretext.uses_labels else None)
+        return Batch(self.pool.samples(index), index, self.pool.labels[index] if self.pretext.uses_labels else None)
 
     def loss(self, batch: Batch | None = None, seed: int = 0) -> Tensor:
         """The plain objective, as a training step computes it."""
@@ -44,9 +46,14 @@ class Set:
 def prepared(subject: Subject, sample: SampleSpec, *, normless: bool = False) -> Set | str:
     """The pretext on a stand-in encoder, prepared on a pool; the reason if it refuses such samples. `normless`: without
     batch norm, for a batch of one sample."""
-    if reason := subject.cls.misfit(sample):
-        return reason
-    requires: frozenset[str] = subject.cls.requires or frozenset({"linear"} if normless else ())
+    for cls in (subject.cls, *subject.named("pretext")):
+        if reason := cls.misfit(sample):
+            return reason
+        if not takes(cls.modalities, sample.modality):
+            return f"{cls.__name__} is not for modality {sample.modality}"
+    # The stand-in for ids has no norm anyway.
+    needs_map = normless and not sample.vocabulary
+    requires: frozenset[str] = subject.cls.requires or frozenset({"linear"} if needs_map else ())
     encoder = encoder_for(sample, requires)
     if encoder is None:
         raise NotApplicable(f"no stand-in encoder provides {', '.join(sorted(subject.cls.requires))}")
@@ -64,10 +71,10 @@ def prepared(subject: Subject, sample: SampleSpec, *, normless: bool = False) ->
 
 def sets(subject: Subject) -> list[Set]:
     """The pretext on every shape that it accepts. Raises Fault if it refuses all."""
-    tried = {sample.shape: prepared(subject, sample) for sample in subject.shapes()}
+    tried = {sample: prepared(subject, sample) for sample in subject.shapes()}
     found = [made for made in tried.values() if isinstance(made, Set)]
     if not found:
-        reasons = "; ".join(f"{shape}: {reason}" for shape, reason in tried.items())
+        reasons = "; ".join(f"{sample.shape}: {reason}" for sample, reason in tried.items())
         raise Fault(f"it refuses samples of every shape tried ({reasons}): take one of them, or hand in `samples`")
     return found
 
@@ -150,10 +157,10 @@ def prepare_follows_the_stream(subject: Subject) -> None:
     pretext = subject.build(encoder, sample)
     pool = pool_of(sample, labelled=pretext.uses_labels)
     everything = torch.arange(len(pool))
-    before = pool.images(everything)
+    before = pool.samples(everything)
     with seeded_globals(RNG), own_python_and_numpy("its prepare"):
         pretext.prepare(pool, embedding(encoder), RNG.child("prepare"))
-    if not torch.equal(pool.images(everything), before):
+    if not torch.equal(pool.samples(everything), before):
         raise Fault("its prepare changes the pool's samples: work on copies")
 
 

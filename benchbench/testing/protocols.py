@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchbench.encoding.backbone import SampleSpec
+from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation.protocol import Protocol, Scores
 from benchbench.evaluation.target import Target, TestBatch
@@ -17,7 +17,7 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.testing.checks import check
 from benchbench.testing.guards import own_draws_only, own_state_kept
 from benchbench.testing.standins import prepared_of, trained_of
-from benchbench.testing.subjects import IMAGES, Fault, NotApplicable, Subject
+from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "protocol")
 #: What one value of a score is about. A `target` value, such as a rank, is about the target as a whole.
@@ -56,9 +56,9 @@ class Watched(Target):
         return super().score_images(rows, predictions)
 
 
-def trained(subject: Subject, sample: SampleSpec = IMAGES[0]) -> Trained:
+def trained(subject: Subject, sample: SampleSpec | None = None) -> Trained:
     """A stand-in encoder and learner that provide what the protocol requires."""
-    found = trained_of(sample, subject.cls.requires)
+    found = trained_of(sample or subject.shapes()[0], subject.cls.requires)
     if found is None:
         raise NotApplicable(f"no stand-in encoder provides {', '.join(sorted(subject.cls.requires))}")
     return found
@@ -76,8 +76,8 @@ def scored(subject: Subject, protocol: Protocol, model: Trained, target: Target,
 
 @check("protocol")
 def scores_as_declared(subject: Subject) -> None:
-    """Every declared metric has its scores, one for each episode or image, on one channel and on three."""
-    for sample in IMAGES[:2]:
+    """Every declared metric has its scores, one for each episode or image, on samples of each modality."""
+    for sample in {(s.modality, s.shape[0]): s for s in subject.shapes()}.values():
         protocol = subject.build()
         found = scored(subject, protocol, trained(subject, sample), Watched(sample))
         if not isinstance(found, dict) or {name.partition("@")[0] for name in found} != set(protocol.metrics):
@@ -110,7 +110,7 @@ def _judge(metric: str, scores: Scores) -> None:
 @check("protocol")
 def draws_follow_the_stream(subject: Subject) -> None:
     """The same `rng` gives the same scores, and neither Python's nor NumPy's global generator is touched."""
-    protocol, sample = subject.build(), IMAGES[0]
+    protocol, sample = subject.build(), subject.shapes()[0]
     # The core seeds torch's: fresh heads and dropout take no generator.
     with own_draws_only("its evaluate method", torch.nn.Dropout()):
         first = scored(subject, protocol, trained(subject), Watched(sample))
@@ -124,13 +124,13 @@ def encoder_untouched(subject: Subject) -> None:
     """Scoring leaves encoder and learner unchanged: other protocols score them too."""
     model = trained(subject)
     with own_state_kept("its evaluate method", encoder=model.encoder, learner=model.learner):
-        scored(subject, subject.build(), model, Watched(IMAGES[0]))
+        scored(subject, subject.build(), model, Watched(subject.shapes()[0]))
 
 
 @check("protocol")
 def test_labels_unread(subject: Subject) -> None:
     """What it hands in for scoring is the same if every test label is wrong."""
-    clean, poisoned = Watched(IMAGES[0]), Watched(IMAGES[0], poisoned=True)
+    clean, poisoned = Watched(subject.shapes()[0]), Watched(subject.shapes()[0], poisoned=True)
     for target in (clean, poisoned):
         scored(subject, subject.build(), trained(subject), target)
     if not clean.seen:
@@ -149,7 +149,7 @@ def test_labels_unread(subject: Subject) -> None:
 def refuses_what_it_cannot_score(subject: Subject) -> None:
     """`check` computes nothing, and refuses a target only by raising BenchbenchError."""
     protocol: Protocol = subject.build()
-    target = Watched(IMAGES[0])
+    target = Watched(subject.shapes()[0])
     refuse: Callable[[Target], None] = protocol.check
     try:
         refuse(target)

@@ -4,21 +4,27 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchbench.components.registry import offers
 from benchbench.data import table
 from benchbench.data.dataset import Dataset
+from benchbench.data.modality import ANY, modality_named
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.data.splits import ClassSplit
 from benchbench.data.table import Sample, SampleTable
-from benchbench.encoding.backbone import Backbone, Encode, SampleSpec
+from benchbench.data.table_writing import write
+from benchbench.encoding.backbone import Backbone, Encode
+from benchbench.encoding.sample import HIDDEN, PADDING, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import class_means, similarity
 from benchbench.episodes.batch import Episodes
@@ -85,6 +91,29 @@ class Mapped(Backbone):
         return self.map(x.flatten(1))
 
 
+class Bag(Backbone):
+    """The mean of embedded ids."""
+
+    dim = 8
+    provides = frozenset({"positions"})
+    modalities = frozenset({ANY})
+
+    def __init__(self, sample: SampleSpec):
+        super().__init__()
+        assert sample.vocabulary is not None
+        self.embedded = nn.Embedding(len(sample.vocabulary), self.dim)
+        self.last = nn.Linear(self.dim, self.dim)
+
+    def positions(self, x: Tensor) -> Tensor:
+        """The features of each id, (N, T, 8)."""
+        return self.last(self.embedded(x).tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, T) -> (N, 8)."""
+        held = (x != PADDING).unsqueeze(-1).to(self.embedded.weight.dtype)
+        return (self.positions(x) * held).sum(1) / held.sum(1).clamp(min=1)
+
+
 class Means(MetaLearner):
     """The nearest class mean."""
 
@@ -99,13 +128,41 @@ class Means(MetaLearner):
 
 def encoder_for(sample: SampleSpec, requires: frozenset[str] = frozenset(), seed: int = 0) -> Backbone | None:
     """A stand-in encoder that provides what is required; None if there is none."""
-    for kind in (Plain, Patches, Mapped):
+    kinds: tuple[type[Any], ...] = (Bag,) if sample.vocabulary else (Plain, Patches, Mapped)
+    for kind in kinds:
         if requires <= kind.provides and (kind is not Patches or len(sample.shape) == 3):
             with seeded_globals(Rng("conformance", "encoder", seed)):
                 made = convert_norm(kind(sample))
             assert isinstance(made, Backbone)
             return made
     return None
+
+
+def rows_of(sample: SampleSpec, classes: int = CLASSES, per_class: int = PER_CLASS) -> np.ndarray:
+    """Rows of a table (classes * per_class, *shape) that stand in for samples of a specification."""
+    if sample.vocabulary:
+        return id_samples(sample.shape[0], len(sample.vocabulary), classes, per_class)
+    x = uint8_samples(sample.shape, classes, per_class)
+    return (x / 128 - 1).astype(np.float32) if modality_storage(sample) == "float32" else x
+
+
+def modality_storage(sample: SampleSpec) -> str:
+    """What tables of a specification's modality hold; bytes if it is not installed."""
+    installed = {offer.name for offer in offers("modality")}
+    return modality_named(sample.modality).storage if sample.modality in installed else "uint8"
+
+
+def id_samples(length: int, tokens: int, classes: int, per_class: int) -> np.ndarray:
+    """Ids uint16 (classes * per_class, length): of each class two tokens of its own among others, in samples of several
+    lengths. The last id occurs."""
+    state = np.random.RandomState(0)
+    x = state.randint(HIDDEN + 1, tokens, (classes, per_class, length))
+    own = np.stack([np.arange(classes), 7 * np.arange(classes) + 3], 1) % (tokens - HIDDEN - 1) + HIDDEN + 1
+    x[:, :, :2] = own[:, None]
+    ends = state.randint(max(2, length // 2), length + 1, (classes, per_class, 1))
+    x = np.where(np.arange(length) < ends, x, PADDING)
+    x[0, 0, 0] = tokens - 1
+    return x.astype(np.uint16).reshape(-1, length)
 
 
 def uint8_samples(shape: tuple[int, ...], classes: int = CLASSES, per_class: int = PER_CLASS) -> np.ndarray:
@@ -120,9 +177,10 @@ def uint8_samples(shape: tuple[int, ...], classes: int = CLASSES, per_class: int
 
 def pool_of(sample: SampleSpec, *, labelled: bool, device: torch.device | str = "cpu") -> Pool:
     """A pool of 240 samples of 60 classes; with labels only if `labelled`."""
-    x = uint8_samples(sample.shape)
+    x = rows_of(sample)
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
-    held = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "")
+    tokens = sample.vocabulary.texts if sample.vocabulary else ()
+    held = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "", tokens=tokens)
     split = ClassSplit(train=tuple(range(CLASSES)))
     return Pool.of(held, split, "train", name="the samples", labelled=labelled, device=device)
 
@@ -146,6 +204,9 @@ class _Held(Dataset):
     licence = "none"
     object_names = ("thing",)
 
+    def __init__(self, modality: str):
+        self.modality = modality
+
     def sources(self, root: Path | None) -> list[Path]:
         """Empty: it is read from no files."""
         return []
@@ -157,14 +218,17 @@ class _Held(Dataset):
 
 def prepared_of(sample: SampleSpec) -> Prepared:
     """Ten classes of 24 samples, each with a box and a mask of the same corner."""
-    x = uint8_samples(sample.shape, 10, 24)
+    x = rows_of(sample, 10, 24)
     labels = np.repeat(np.arange(10), 24)
-    box = np.array([[0, 2, 2, 10, 10]], np.float32)
-    masks = np.zeros((len(x), *sample.shape[1:]), np.uint8)
-    masks[:, 2:10, 2:10] = 1
     names = tuple(map(str, range(10)))
-    held = SampleTable(x, labels, names, "held", "held", boxes=[box] * len(x), masks=masks)
-    dataset = _Held()
+    tokens = sample.vocabulary.texts if sample.vocabulary else ()
+    held = SampleTable(x, labels, names, "held", "held", tokens=tokens)
+    if len(sample.shape) == 3:
+        box = np.array([[0, 2, 2, 10, 10]], np.float32)
+        masks = np.zeros((len(x), *sample.shape[1:]), np.uint8)
+        masks[:, 2:10, 2:10] = 1
+        held = replace(held, boxes=[box] * len(x), masks=masks)
+    dataset = _Held(sample.modality)
     return Prepared("held", dataset, held, dataset.split(held))
 
 
@@ -180,11 +244,11 @@ def trained_of(sample: SampleSpec, requires: frozenset[str]) -> Trained | None:
 
 
 @contextmanager
-def decoded(samples: Iterable[Sample], name: str) -> Iterator[SampleTable]:
+def decoded(samples: Iterable[Sample], name: str, dataset: Dataset) -> Iterator[SampleTable]:
     """A table of samples in a temporary folder, as preparation makes it: they may exceed memory. Raises BenchbenchError
     if they do not fit together."""
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
-        about = table.write(folder, samples, name)
+        about = write(folder, samples, name, modality_named(dataset.modality), dataset.length)
         (folder / "table.json").write_text(json.dumps({**about, "sources": ""}), "utf-8")
         yield table.read(folder)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchbench.components.component import Component
+from benchbench.components.reference import ComponentRef, nested
 from benchbench.components.registry import GROUPS, Offer, offers
-from benchbench.components.settings import construct, schema, validate
+from benchbench.components.settings import build_settings, construct, schema, validate
 from benchbench.data.dataset import Dataset
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.data.modality import ANY, modality_named
+from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation.protocol import Protocol
 from benchbench.rng import Rng, seeded_globals
@@ -24,8 +27,8 @@ CONTRACTS: dict[str, type[Component]] = {
     "dataset": Dataset,
     "protocol": Protocol,
 }
-#: Odd sizes on purpose: one channel, three channels, not square.
-IMAGES = tuple(SampleSpec("image", shape) for shape in ((1, 16, 16), (3, 16, 16), (3, 17, 22)))
+#: What a component is tried on that does not say what it takes.
+IMAGES = modality_named("image").specimens()
 #: Shapes tried for a modality unknown to the suite.
 OTHERS = ((12,), (3, 16))
 
@@ -84,14 +87,34 @@ class Subject:
         with seeded_globals(Rng("conformance", "build", seed)):
             return construct(self.cls, *arguments, settings=values.model_dump(mode="json"))
 
+    def named(self, kind: str) -> list[type[Any]]:
+        """The classes of a kind that its settings name, and those that theirs name in turn."""
+        values = validate(self.label, self.cls, self.settings).model_dump(mode="json")
+        held = [v for given in build_settings(self.cls, values).values() for v in _listed(given)]
+        refs = [part for ref in held if isinstance(ref, ComponentRef) for part in (ref, *nested(ref))]
+        return [ref.load() for ref in refs if ref.kind == kind]
+
     def shapes(self) -> list[SampleSpec]:
-        """The samples to try: images of odd sizes if it takes images, else shapes of its own modality."""
+        """The samples to try: specimens of each modality that it takes, images first; of one that takes every modality,
+        images and one specimen of each other."""
         if self.samples:
             return list(self.samples)
         modalities: frozenset[str] = getattr(self.cls, "modalities", frozenset({"image"}))
-        if "image" in modalities:
-            return list(IMAGES)
-        return [SampleSpec(modality, shape) for modality in sorted(modalities) for shape in OTHERS]
+        if ANY in modalities:
+            others = (offer.name for offer in offers("modality") if offer.name != "image")
+            return [*IMAGES, *(modality_named(name).specimens()[0] for name in others)]
+        installed = {offer.name for offer in offers("modality")}
+        return [
+            sample
+            for name in sorted(modalities, key=lambda name: (name != "image", name))
+            for sample in (
+                modality_named(name).specimens() if name in installed else (SampleSpec(name, s) for s in OTHERS)
+            )
+        ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def one_offer(name: str) -> Offer:

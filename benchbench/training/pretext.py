@@ -6,7 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from benchbench.data.pool import Pool
-from benchbench.encoding.backbone import Backbone, Encode, SampleSpec
+from benchbench.encoding.backbone import Backbone, Encode
+from benchbench.encoding.sample import SampleSpec
 from benchbench.episodes.batch import Episodes, EpisodeShape
 from benchbench.rng import Rng
 from benchbench.training.on_encoder import OnEncoder

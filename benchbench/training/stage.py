@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
-from benchbench.encoding.backbone import Backbone, SampleSpec
+from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.tasks import class_means, encode, similarity
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.errors import Stopped, TrainingFailed
@@ -116,7 +116,7 @@ class StageRun:
 
     def _start(self) -> None:
         """Make the pretext and what it needs. Not done if the final checkpoint is loaded instead."""
-        sample = SampleSpec(self.data.dataset.modality, self.data.table.shape)
+        sample = self.data.sample
         source = self.stage.helper or self.stage.pretext
         with seeded_globals(self.rng.child("pretext"), self.device):
             self.pretext: Pretext = source.build(self.encoder, sample).to(self.device)
@@ -147,6 +147,7 @@ class StageRun:
             labelled=pretext.uses_labels,
             device=self.device,
             rng=self.rng.child("pool"),
+            sample=self.data.sample,
         )
 
     @torch.no_grad()
@@ -210,7 +211,7 @@ class StageRun:
     def _plain(self, rng: Rng, weight: float = 1.0) -> dict[str, float]:
         index = rng.choices(len(self.pool), self.batch_size)[0]
         y = self.pool.labels[index].to(self.device) if self.pretext.uses_labels else None
-        loss = self.pretext.loss(Batch(self.pool.images(index), index, y), rng.child("loss"))
+        loss = self.pretext.loss(Batch(self.pool.samples(index), index, y), rng.child("loss"))
         (weight * loss).backward()
         return {"loss": float(loss.detach())}
 
@@ -340,7 +341,13 @@ class StageRun:
         with seeded_globals(rng.child("globals"), self.device):
             if self.selection == "labelled-valid":
                 labelled = Pool.of(
-                    self.data.table, self.data.split, "valid", name=self.data.name, labelled=True, device=self.device
+                    self.data.table,
+                    self.data.split,
+                    "valid",
+                    name=self.data.name,
+                    labelled=True,
+                    device=self.device,
+                    sample=self.data.sample,
                 )
                 return self._episode_accuracy(labelled, rng)
             pool = self._pool("valid", self.pretext)
@@ -355,7 +362,7 @@ class StageRun:
             if self.tasks:
                 return -sum(float(self.tasks.own_loss(pool, rng.child(i))) for i in range(10)) / 10
             index = rng.choices(len(pool), min(256, len(pool)))[0]
-            return -float(self.pretext.loss(Batch(pool.images(index), index), rng.child("loss")))
+            return -float(self.pretext.loss(Batch(pool.samples(index), index), rng.child("loss")))
 
     def _episode_accuracy(self, pool: Pool, rng: Rng) -> float:
         asked = self.episodes.shape

@@ -21,6 +21,7 @@ LAYERS = (
     "rng",
     "revisions",
     "packaged",
+    "tokenising",
     "components",
     "encoding",
     "episodes",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchbench.data.pool import unit
+from benchbench.data.storage import read
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -14,7 +14,7 @@ def test_bytes_are_divided_to_the_nearest_float(dtype):
     before = torch.get_default_dtype()
     torch.set_default_dtype({np.float32: torch.float32, np.float64: torch.float64}[dtype])
     try:
-        found = unit(np.arange(256, dtype=np.uint8).reshape(16, 1, 16), torch.device("cpu"))
+        found = read(np.arange(256, dtype=np.uint8).reshape(16, 1, 16), torch.device("cpu"))
     finally:
         torch.set_default_dtype(before)
     assert found.shape == (16, 1, 16)

@@ -34,8 +34,8 @@ def test_what_is_dumped_is_read(target: Target, shape: VariableShape | EpisodeSh
     counts = json.loads((tmp_path / "episodes" / "images_per_class.json").read_text())
     for number, (episode, drawn) in enumerate(zip(read, target.drawn(shape, 3), strict=True)):
         assert episode.ways == len(drawn.classes)
-        assert torch.equal(episode.support_x[0], target.images(drawn.support))
-        assert torch.equal(episode.query_x[0], target.images(drawn.query))
+        assert torch.equal(episode.support_x[0], target.samples(drawn.support))
+        assert torch.equal(episode.query_x[0], target.samples(drawn.query))
         assert episode.support_y[0].tolist() == drawn.support_y.tolist()
         assert episode.labels()[0].tolist() == drawn.query_y.tolist()
         of_support = counts[f"episode-{number:04d}-train.tfrecords"]

@@ -157,14 +157,14 @@ def test_neighbours_would_gain_nothing_if_they_were_not_refused(monkeypatch, by_
 def test_neighbours_of_a_batch_are_of_any_class(monkeypatch, by_class, pixels):
     """Rows reach the encoder as often beside their own class as beside any other, whatever the protocol asks for."""
     target, beside = Target(by_class, SAMPLE), []
-    images = target.images
+    images = target.samples
 
     def watched(rows: np.ndarray, sample: Any = None) -> Tensor:
         y = by_class.table.labels[rows]
         beside.extend(y[1:] == y[:-1])
         return images(rows, sample)
 
-    monkeypatch.setattr(target, "images", watched)
+    monkeypatch.setattr(target, "samples", watched)
     pixels.features(target, target.division().test)
     # Ten classes alike: one in ten, with a standard error of 0.7 points.
     assert len(beside) > 1700
@@ -260,7 +260,7 @@ def test_standard_backbones_are_independent(name):
     assert isinstance(encoder, Backbone)
     model, target = Trained(encoder, NearestCentroid(encoder), sample), Target(glyphs, sample)
     assert model.encoder_for(target) is encoder
-    assert model.embed(target.images(target.used[:70])).isfinite().all()
+    assert model.embed(target.samples(target.used[:70])).isfinite().all()
 
 
 @pytest.mark.parametrize("name", sorted(o.name for o in offers("meta") if o.distribution == "benchbench-suite"))
@@ -276,7 +276,7 @@ def test_standard_learners_score_each_query_by_itself(name, target):
     batch = next(target.episodes(EpisodeShape(5, 1, 5), 1))
     model.logits(batch, Rng(0))
     assert model.dependences == 0
-    x = target.images(torch.cat([batch.support, batch.query], 1).flatten().numpy()).unsqueeze(0)
+    x = target.samples(torch.cat([batch.support, batch.query], 1).flatten().numpy()).unsqueeze(0)
     episode = Episodes(x[:, :5], batch.support_y, x[:, 5:], None, 5)
     # What is measured is what is declared: by batch statistics, and by nothing without them.
     assert depends_on_queries(model.learner, episode, Rng(0)) == declared

@@ -152,7 +152,7 @@ def test_statistics_of_untracked_norms_are_of_fit_images_alone(small, digits) ->
     target = Target(digits, SAMPLE)
     part = target.division()
     restated = small.encoder_for(target)
-    x = target.images(np.sort(part.fit.rows))
+    x = target.samples(np.sort(part.fit.rows))
     mean = small.encoder.conv(x).mean((0, 2, 3))
     # Batches of 256 weigh alike, the last one is smaller.
     assert torch.allclose(restated.norm.running_mean, mean, atol=0.02)

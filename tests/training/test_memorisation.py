@@ -19,7 +19,7 @@ WAYS = 5
 def fixed(self: Labels, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
     """Episodes of always the same classes, whose labels are never shuffled."""
     rows = torch.stack([_of(pool, w)[rng.choices(20, shape.per_class, count)] for w in range(WAYS)], 1)
-    return Episodes.from_classes(pool.images(rows), shape)
+    return Episodes.from_classes(pool.samples(rows), shape)
 
 
 def shuffled(self: Labels, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:

@@ -21,7 +21,9 @@ def by_index(self: Rotation, pool: Pool, shape: EpisodeShape, count: int, rng: R
     """Episodes whose classes are read off the places in the pool."""
     classes = rng.choices(len(pool) // EACH, shape.ways, count)
     members = rng.child("members").choices(EACH, shape.per_class, count * shape.ways)
-    return Episodes.from_classes(pool.images(EACH * classes.unsqueeze(-1) + members.view(count, shape.ways, -1)), shape)
+    return Episodes.from_classes(
+        pool.samples(EACH * classes.unsqueeze(-1) + members.view(count, shape.ways, -1)), shape
+    )
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.tuning.small import RATE, content, declaration, what, whole
 
 def test_a_trial_never_touches_the_test_part(store, monkeypatch):
     scored, trained = set(), set()
-    of, images = Pool.of, Target.images
+    of, samples = Pool.of, Target.samples
 
     def pool(table, split, part, **rest):
         trained.add(part)
@@ -33,7 +33,7 @@ def test_a_trial_never_touches_the_test_part(store, monkeypatch):
 
     monkeypatch.setattr(Pool, "of", pool)
     monkeypatch.setattr(
-        Target, "images", lambda self, *a: (scored.add((self.data.name, self.part)), images(self, *a))[1]
+        Target, "samples", lambda self, *a: (scored.add((self.data.name, self.part)), samples(self, *a))[1]
     )
     chosen, declared = search(what(), store, trials=1)
     assert (scored, trained) == ({("glyphs", "valid")}, {"train"})

@@ -30,6 +30,8 @@ def export_records(data: Prepared, folder: Path | str, name: str | None = None) 
     table, split = data.table, data.split
     if split.sources or split.variant_of is not None:
         raise BenchbenchError(f"dataset {data.name}: joined sources and variants have no form in Meta-Dataset's files")
+    if table.x.dtype != np.uint8 or len(table.shape) != 3:
+        raise BenchbenchError(f"dataset {data.name}: Meta-Dataset's files hold images, and its samples are none")
     order = {part: _order(split, part) for part in PARTS}
     classes = [c for part in PARTS for c in order[part]]
     rows = class_index(table.labels, classes)

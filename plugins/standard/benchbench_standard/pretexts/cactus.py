@@ -43,6 +43,7 @@ class CACTUs(Pretext):
     has up to 100, and is refused only where too few clusters are left.
     """
 
+    modalities = frozenset({"*"})
     revision = 2
 
     objectives = frozenset({"episodes"})
@@ -70,7 +71,7 @@ class CACTUs(Pretext):
         clusters = self.clusters or max(2, min(500, len(pool) // 20))
         if clusters > len(pool):
             raise BenchbenchError(f"pretext cactus: {clusters} clusters of {pool.name}, which has {len(pool)} samples")
-        chunks: list[Tensor] = [embed(pool.images(part)).cpu() for part in torch.arange(len(pool)).split(1024)]
+        chunks: list[Tensor] = [embed(pool.samples(part)).cpu() for part in torch.arange(len(pool)).split(1024)]
         z = torch.cat(chunks).numpy()
         self.pool_name, self.members = pool.name, []
         for p in range(self.partitions):
@@ -93,4 +94,4 @@ class CACTUs(Pretext):
             clusters = large[state.randint(len(large))]
             for w, c in enumerate(state.permutation(len(clusters))[: shape.ways]):
                 rows[b, w] = state.permutation(clusters[c])[: shape.per_class]
-        return Episodes.from_classes(pool.images(torch.from_numpy(rows)), shape)
+        return Episodes.from_classes(pool.samples(torch.from_numpy(rows)), shape)

@@ -73,7 +73,7 @@ class Colorization(Pretext):
         index = rng.choices(len(pool), min(len(pool), 2000))[0]
         counts = torch.zeros(len(bins()))
         for part in index.split(100):
-            counts += self.targets(pool.images(part)).flatten().bincount(minlength=len(bins())).cpu()
+            counts += self.targets(pool.samples(part)).flatten().bincount(minlength=len(bins())).cpu()
         p = counts / counts.sum()
         weights = 1 / ((1 - self.uniform) * p + self.uniform / len(p))
         self.target_weights = (weights / (p * weights).sum()).to(self.target_weights)

@@ -13,6 +13,7 @@ class Labels(Pretext):
     2019, arXiv 1904.04232); episodes are the usual labelled ones.
     """
 
+    modalities = frozenset({"*"})
     synonyms = ("supervised",)
     uses_labels = True
     true_classes = True

@@ -29,6 +29,7 @@ class Mixture(Pretext):
     Its training ways are those that every part can make. Source: own.
     """
 
+    modalities = frozenset({"*"})
     objectives = frozenset({"plain", "task", "episodes"})
 
     def __init__(

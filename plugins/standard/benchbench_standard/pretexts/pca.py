@@ -28,7 +28,7 @@ class PCA(Pretext):
     def prepare(self, pool: Pool, embed: Encode, rng: Rng) -> None:
         """Set the encoder's weights to the components and its bias to minus the mean's projection."""
         index = rng.choices(len(pool), min(len(pool), self.images))[0]
-        x = pool.images(index).flatten(1)
+        x = pool.samples(index).flatten(1)
         if self.encoder.dim > min(x.shape):
             raise BenchbenchError(
                 f"pretext pca: {len(x)} images of {x.shape[1]} values have fewer than {self.encoder.dim} components"

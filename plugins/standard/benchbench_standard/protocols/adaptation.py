@@ -90,7 +90,7 @@ class Adaptation(Episodic):
         losses = []
         for batch in target.episodes(self.shape, self.count):
             for i in range(len(batch)):
-                support, query = (target.images(rows[i].numpy()) for rows in (batch.support, batch.query))
+                support, query = (target.samples(rows[i].numpy()) for rows in (batch.support, batch.query))
                 losses.append(loss_after(trained.learner, pretext, support, query, rng.child(batch.number + i)))
         return {"loss": losses}
 

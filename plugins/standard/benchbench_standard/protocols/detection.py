@@ -23,6 +23,7 @@ class Detection(OnScenes):
     al. 2017, arXiv 1612.03144) of `width` channels on the encoder's maps, scored by COCO's mean average precision over
     IoU 0.5 to 0.95, as torchmetrics computes it with pycocotools."""
 
+    modalities = frozenset({"image"})
     metrics = {"map": "higher", "map_50": "higher"}
     annotation = "boxes"
 

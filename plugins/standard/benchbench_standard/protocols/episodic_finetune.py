@@ -14,10 +14,10 @@ class TunedEpisodes(Tuning):
         """Scores of the queries (B, Q, ways)."""
         found = []
         for i in range(len(batch)):
-            support, y = target.images(batch.support[i].numpy()), batch.support_y[i].to(trained.device)
+            support, y = target.samples(batch.support[i].numpy()), batch.support_y[i].to(trained.device)
             own = rng.child(batch.number + i)
             classify = self.tuned(trained.encoder_for(target), support.__getitem__, y, batch.ways, own)
-            found.append(classify(target.images(batch.query[i].numpy())))
+            found.append(classify(target.samples(batch.query[i].numpy())))
         return torch.stack(found)
 
 

@@ -23,7 +23,7 @@ class Finetune(Tuning, OnParts):
         fit = division.fit
         y = torch.from_numpy(fit.y).to(trained.device)
         classify = self.tuned(
-            trained.encoder_for(target), lambda at: target.images(fit.rows[at.numpy()]), y, division.classes, rng
+            trained.encoder_for(target), lambda at: target.samples(fit.rows[at.numpy()]), y, division.classes, rng
         )
         chunks = torch.from_numpy(division.test).split(256)
-        return torch.cat([classify(target.images(rows.numpy())).argmax(1) for rows in chunks])
+        return torch.cat([classify(target.samples(rows.numpy())).argmax(1) for rows in chunks])

@@ -29,6 +29,7 @@ class Robustness(Protocol):
     stands each corruption by itself, and ``clean``. A corruption of an image is the same for every encoder.
     """
 
+    modalities = frozenset({"image"})
     metrics = {"accuracy": "higher", "clean": "higher", **dict.fromkeys(LEVELS, "higher")}
 
     def __init__(
@@ -67,7 +68,7 @@ class Robustness(Protocol):
     def _features(self, trained: Trained, target: Target, corruption: str, severity: int) -> Tensor:
         encoder, draws = trained.encoder_for(target), Rng("corruption", target.place, corruption, severity)
         chunks = torch.from_numpy(target.division().test).split(256)
-        return torch.cat([encoder(corrupted(target.images(r.numpy()), corruption, severity, draws)) for r in chunks])
+        return torch.cat([encoder(corrupted(target.samples(r.numpy()), corruption, severity, draws)) for r in chunks])
 
 
 def corrupted(x: Tensor, corruption: str, severity: int, draws: Rng) -> Tensor:

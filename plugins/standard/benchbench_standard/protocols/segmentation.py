@@ -27,6 +27,7 @@ class Segmentation(OnScenes):
 
     #: 2: classes are balanced, the decoder has norms.
     revision = 2
+    modalities = frozenset({"image"})
     metrics = {"miou": "higher"}
     annotation = "masks"
 
