@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.data.pool import Pool
 from benchbench.data.modality import takes
+from benchbench.data.pool import Pool
 from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
