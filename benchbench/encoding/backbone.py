@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from benchbench.components.component import Component
 
-#: Samples (N, *shape) -> features (N, dim): an encoder, or an encoder under adapted weights.
+#: Samples (N, *shape) -> features (N, dim): an encoder, or an encoder under adapted weights. If the backbone provides
+#: ``positions``, it has that method too.
 Encode = Callable[[Tensor], Tensor]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +20,9 @@ def encode(
     params: Mapping[str, Tensor] | None = None,
     support: int | None = None,
     norm: NormMode = "running",
+    positions: bool = False,
 ) -> Tensor:
-    """Features of B tasks: x (B, n, *shape) -> (B, n, dim).
+    """Features of B tasks: x (B, n, *shape) -> (B, n, dim), or (B, n, T, dim) of all `positions`, if it provides them.
 
     `params` maps names of the encoder's parameters to (B, *p) weights, one set per task; parameters it leaves out keep
     the encoder's own values. `support` is how many leading samples are support samples, for ``norm="support"``.
@@ -37,8 +39,11 @@ def encode(
         track=encoder.training and params is None,
     )
     if params is None:
+        call: Any = encoder.positions if positions else encoder
         with use_statistics(statistics):
-            return encoder(x.flatten(0, 1)).unflatten(0, (tasks, -1))
+            return call(x.flatten(0, 1)).unflatten(0, (tasks, -1))
+    if positions:
+        encoder, params = _Positions(encoder), {f"encoder.{name}": weight for name, weight in params.items()}
     grouped = getattr(encoder, "encode_tasks", None)
     if grouped is not None:
         return grouped(x, params, running=statistics.running, support=statistics.support)
@@ -48,6 +53,18 @@ def encode(
         return torch.stack(
             [functional_call(encoder, {k: p[i] for k, p in params.items()}, (x[i],)) for i in range(tasks)]
         )
+
+
+class _Positions(nn.Module):
+    """An encoder of positions alone, for calls under other weights."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, T) -> (N, T, dim)."""
+        return self.encoder.positions(x)  # type: ignore[operator]
 
 
 def similarity(features: Tensor, prototypes: Tensor, distance: str = "euclidean") -> Tensor:

@@ -1,14 +1,16 @@
 """What is required of a backbone: shapes, independence of samples, gradients, state."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchbench.data.modality import modality_named
 from benchbench.encoding.backbone import Backbone
-from benchbench.encoding.sample import SampleSpec
+from benchbench.encoding.sample import PADDING, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import encode
 from benchbench.errors import BenchbenchError
@@ -202,3 +204,32 @@ def weights_of_each_task(subject: Subject) -> None:
     for name, value in encoder.named_buffers():
         if not torch.equal(value, before[name]):
             raise Fault(f"encoding under a task's weights moves {name}: move running averages in training alone")
+
+
+@check("backbone")
+def padding_changes_nothing(subject: Subject) -> None:
+    """Features of tokens are the same however much padding follows, and finite where there is nothing else."""
+    encoder, sample = one(subject)
+    if not sample.vocabulary:
+        raise NotApplicable("its samples have no padding")
+    (length,) = sample.shape
+    wider = built(subject, replace(sample, shape=(2 * length,)))
+    x = batch(sample, 4)
+    with torch.no_grad():
+        nothing = encoder.eval()(torch.full_like(x, PADDING))
+        if not nothing.isfinite().all():
+            raise Fault("features of a sample without tokens are not finite: guard means and softmax over no tokens")
+        if wider is None or wider.dim != encoder.dim:
+            raise NotApplicable("its features depend on the length by design")
+        _grown(wider, encoder)
+        padded = wider.eval()(F.pad(x, (0, length), value=PADDING))
+        if not torch.allclose(encoder(x), padded, rtol=1e-3, atol=1e-4):
+            raise Fault("more padding behind a sample changes its features: mask it in sums, pooling and attention")
+
+
+def _grown(wider: Backbone, encoder: Backbone) -> None:
+    """Give an encoder of longer samples the weights of a shorter one's; what it has more of, such as positions, stays."""
+    held = encoder.state_dict()
+    for name, tensor in wider.state_dict().items():
+        own = held[name]
+        tensor[tuple(slice(0, min(a, b)) for a, b in zip(own.shape, tensor.shape, strict=True))] = own

@@ -73,6 +73,18 @@ def tokens(subject: Subject) -> None:
 
 
 @check("backbone")
+def positions(subject: Subject) -> None:
+    """Positions are (N, T, dim): the features of each token."""
+    encoder = providing(subject, "positions")
+    _, sample = one(subject)
+    x = batch(sample, 2)
+    with torch.no_grad():
+        found = encoder.positions(x)  # type: ignore[operator]
+    if tuple(found.shape) != (2, *x.shape[1:], encoder.dim) or not found.isfinite().all():
+        raise Fault(f"its positions are {tuple(found.shape)}: they must be finite (2, {x.shape[1]}, {encoder.dim})")
+
+
+@check("backbone")
 def linear_map(subject: Subject) -> None:
     """A backbone that provides `linear` is one nn.Linear called ``map``, applied to the flat sample."""
     encoder = providing(subject, "linear")

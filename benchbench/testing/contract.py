@@ -22,8 +22,8 @@ GIVEN = {"pretext": ("encoder", "sample"), "meta": ("encoder",), "backbone": ("s
 #: What must be a frozenset of names, and the known names if they are few.
 SETS: dict[str, frozenset[str] | None] = {
     "modalities": None,
-    "provides": frozenset({"feature_maps", "tokens", "linear"}),
-    "requires": frozenset({"feature_maps", "tokens", "linear"}),
+    "provides": frozenset({"feature_maps", "tokens", "positions", "linear"}),
+    "requires": frozenset({"feature_maps", "tokens", "positions", "linear"}),
     "objectives": frozenset({"plain", "task", "episodes"}),
     "test_settings": None,
 }

@@ -40,7 +40,7 @@ def ways_of(made: Set, asked: int) -> int:
 def episode_shapes(subject: Subject) -> None:
     """Episodes have the requested shape, from 2 to 50 ways, for one task or several, on samples of odd sizes."""
     one(subject, "episodes")
-    for made in sets(subject):
+    for made in [able for able in sets(subject) if "episodes" in able.pretext.objectives]:
         sample, given = made.pretext.sample, 0
         for asked, shots, queries, count in SHAPES:
             shape = EpisodeShape(ways_of(made, asked), shots, queries)

@@ -80,10 +80,12 @@ def sets(subject: Subject) -> list[Set]:
 
 
 def one(subject: Subject, objective: str, *, normless: bool = False) -> Set:
-    """The pretext on the first shape that it takes. Raises NotApplicable if it lacks the objective."""
-    if "sample" not in subject.found:
-        subject.found["sample"] = sets(subject)[0].pretext.sample
-    made = prepared(subject, subject.found["sample"], normless=normless)
+    """The pretext on the first samples that it takes and has the objective on. Raises NotApplicable if it lacks it."""
+    if objective not in subject.found:
+        every = sets(subject)
+        able = [one for one in every if objective in one.pretext.objectives]
+        subject.found[objective] = (able or every)[0].pretext.sample
+    made = prepared(subject, subject.found[objective], normless=normless)
     assert isinstance(made, Set)
     if objective not in made.pretext.objectives:
         raise NotApplicable(f"it has no objective {objective!r}")
@@ -97,7 +99,7 @@ def one(subject: Subject, objective: str, *, normless: bool = False) -> Set:
 def plain_loss(subject: Subject) -> None:
     """The plain loss is a finite scalar on one channel, on three, and on images that are not square."""
     one(subject, "plain")
-    for made in sets(subject):
+    for made in [able for able in sets(subject) if "plain" in able.pretext.objectives]:
         shape = made.pretext.sample.shape
         try:
             loss = made.loss()
@@ -232,21 +234,32 @@ def task_loss(subject: Subject) -> None:
         raise Fault("the same samples and the same rng are another task at the second call: draw from `rng` alone")
     if first.dim() or not first.isfinite():
         raise Fault(f"its task loss is {first.tolist()}: return a finite scalar")
-    calls = 0
-
-    def encode(x: Tensor) -> Tensor:
-        nonlocal calls
-        calls += 1
-        return made.encoder(x).detach()
-
-    probe = torch.zeros((), requires_grad=True)
-    loss = made.pretext.task_loss(lambda x: encode(x) + probe, x, RNG.child("task"))
-    found = torch.autograd.grad(loss, [probe], allow_unused=True)[0] if loss.requires_grad else None
-    if not calls or found is None:
+    handed = _Handed(made.encoder)
+    loss = made.pretext.task_loss(handed, x, RNG.child("task"))
+    found = torch.autograd.grad(loss, [handed.probe], allow_unused=True)[0] if loss.requires_grad else None
+    if not handed.calls or found is None:
         raise Fault("its task loss does not use the `encode` that it is handed: call encode(x), never self.encoder(x)")
     inside = [w for w in made.encoder.parameters() if w.requires_grad]
     if any(g is not None for g in torch.autograd.grad(loss, inside, allow_unused=True)):
         raise Fault("its task loss reaches self.encoder beside `encode`: an adapted encoder is then not what it scores")
+
+
+class _Handed:
+    """An encoder whose features depend on a probe alone."""
+
+    def __init__(self, encoder: Backbone):
+        self.encoder, self.calls = encoder, 0
+        self.probe = torch.zeros((), requires_grad=True)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x (N, *shape) -> (N, dim)."""
+        self.calls += 1
+        return self.encoder(x).detach() + self.probe
+
+    def positions(self, x: Tensor) -> Tensor:
+        """x (N, T) -> (N, T, dim)."""
+        self.calls += 1
+        return self.encoder.positions(x).detach() + self.probe  # type: ignore[operator]
 
 
 @check("pretext")

@@ -153,10 +153,11 @@ def modality_storage(sample: SampleSpec) -> str:
 
 
 def id_samples(length: int, tokens: int, classes: int, per_class: int) -> np.ndarray:
-    """Ids uint16 (classes * per_class, length): of each class two tokens of its own among others, in samples of several
-    lengths. The last id occurs."""
+    """Ids uint16 (classes * per_class, length): of each class two tokens of its own among others, the n-th as common as
+    1 / (n + 2), in samples of several lengths. The last id occurs."""
     state = np.random.RandomState(0)
-    x = state.randint(HIDDEN + 1, tokens, (classes, per_class, length))
+    common = 1 / (np.arange(tokens - HIDDEN - 1) + 2)
+    x = HIDDEN + 1 + state.choice(len(common), (classes, per_class, length), p=common / common.sum())
     own = np.stack([np.arange(classes), 7 * np.arange(classes) + 3], 1) % (tokens - HIDDEN - 1) + HIDDEN + 1
     x[:, :, :2] = own[:, None]
     ends = state.randint(max(2, length // 2), length + 1, (classes, per_class, 1))
@@ -176,9 +177,11 @@ def uint8_samples(shape: tuple[int, ...], classes: int = CLASSES, per_class: int
 
 
 def pool_of(sample: SampleSpec, *, labelled: bool, device: torch.device | str = "cpu") -> Pool:
-    """A pool of 240 samples of 60 classes; with labels only if `labelled`."""
-    x = rows_of(sample)
-    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    """A pool of 240 samples, of ids 1,200, of 60 classes; with labels only if `labelled`."""
+    # Of ids more, so that some are neither rare nor common.
+    per_class = 5 * PER_CLASS if sample.vocabulary else PER_CLASS
+    x = rows_of(sample, per_class=per_class)
+    labels = np.repeat(np.arange(CLASSES), per_class)
     tokens = sample.vocabulary.texts if sample.vocabulary else ()
     held = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "", "", tokens=tokens)
     split = ClassSplit(train=tuple(range(CLASSES)))

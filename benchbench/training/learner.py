@@ -55,11 +55,18 @@ class MetaLearner(OnEncoder):
         """The mode in force: `train_norm` in training mode, else `test_norm`."""
         return self.train_norm if self.training else self.test_norm
 
-    def encode(self, x: Tensor, *, params: Mapping[str, Tensor] | None = None, support: int | None = None) -> Tensor:
+    def encode(
+        self,
+        x: Tensor,
+        *,
+        params: Mapping[str, Tensor] | None = None,
+        support: int | None = None,
+        positions: bool = False,
+    ) -> Tensor:
         """Features of B tasks, (B, n, *shape) -> (B, n, dim), under the mode in force; see `benchbench.encode`."""
         if self._precomputed:
             return x
-        return encode(self.encoder, x, params=params, support=support, norm=self.norm)
+        return encode(self.encoder, x, params=params, support=support, norm=self.norm, positions=positions)
 
     @contextmanager
     def precomputed(self) -> Iterator[None]:
@@ -77,7 +84,8 @@ class MetaLearner(OnEncoder):
     def adapt_to(self, loss: Callable[[Encode], Tensor]) -> Encode:
         """The encoder adapted to one task, given as its loss: a function of the encoder that returns a scalar.
 
-        In training the result is differentiable through the adaptation. Leaves the learner's own state untouched.
+        In training the result is differentiable through the adaptation. Leaves the learner's own state untouched. What
+        stands for the encoder, before and after, has its ``positions(x)`` too if it provides them.
         """
         raise NotImplementedError
 

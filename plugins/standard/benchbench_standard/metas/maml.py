@@ -113,8 +113,7 @@ class MAML(MetaLearner):
         """Gradient descent of the encoder alone on any loss of it; the head has no part in that."""
 
         def under(weights: Weights) -> Encode:
-            body = {name.removeprefix("encoder."): w for name, w in weights.items()}
-            return lambda x: self.encode(x.unsqueeze(0), params=body, support=len(x)).squeeze(0)
+            return _Under(self, {name.removeprefix("encoder."): w for name, w in weights.items()})
 
         def slopes(weights: Weights) -> Weights:
             found = torch.autograd.grad(
@@ -137,3 +136,18 @@ class MAML(MetaLearner):
         with torch.enable_grad():
             weights = self.adapt(episodes)
         return self.query_scores(weights, episodes)
+
+
+class _Under:
+    """The encoder of one task under weights of its own (1, *w)."""
+
+    def __init__(self, learner: MetaLearner, body: Weights):
+        self.learner, self.body = learner, body
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x (n, *shape) -> (n, dim)."""
+        return self.learner.encode(x.unsqueeze(0), params=self.body, support=len(x)).squeeze(0)
+
+    def positions(self, x: Tensor) -> Tensor:
+        """x (n, T) -> (n, T, dim)."""
+        return self.learner.encode(x.unsqueeze(0), params=self.body, support=len(x), positions=True).squeeze(0)

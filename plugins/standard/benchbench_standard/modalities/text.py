@@ -19,10 +19,10 @@ class Text(Tokens):
         return characters(raw) if vocabulary.single else words(raw)
 
     def specimens(self) -> tuple[SampleSpec, ...]:
-        """Short texts of few words, longer ones of many, and characters."""
-        few = [f"word{i}" for i in range(40)]
+        """Texts of many words, short ones of few, and characters."""
+        few = [f"word{i}" for i in range(120)]
         many = [f"term{i}" for i in range(300)]
-        kinds = ((few, 7), (many, 16), (list(string.ascii_lowercase), 12))
+        kinds = ((many, 16), (few, 7), (list(string.ascii_lowercase), 12))
         return tuple(SampleSpec("text", (length,), "int64", _vocabulary(texts)) for texts, length in kinds)
 
 

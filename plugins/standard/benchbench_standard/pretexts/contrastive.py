@@ -21,8 +21,8 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 
 
 class Contrastive(TwoViews):
-    """Tell images apart under augmentation. The plain objective is SimCLR's (Chen, Kornblith, Norouzi & Hinton 2020,
-    arXiv 2002.05709, eq. 1) between two views of each image, behind an MLP head.
+    """Tell samples apart under augmentation. The plain objective is SimCLR's (Chen, Kornblith, Norouzi & Hinton 2020,
+    arXiv 2002.05709, eq. 1) between two views of each image, behind an MLP head; of texts that is SimCSE's (see `TextViews`).
 
     An episode's classes are single images: the first support sample is the image itself, every other sample an
     augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,
@@ -56,13 +56,13 @@ class Contrastive(TwoViews):
             self.head.extend([nn.Linear(encoder.dim, encoder.dim), nn.ReLU(), nn.Linear(encoder.dim, projection)])
 
     def task_loss(self, encode: Encode, x: Tensor, rng: Rng) -> Tensor:
-        """NT-Xent between two views of each image: x (N, C, H, W) -> a scalar. Raises BenchbenchError for a single
+        """NT-Xent between two views of each sample: x (N, *shape) -> a scalar. Raises BenchbenchError for a single
         sample, whose loss is 0 whatever the encoder."""
         return nt_xent(self.head(encode(self.pair(x, rng))), self.temperature)
 
     def episodes(self, pool: Pool, shape: EpisodeShape, count: int, rng: Rng) -> Episodes:
-        """Tasks of `ways` different images, each a class of its own; images come in random order."""
-        clean = pool.draw(count, shape.ways, rng).unsqueeze(2)  # (count, ways, 1, C, H, W)
-        repeated = clean.expand(-1, -1, shape.per_class - 1, -1, -1, -1)
+        """Tasks of `ways` different samples, each a class of its own; they come in random order."""
+        clean = pool.draw(count, shape.ways, rng).unsqueeze(2)  # (count, ways, 1, *shape)
+        repeated = clean.expand(-1, -1, shape.per_class - 1, *clean.shape[3:])
         views = self.augment(repeated.flatten(0, 2), rng).view(repeated.shape)
         return Episodes.from_classes(torch.cat([clean, views], 2), shape)

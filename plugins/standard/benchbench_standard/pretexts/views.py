@@ -7,22 +7,28 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from benchbench import Backbone, BenchbenchError, Pretext, Rng, SampleSpec
-from benchbench_standard.pretexts.augment import PRESETS
+from benchbench_standard.pretexts.augment import PRESETS, Augment
+from benchbench_standard.pretexts.text_views import TextViews
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TwoViews(Pretext):
-    """What the self-supervised losses between two random views of each image share: the settings of `Augment`.
+    """What the self-supervised losses between two random views of each sample share: the settings of the views.
 
-    `preset` names the views: `protoclr`, the default, as published for Omniglot; `simclr`, for photographs; `letters`,
+    Of images they are `Augment`'s: `preset` names the views: `protoclr`, the default, as published for Omniglot; `simclr`, for photographs; `letters`,
     with no mirror. Every other setting that is given replaces that one of the preset. A crop has `min_scale` to
     `max_scale` of the image's area, and `inside` keeps it within the image; `flips` mirrors along both sides, or only
     "horizontal"; `rotation` is in degrees each way and `shear` in parts of the side; `erasing`, `dropout` and `grey`
     are probabilities (of a blanked rectangle, of zeroed pixels, of a grey image), `rescale` divides what dropout leaves
-    by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of the jitter."""
+    by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of the jitter.
+
+    Of texts they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample has settings of its own: those of
+    another are refused."""
 
     revision = 2
+    modalities = frozenset({"image", "text"})
+    neutral: ClassVar = dict.fromkeys(("drop", "swap", "hide"))
     objectives = frozenset({"plain", "task"})
     views = 2
     #: What messages call it.
@@ -45,24 +51,40 @@ class TwoViews(Pretext):
         grey: Share | None = None,
         inside: bool | None = None,
         rescale: bool | None = None,
+        drop: Share | None = None,
+        swap: Share | None = None,
+        hide: Share | None = None,
     ):
         super().__init__(encoder, sample)
-        given: dict[str, Any] = {
+        of_images: dict[str, Any] = {
             "min_scale": min_scale, "max_scale": max_scale, "flips": flips, "rotation": rotation, "shear": shear,
             "erasing": erasing, "dropout": dropout, "colour": colour, "grey": grey, "inside": inside,
-            "rescale": rescale,
+            "rescale": rescale, "preset": preset if preset != "protoclr" else None,
         }  # fmt: skip
-        self.augment = replace(PRESETS[preset], **{name: value for name, value in given.items() if value is not None})
-        low, high = self.augment.min_scale, self.augment.max_scale
-        if low > high:
-            raise BenchbenchError(f"min_scale {low} is above max_scale {high}")
+        given = {"image": of_images, "text": {"drop": drop, "swap": swap, "hide": hide}}
+        chosen = {kind: {k: v for k, v in own.items() if v is not None} for kind, own in given.items()}
+        for kind, own in chosen.items():
+            if own and kind != sample.modality:
+                raise BenchbenchError(
+                    f"pretext {self.name}: {', '.join(own)} set views of modality {kind}, not of {sample.modality}"
+                )
+        self.augment: Callable[[Tensor, Rng], Tensor] = (
+            _of_images(**chosen["image"]) if sample.modality == "image" else TextViews(**chosen["text"])
+        )
 
     def pair(self, x: Tensor, rng: Rng) -> Tensor:
-        """Two views of each image, x (N, C, H, W) -> (2N, C, H, W), where i and i + N are of one image. Raises
+        """Two views of each sample, x (N, *shape) -> (2N, *shape), where i and i + N are of one sample. Raises
         BenchbenchError for a single sample, which nothing can be told apart from."""
         if len(x) < 2:
             raise BenchbenchError(f"pretext {self.name}: a loss over a batch needs 2 samples or more, got 1")
         return self.augment(torch.cat([x, x]), rng)
+
+
+def _of_images(*, preset: str = "protoclr", **given: Any) -> Augment:
+    views = replace(PRESETS[preset], **given)
+    if views.min_scale > views.max_scale:
+        raise BenchbenchError(f"min_scale {views.min_scale} is above max_scale {views.max_scale}")
+    return views
 
 
 def apart(network: Callable[[Tensor], Tensor], views: Tensor) -> tuple[Tensor, Tensor]:
