@@ -98,13 +98,15 @@ def show(name: str, kind: str | None) -> None:
         )
 
 
-#: Kinds that can be created and checked; executors belong to the harness.
+#: Kinds that can be checked; executors belong to the harness.
 KINDS = [kind for kind in GROUPS if kind != "executor"]
+#: Kinds that `plugins new` has a template of.
+CREATED = [kind for kind in KINDS if kind != "modality"]
 
 
 @command.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin offers.")
+@click.option("--kind", type=click.Choice(CREATED), required=True, help="What the plugin offers.")
 @click.option(
     "--path", type=click.Path(path_type=Path), default=Path(), help="The folder to write it into; here by default."
 )

@@ -228,7 +228,8 @@ def padding_changes_nothing(subject: Subject) -> None:
 
 
 def _grown(wider: Backbone, encoder: Backbone) -> None:
-    """Give an encoder of longer samples the weights of a shorter one's; what it has more of, such as positions, stays."""
+    """Give an encoder of longer samples the weights of a shorter one's; what it has more of, such as positions,
+    stays."""
     held = encoder.state_dict()
     for name, tensor in wider.state_dict().items():
         own = held[name]

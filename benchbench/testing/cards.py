@@ -22,6 +22,7 @@ HOMES = {
     "backbone": ("contract", "backbones", "capabilities", "devices"),
     "dataset": ("contract", "datasets"),
     "protocol": ("contract", "protocols", "devices"),
+    "modality": ("contract", "modalities"),
 }
 
 

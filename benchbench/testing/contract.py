@@ -18,7 +18,14 @@ from benchbench.training.pretext import Pretext
 
 ALL = tuple(CONTRACTS)
 #: The positional arguments of a constructor.
-GIVEN = {"pretext": ("encoder", "sample"), "meta": ("encoder",), "backbone": ("sample",), "dataset": (), "protocol": ()}
+GIVEN = {
+    "pretext": ("encoder", "sample"),
+    "meta": ("encoder",),
+    "backbone": ("sample",),
+    "dataset": (),
+    "protocol": (),
+    "modality": (),
+}
 #: What must be a frozenset of names, and the known names if they are few.
 SETS: dict[str, frozenset[str] | None] = {
     "modalities": None,

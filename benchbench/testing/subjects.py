@@ -10,7 +10,7 @@ from benchbench.components.reference import ComponentRef, nested
 from benchbench.components.registry import GROUPS, Offer, offers
 from benchbench.components.settings import build_settings, construct, schema, validate
 from benchbench.data.dataset import Dataset
-from benchbench.data.modality import ANY, modality_named
+from benchbench.data.modality import ANY, Modality, modality_named
 from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.sample import SampleSpec
 from benchbench.errors import BenchbenchError
@@ -26,6 +26,7 @@ CONTRACTS: dict[str, type[Component]] = {
     "backbone": Backbone,
     "dataset": Dataset,
     "protocol": Protocol,
+    "modality": Modality,
 }
 #: What a component is tried on that does not say what it takes.
 IMAGES = modality_named("image").specimens()

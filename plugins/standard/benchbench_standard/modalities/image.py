@@ -12,7 +12,7 @@ from benchbench import IMAGE_SUFFIXES, BenchbenchError, Modality, SampleSpec, im
 
 
 class Image(Modality):
-    """Bytes (C, H, W) with one or three channels, in [0, 1] as an encoder takes them."""
+    """Bytes (C, H, W) with one or three channels, in [0, 1] as an encoder takes them. Source: own."""
 
     floors = ({"backbone": "pixels", "meta": "nearest-neighbour"},)
     #: Odd sizes on purpose: one channel, three channels, not square.

@@ -7,7 +7,7 @@ from benchbench_standard.modalities.tokens import Tokens
 
 
 class Sequence(Tokens):
-    """Letters of DNA, RNA or proteins, in capitals."""
+    """Letters of DNA, RNA or proteins, in capitals. Source: own."""
 
     suffixes = (".txt", ".csv", ".tsv", ".fasta", ".fa")
     floors = (

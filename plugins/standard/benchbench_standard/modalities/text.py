@@ -7,7 +7,8 @@ from benchbench_standard.modalities.tokens import Tokens
 
 
 class Text(Tokens):
-    """Tokens of language. What counts as one follows from the vocabulary: characters if it holds nothing longer."""
+    """Tokens of language. What counts as one follows from the vocabulary: characters if it holds nothing longer.
+    Source: own."""
 
     floors = (
         {"backbone": "words", "meta": "nearest-centroid"},

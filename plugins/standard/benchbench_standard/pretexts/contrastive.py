@@ -22,7 +22,8 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 
 class Contrastive(TwoViews):
     """Tell samples apart under augmentation. The plain objective is SimCLR's (Chen, Kornblith, Norouzi & Hinton 2020,
-    arXiv 2002.05709, eq. 1) between two views of each image, behind an MLP head; of texts that is SimCSE's (see `TextViews`).
+    arXiv 2002.05709, eq. 1) between two views of each image, behind an MLP head; of texts it is SimCSE's, with views of
+    `TextViews`.
 
     An episode's classes are single images: the first support sample is the image itself, every other sample an
     augmented view. With ProtoNet, 50 ways, 1 shot and 3 queries that is ProtoCLR (Medina, Devos & Grossglauser 2020,

@@ -16,12 +16,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class TwoViews(Pretext):
     """What the self-supervised losses between two random views of each sample share: the settings of the views.
 
-    Of images they are `Augment`'s: `preset` names the views: `protoclr`, the default, as published for Omniglot; `simclr`, for photographs; `letters`,
-    with no mirror. Every other setting that is given replaces that one of the preset. A crop has `min_scale` to
-    `max_scale` of the image's area, and `inside` keeps it within the image; `flips` mirrors along both sides, or only
-    "horizontal"; `rotation` is in degrees each way and `shear` in parts of the side; `erasing`, `dropout` and `grey`
-    are probabilities (of a blanked rectangle, of zeroed pixels, of a grey image), `rescale` divides what dropout leaves
-    by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of the jitter.
+    Of images they are `Augment`'s: `preset` names the views: `protoclr`, the default, as published for Omniglot;
+    `simclr`, for photographs; `letters`, with no mirror. Every other setting that is given replaces that one of the
+    preset. A crop has `min_scale` to `max_scale` of the image's area, and `inside` keeps it within the image; `flips`
+    mirrors along both sides, or only "horizontal"; `rotation` is in degrees each way and `shear` in parts of the side;
+    `erasing`, `dropout` and `grey` are probabilities (of a blanked rectangle, of zeroed pixels, of a grey image),
+    `rescale` divides what dropout leaves by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of
+    the jitter.
 
     Of texts they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample has settings of its own: those of
     another are refused."""
