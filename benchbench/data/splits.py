@@ -25,6 +25,8 @@ class ClassSplit:
     one source, every source equally likely.
     test_rows: if the samples of the same classes are divided, as by folders ``train`` and ``test``, the rows that
     protocols which fit on a target score on; they fit on the others. A join of datasets drops it.
+    ordered: labels keep the order of the classes in every episode, in training and at test, since they mean the same in
+    each source: what a user dislikes, then what the user likes.
     """
 
     train: tuple[int, ...] = ()
@@ -34,6 +36,7 @@ class ClassSplit:
     hierarchy: ClassHierarchy | None = field(default=None, repr=False)
     sources: tuple["ClassSplit", ...] = field(default=(), repr=False)
     test_rows: tuple[int, ...] = field(default=(), repr=False)
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         seen: dict[int, str] = {}
@@ -79,6 +82,8 @@ class ClassSplit:
             content["hierarchy"] = self.hierarchy.as_json()
         if self.test_rows:
             content["test_rows"] = list(self.test_rows)
+        if self.ordered:
+            content["ordered"] = True
         if self.sources:
             content["sources"] = [source.as_json() for source in self.sources]
         return content
@@ -98,6 +103,7 @@ class ClassSplit:
             variant_of=variant_of,
             hierarchy=self.hierarchy and self.hierarchy.renumbered(ids),
             sources=tuple(source.renumbered(ids, classes) for source in self.sources),
+            ordered=self.ordered,
         )
 
     @classmethod
@@ -127,7 +133,7 @@ def _source(rows: dict[int, np.ndarray], split: ClassSplit, part: str, names: Se
     called = tuple(names[c] for c in classes) if names else ()
     variants = None if split.variant_of is None else [split.variant_of[c] for c in classes]
     if split.hierarchy is None:
-        return Source([rows[c] for c in classes], variants, names=called)
+        return Source([rows[c] for c in classes], variants, names=called, ordered=split.ordered)
     position = {c: i for i, c in enumerate(classes)}
     groups = tuple(np.array([position[c] for c in group], np.int64) for group in split.hierarchy.part(part))
-    return Source([rows[c] for c in classes], variants, split.hierarchy.kind, groups, called)
+    return Source([rows[c] for c in classes], variants, split.hierarchy.kind, groups, called, split.ordered)

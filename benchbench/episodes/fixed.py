@@ -67,8 +67,13 @@ def too_small(index: Sequence[np.ndarray], needed: int, names: Sequence[str] = (
     return f"{said}; too small: {shown}{more} ({len(few)} of {len(sizes)} classes)"
 
 
-def draw_classes(state: np.random.RandomState, ways: int, count: int, groups: Sequence[int] | None) -> np.ndarray:
-    """`ways` of `count` classes without replacement; with `groups`, one member each of distinct groups."""
+def draw_classes(
+    state: np.random.RandomState, ways: int, count: int, groups: Sequence[int] | None, *, ordered: bool = False
+) -> np.ndarray:
+    """`ways` of `count` classes without replacement, in random order unless `ordered`; with `groups`, one member each
+    of distinct groups."""
+    if ordered:
+        return np.sort(draw_classes(state, ways, count, groups))
     if groups is None:
         return state.permutation(count)[:ways]
     members: dict[int, list[int]] = {}
@@ -80,11 +85,18 @@ def draw_classes(state: np.random.RandomState, ways: int, count: int, groups: Se
 
 
 def fixed_episode(
-    key: str, number: int, shape: EpisodeShape, index: Sequence[np.ndarray], groups: Sequence[int] | None = None
+    key: str,
+    number: int,
+    shape: EpisodeShape,
+    index: Sequence[np.ndarray],
+    groups: Sequence[int] | None = None,
+    *,
+    ordered: bool = False,
 ) -> EpisodeIndex:
-    """Episode `number` of the stream named `key`: N-way, K-shot, from `index`, the rows of each class."""
+    """Episode `number` of the stream named `key`: N-way, K-shot, from `index`, the rows of each class. With `ordered`
+    labels keep the order of the classes."""
     state = stream(key, number)
-    classes = draw_classes(state, shape.ways, len(index), groups)
+    classes = draw_classes(state, shape.ways, len(index), groups, ordered=ordered)
     rows = np.stack([index[c][state.permutation(len(index[c]))[: shape.per_class]] for c in classes])
     labels = np.arange(shape.ways)
     order = state.permutation(shape.ways * shape.queries)

@@ -11,13 +11,15 @@ import numpy as np
 class Source:
     """The classes of one source in one part. `index` holds the rows of each class; `variants` the thing each class is a
     variant of; `groups` the positions of classes that `kind` lets share an episode (`ClassHierarchy`); `names` the
-    classes' names, if known."""
+    classes' names, if known; `ordered` that labels keep the order of the classes, which mean the same in every
+    source."""
 
     index: Sequence[np.ndarray]
     variants: list[int] | None = None
     kind: Literal["flat", "bilevel", "dag"] = "flat"
     groups: tuple[np.ndarray, ...] = ()
     names: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def sizes(self) -> np.ndarray:

@@ -108,7 +108,7 @@ def variable_episode(key: str, number: int, shape: VariableShape, source: Source
 
 def next_episode(state: np.random.RandomState, shape: VariableShape, source: Source) -> EpisodeIndex:
     """The next episode of the stream `state`. Support and query are disjoint; labels are 0..ways - 1 in the order in
-    which the classes were drawn."""
+    which the classes were drawn, or of an ordered source in theirs."""
     drawn = describe(state, shape, source)
     rows = [
         source.index[c][_distinct(state, len(source.index[c]), shots + drawn.queries)]
@@ -134,6 +134,11 @@ def _eligible(shape: VariableShape, source: Source) -> list[np.ndarray]:
 
 
 def _draw_classes(state: np.random.RandomState, shape: VariableShape, source: Source) -> np.ndarray:
+    drawn = _any_order(state, shape, source)
+    return np.sort(drawn) if source.ordered else drawn
+
+
+def _any_order(state: np.random.RandomState, shape: VariableShape, source: Source) -> np.ndarray:
     kind = _kind(shape, source)
     if kind == "flat":
         things = len(source.index) if source.variants is None else len(set(source.variants))

@@ -195,7 +195,7 @@ class Target:
             return [variable_episode(key, i, shape, self._source(key, i)) for i in range(count)]
         key = f"{self._key}/{shape.ways}-{shape.shots}-{shape.queries}/{EPISODES_REVISION}"
         sources = (self._source(key, i) for i in range(count))
-        return [fixed_episode(key, i, shape, source.index, source.variants) for i, source in enumerate(sources)]
+        return [fixed_episode(key, i, shape, s.index, s.variants, ordered=s.ordered) for i, s in enumerate(sources)]
 
     def episodes(self, shape: EpisodeShape | VariableShape, count: int) -> Iterator[TestBatch]:
         """`count` fixed episodes in batches; those of variable shape one by one."""

@@ -106,6 +106,9 @@ class Misfits:
             if reason := part.load().misfit(sample):
                 self._methods[key] = f"pretext {part.bare} {reason}"
                 return self._methods[key]
+        if point["regime"] == "joint" and pretext.load().true_classes and _shared_meaning(source):
+            self._methods[key] = f"classes mean the same in each source of {source.name}: no classifier tells all apart"
+            return self._methods[key]
         lacks = f"backbone {point['backbone']} does not provide "
         try:
             with seeded_globals(Rng("plan")):
@@ -155,3 +158,7 @@ class Misfits:
             except BenchbenchError as error:
                 self._cells[place] = str(error)
         return self._cells[place]
+
+
+def _shared_meaning(source: Prepared) -> bool:
+    return any(part.ordered for part in source.split.sources)
