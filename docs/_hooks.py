@@ -20,9 +20,9 @@ from benchbench.cli.cmd_plugins import _type
 from benchbench.components.reference import resolve_component
 from benchbench.components.registry import Offer, offers
 from benchbench.components.settings import construct, schema
+from benchbench.data.modality import takes
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import prepare
-from benchbench.encoding.backbone import SampleSpec
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.planning.matrix import Matrix
 from benchbench.rng import Rng, seeded_globals
@@ -35,6 +35,7 @@ KINDS = {
     "backbone": "Backbones",
     "dataset": "Datasets",
     "protocol": "Protocols",
+    "modality": "Modalities",
 }
 README = Path(__file__).parents[1] / "README.md"
 #: A picture or a link in Markdown: (``!`` or nothing, text, target).
@@ -190,17 +191,19 @@ def _component(offer: Offer, drawn: bool) -> str:
 
 
 def episode_picture(offer: Offer) -> bytes | None:
-    """A PNG of an episode on embedded letters; None for a pretext that makes none without settings of its own."""
+    """A PNG of an episode on embedded letters; None for a pretext that makes none without settings of its own, or
+    none of images."""
     cls: Any = offer.load()
+    if not takes(cls.modalities, "image"):
+        return None
     if "episodes" not in cls.objectives or any(f.is_required() for f in schema(cls).model_fields.values()):
         return None
     data = prepare(resolve_component("dataset", "glyphs"))
     encoder_ref = resolve_component("backbone", "conv4", {"width": 8})
     rng = Rng("docs", offer.name)
     with seeded_globals(rng):
-        sample = SampleSpec("image", tuple(data.table.x.shape[1:]))
-        encoder = encoder_ref.build(sample)
-        pretext: Pretext = construct(cls, encoder, sample, settings=resolve_component("pretext", offer.name).settings)
+        encoder = encoder_ref.build(data.sample)
+        pretext: Pretext = construct(cls, encoder, data.sample, settings=resolve_component("pretext", offer.name).settings)
         pool = Pool.of(data.table, data.split, "train", name="glyphs", labelled=pretext.uses_labels)
         with torch.no_grad():
             pretext.prepare(pool, encoder.eval(), rng.child("prepare"))
