@@ -37,6 +37,7 @@ _HOME = {
     "Progress": "training.on_encoder",
     "Protocol": "evaluation.protocol",
     "RecordFile": "data.meta_dataset.tfrecord",
+    "Records": "results.collection",
     "Rng": "rng",
     "Sample": "data.table",
     "SampleSpec": "encoding.sample",
@@ -66,7 +67,8 @@ _HOME = {
     "hookimpl": "execution.hooks",
     "image_files": "data.found",
     "load_encoder": "export.encoder",
-    "load_records": "store.files",
+    "leaderboard": "leaderboard.frames",
+    "load_records": "results.collection",
     "located": "userfiles",
     "pixels": "data.images",
     "read_picture": "data.images",
@@ -89,6 +91,9 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'benchbench' has no attribute {name!r}")
+    if name == "leaderboard":
+        # The folder of this name can be called: a function would vanish when anything imports a module from there.
+        return import_module("benchbench.leaderboard")
     return getattr(import_module(f"benchbench.{_HOME[name]}"), name)
 
 

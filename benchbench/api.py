@@ -1,10 +1,13 @@
 """What the command does, from Python."""
 
+import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from torch import Tensor
 
 from benchbench.data.prepare import prepare
@@ -13,18 +16,56 @@ from benchbench.evaluation.target import Target
 from benchbench.evaluation.trained import Trained
 from benchbench.execution.job import Event, settled
 from benchbench.execution.job import train as train_stages
-from benchbench.execution.run import Outcome, run_plan
+from benchbench.execution.notebook import NotebookProgress, in_notebook
+from benchbench.execution.run import Outcome, missing_cells, run_plan, sharded
 from benchbench.planning.matrix import Matrix, load_matrix, parse_matrix
 from benchbench.planning.names import Names, spelt
 from benchbench.planning.plan import plan
+from benchbench.results.collection import Records
+from benchbench.results.compare import Comparisons
 from benchbench.rng import Rng
-from benchbench.store.records import Metric, Summary
+from benchbench.store.files import Store
+from benchbench.store.records import Metric, Record, Summary
+from benchbench.store.reprs import as_html, brief
 from benchbench.training.chain import Training
 from benchbench.training.checkpoints import save_checkpoint
 
 
+class Run(Outcome):
+    """What `run` did, with the records of its matrix and tables of them."""
+
+    def __repr__(self) -> str:
+        return brief(f"Run({self._said()})")
+
+    def _repr_html_(self) -> str:
+        return as_html("Run", self._said())
+
+    def _said(self) -> str:
+        matrix = next((t.matrix for t in self.trainings), "nothing")
+        first = "".join(f"; first failure: {label}: {reason}" for label, reason in self.failed[:1])
+        counts = f"trained {self.trained}, reused {self.reused}, failed {len(self.failed)}"
+        return f"{matrix}: {counts}; records in {self.store.root}{first}"
+
+    @cached_property
+    def records(self) -> Records:
+        """The records of the matrix, in the order of its cells; read from the store on first use."""
+        return Records(self._read())
+
+    def to_frame(self, *, every_metric: bool = False) -> pd.DataFrame:
+        """`Records.to_frame` of the records."""
+        return self.records.to_frame(every_metric=every_metric)
+
+    def leaderboard(self, view: str = "overall", **options: Any) -> pd.DataFrame:
+        """`benchbench.leaderboard` of the records."""
+        return self.records.leaderboard(view, **options)
+
+    def compare(self, a: str | Path | Iterable[Record], b: str | None = None) -> Comparisons:
+        """`Records.compare` of the records: two of their methods, or other records with these."""
+        return self.records.compare(a, b)
+
+
 def run(
-    matrix: Matrix | str | Path,
+    matrix: Matrix | Mapping[str, Any] | str | Path,
     results: Path | str = "runs",
     *,
     seeds: Sequence[int] | None = None,
@@ -37,21 +78,30 @@ def run(
     retry_failed: bool = False,
     rerun_changed: bool = False,
     report: Callable[[Event], None] | None = None,
-) -> Outcome:
+) -> Run:
     """Train and score everything in `matrix` that the store `results` does not hold yet.
 
-    A matrix is a name, a path or a `Matrix`. Failed cells stay failed unless `retry_failed`; records made by different
+    A matrix is a name, a path, what a matrix file holds as a dictionary, or a `Matrix`. `report` is told every event;
+    without one, a notebook shows the progress. Failed cells stay failed unless `retry_failed`; records made by other
     code with the same revisions are reused unless `rerun_changed`. `executor_settings` are the executor's settings
     other than `jobs`, such as ``{"timeout": seconds, "memory": GiB}``. `shard` (i, n) runs the i-th of n parts, from 1.
     Raises BenchbenchError for bad input before anything is computed, StorageError if the store can no longer be
     written, Interrupted after a signal.
     """
-    if not isinstance(matrix, Matrix):
+    if isinstance(matrix, Mapping):
+        matrix = parse_matrix(copy.deepcopy(dict(matrix)), "benchbench.run")
+    elif not isinstance(matrix, Matrix):
         matrix = load_matrix(matrix)
     if seeds:
         matrix = matrix.model_copy(update={"seeds": list(seeds)})
-    return run_plan(
-        plan(matrix, only=only),
+    todo = plan(matrix, only=only)
+    if report is None and in_notebook():
+        store = Store(results)
+        report = NotebookProgress(
+            sum(bool(missing_cells(t, store, retry_failed)) for t in sharded(todo.trainings, shard))
+        )
+    done = run_plan(
+        todo,
         results,
         jobs=jobs,
         executor=executor,
@@ -62,6 +112,7 @@ def run(
         rerun_changed=rerun_changed,
         report=report,
     )
+    return Run(**vars(done))
 
 
 class Model(Trained):
@@ -69,6 +120,17 @@ class Model(Trained):
 
     training: Training
     names: Names
+
+    def __repr__(self) -> str:
+        return brief(f"Model({self._said()})")
+
+    def _repr_html_(self) -> str:
+        return as_html("Model", self._said())
+
+    def _said(self) -> str:
+        parameters = sum(p.numel() for p in self.encoder.parameters())
+        shape = f"{tuple(self.sample.shape)} -> {self.encoder.dim} features"
+        return f"{self.training.label}: encoder of {parameters:,} parameters, {shape}, on {self.device}"
 
     def evaluate(
         self, target: str | Mapping[str, Any], protocol: str | Mapping[str, Any] = "5way-1shot", **settings: Any

@@ -203,7 +203,9 @@ def episode_picture(offer: Offer) -> bytes | None:
     rng = Rng("docs", offer.name)
     with seeded_globals(rng):
         encoder = encoder_ref.build(data.sample)
-        pretext: Pretext = construct(cls, encoder, data.sample, settings=resolve_component("pretext", offer.name).settings)
+        pretext: Pretext = construct(
+            cls, encoder, data.sample, settings=resolve_component("pretext", offer.name).settings
+        )
         pool = Pool.of(data.table, data.split, "train", name="glyphs", labelled=pretext.uses_labels)
         with torch.no_grad():
             pretext.prepare(pool, encoder.eval(), rng.child("prepare"))

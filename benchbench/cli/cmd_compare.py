@@ -73,6 +73,15 @@ def _table(a: str, b: str, found: Comparisons, style: str) -> str:
     ]
     body = tabulate(rows, HEADERS, tablefmt="github" if style == "markdown" else "simple", disable_numparse=True)
     notes = [f"A: {text(a)}; B: {text(b)}. Scores in percent, differences in percentage points on the same episodes."]
+    if found.sides:
+        one, other = found.sides
+        notes += [
+            f"transductive: A {one.kind}; B {other.kind}.",
+            f"cost of a training: A {one.cost}; B {other.cost}.",
+            text(f"floors (by means): A {one.place}; B {other.place}."),
+        ]
+    if found.rows:
+        notes.append(f"95% interval: of the difference, over {found.covers}.")
     if any(row.difference.over == "episodes" for row in found.rows):
         notes.append("With one training seed on a side a row speaks of these trainings, not of the methods.")
     if any(found.alone):
@@ -87,4 +96,5 @@ def _json(a: str, b: str, found: Comparisons, margin: float) -> str:
     ]
     only_a, only_b = found.alone
     content = {"a": a, "b": b, "rows": rows, "refused": found.refused, "lost": found.lost}
+    content |= {"sides": [asdict(side) for side in found.sides or ()], "interval": f"over {found.covers}"}
     return json.dumps({**content, "only_a": only_a, "only_b": only_b, "margin": margin}, indent=1, ensure_ascii=False)

@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from benchbench.cli.reading import warned
-from benchbench.cli.values import Finite, Whole
+from benchbench.cli.values import Amount, Finite, Whole
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.execution.hooks import Hooks
 from benchbench.leaderboard.aggregate import Columns, tabulated
 from benchbench.leaderboard.cells import Cell, read_cells
 from benchbench.leaderboard.check import check
+from benchbench.leaderboard.columns import chosen
 from benchbench.leaderboard.render import FORMATS, write_leaderboard, write_tables
 from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
 from benchbench.store.files import read_records
@@ -42,11 +43,16 @@ def hook_columns() -> Columns | None:
 @click.option("--source", help="Only trainings on this source, and floors.")
 @click.option("--shots", type=Whole(1, 1_000), help="Only protocols of so many shots.")
 @click.option("--seconds", type=Finite(0, 1e12), help="Only methods that train in so many seconds.")
+@click.option("--samples", type=Amount(), help="Only methods that train on so many samples, such as 60k.")
+@click.option("--flops", type=Amount(), help="Only methods that train in so many FLOPs, such as 2.5T.")
 @click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods trained without labels, or with.")
 @click.option(
     "--selection-labels",
     type=click.Choice(["none", "source"]),
     help="Only methods chosen without labels, or with some.",
+)
+@click.option(
+    "--transductive", type=click.Choice(["yes", "no"]), help="Only methods that use other queries, or do not."
 )
 @click.option(
     "--external",
@@ -56,6 +62,7 @@ def hook_columns() -> Columns | None:
     help="Whether third parties' rows take part in ranks, best marks, floors and effects.",
 )
 @click.option("--format", "style", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
+@click.option("--columns", metavar="NAME,...", help="Only these columns, beside the first: names, targets, protocols.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write every file of the leaderboard into this folder.")
 @click.option("--tables", is_flag=True, help="With --output: LEADERBOARD.md and leaderboard.csv alone.")
 @click.option(
@@ -65,6 +72,7 @@ def command(
     folders: tuple[Path, ...],
     name: str,
     style: str,
+    columns: str | None,
     output: Path | None,
     external: str,
     tables: bool,
@@ -79,6 +87,8 @@ def command(
         raise BenchbenchError(f"leaderboard takes one results folder, got {len(folders)}; only --check takes several")
     if (checking or output) and (name != "overall" or filters != Filters()):
         raise BenchbenchError("--check and --output are about the whole leaderboard: neither takes a view or a filter")
+    if columns and (checking or output or style in ("csv", "json")):
+        raise BenchbenchError("--columns is for terminal, markdown and latex; files, csv and json hold every column")
     if tables and (checking or not output):
         raise BenchbenchError("--tables says which files --output writes: it needs --output, and no --check")
     if checking and external == "ranked":
@@ -88,20 +98,22 @@ def command(
         return
     if name not in VIEWS:
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
-    columns = hook_columns() if name == "overall" else None
-    whole = bool(output or columns or name not in OF_SUMMARIES)
+    extra = hook_columns() if name == "overall" else None
+    whole = bool(output or extra or name not in OF_SUMMARIES)
     records = warned(_read(folders[0], whole=whole))
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
     ranked = external == "ranked"
     if name == "overall":
-        table = tabulated(filtered(records, filters), columns, external=ranked)
+        table = tabulated(filtered(records, filters), extra, external=ranked)
     else:
         table = view(name, records, filters, external=ranked)
+    if columns:
+        table = chosen(table, [part.strip() for part in columns.split(",") if part.strip()])
     click.echo(FORMATS[style](table).rstrip("\n"))
     if output:
         write = write_tables if tables else write_leaderboard
-        for path in write([r for r in records if isinstance(r, Record)], output, columns, external=ranked):
+        for path in write([r for r in records if isinstance(r, Record)], output, extra, external=ranked):
             click.echo(f"wrote {path}", err=True)
 
 

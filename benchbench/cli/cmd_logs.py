@@ -33,7 +33,10 @@ def command(key: str, results: Path) -> None:
     path = Store(results).log(training.key)
     if path.exists():
         click.echo(path.read_bytes(), nl=False)
-    click.echo(f"{training.label}: {path}" + ("" if path.exists() else " does not exist: it never ran here"), err=True)
+    state = " does not exist: it never ran here"
+    if path.exists():
+        state = "" if path.stat().st_size else " is empty: the training printed nothing"
+    click.echo(f"{training.label}: {path}{state}", err=True)
     reasons = {r.reason for r in read_briefs(results)[0] if r.training_key == training.key and r.status == "failed"}
     for reason in sorted(filter(None, reasons)):
         click.echo(f"failed: {reason}", err=True)

@@ -3,6 +3,7 @@ import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -10,32 +11,75 @@ import click
 from tabulate import tabulate
 
 from benchbench.cli.values import parse_settings
+from benchbench.components.described import Description, described
+from benchbench.components.installed import STANDARD
 from benchbench.components.registry import GROUPS, Offer, misnamed, offers
 from benchbench.components.settings import schema
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
+from benchbench.leaderboard.columns import terminal_width
 
 
 def _all() -> list[Offer]:
     return [o for kind in GROUPS for o in offers(kind)]
 
 
+_listing = (
+    click.option("--json", "as_json", is_flag=True, help="As JSON."),
+    click.option("--check", is_flag=True, help="Import every component and say which are broken."),
+)
+
+
 @click.group("plugins", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--check", is_flag=True, help="Import every component and say which are broken.")
+@_listing[0]
+@_listing[1]
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, check: bool) -> None:
-    """List the components that are installed."""
-    if ctx.invoked_subcommand:
-        return
-    rows = [
-        {"kind": o.kind, "name": o.name, "distribution": o.distribution, "version": o.version}
-        | ({"state": _state(o)} if check else {})
-        for o in _all()
-    ]
-    click.echo(json.dumps(rows, indent=1) if as_json else tabulate(rows, headers="keys"))
+    """List the components that are installed, with what each is and its paper."""
+    if not ctx.invoked_subcommand:
+        _list(_all(), as_json, check)
+
+
+@command.command("list")
+@click.option("--kind", type=click.Choice(list(GROUPS)), help="Only these.")
+@_listing[0]
+@_listing[1]
+def list_(kind: str | None, as_json: bool, check: bool) -> None:
+    """List the components that are installed, with what each is and its paper."""
+    _list([o for o in _all() if kind in (None, o.kind)], as_json, check)
+
+
+def _list(found: list[Offer], as_json: bool, check: bool) -> None:
+    said = [described(o.entry_point) for o in found]
+    states = [{"state": _state(o)} if check else {} for o in found]
+    if as_json:
+        rows = [
+            {"kind": o.kind, "name": o.name, "distribution": o.distribution, "version": o.version}
+            | {"description": d.line, "paper": d.paper, **state}
+            for o, d, state in zip(found, said, states, strict=True)
+        ]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        click.echo(_as_text(found, said, states))
     for kind in GROUPS:
         for message in misnamed(kind):
             click.echo(f"warning: {message}", err=True)
+
+
+def _as_text(found: list[Offer], said: list[Description], states: list[dict[str, str]]) -> str:
+    """One line a component, as wide as the terminal; the distribution where it is not the suite."""
+    names = [o.name if o.distribution == STANDARD else f"{o.name} ({o.distribution} {o.version})" for o in found]
+    papers = [_cut(d.paper, 60) for d in said]
+    taken = sum(2 + max(map(len, column), default=0) for column in ([o.kind for o in found], names, papers))
+    room = max(30, (terminal_width() or 200) - taken)
+    lines = [
+        {"kind": o.kind, "name": name, "what it is": _cut(d.line, room), "paper": paper} | state
+        for o, name, d, paper, state in zip(found, names, said, papers, states, strict=True)
+    ]
+    return tabulate(lines, headers="keys", disable_numparse=True)
+
+
+def _cut(text: str, most: int) -> str:
+    return shorten(text, most, placeholder=" …", break_on_hyphens=False)
 
 
 def _state(offer: Offer) -> str:
@@ -106,15 +150,19 @@ CREATED = [kind for kind in KINDS if kind != "modality"]
 
 @command.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(CREATED), required=True, help="What the plugin offers.")
+@click.option(
+    "--kind", "kinds", type=click.Choice(CREATED), required=True, multiple=True, help="What it offers; may be repeated."
+)
+@click.option("--modality", default="image", show_default=True, help="What samples the example is for: image or text.")
 @click.option(
     "--path", type=click.Path(path_type=Path), default=Path(), help="The folder to write it into; here by default."
 )
-def new(name: str, kind: str, path: Path) -> None:
-    """Write the distribution of a new plugin NAME: a working example with tests."""
+def new(name: str, kinds: tuple[str, ...], modality: str, path: Path) -> None:
+    """Write the distribution of a new plugin NAME: a working example with tests. Of several kinds, its components are
+    called NAME-KIND."""
     from benchbench.scaffold import new_plugin
 
-    made = new_plugin(name, kind, path)
+    made = new_plugin(name, kinds, path, modality)
     click.echo(f"wrote {made}: pip install -e '{made}[test]', then run pytest there")
 
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 #: A run makes no leaderboard for more cells than this: whole records take 30 kB of memory each.
 LARGE = 5_000
+#: The matrix that is run if none is named.
+QUICK = "quick"
 
 
 @click.command("run")
-@click.option("--matrix", is_flag=False, flag_value="quick", default="quick", help="A packaged matrix or a .toml file.")
+@click.option("--matrix", is_flag=False, flag_value=QUICK, help="A packaged matrix or a .toml file (default: quick).")
 @click.option("--results", default="runs", type=click.Path(path_type=Path), help="The store (default: runs).")
 @click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
@@ -37,7 +39,7 @@ LARGE = 5_000
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    matrix: str,
+    matrix: str | None,
     results: Path,
     only: tuple[str, ...],
     settings: tuple[str, ...],
@@ -59,11 +61,15 @@ def command(
     """Train and score everything in a matrix that the store does not hold yet, then print its leaderboard."""
     from benchbench.cli.reporter import Reporter
     from benchbench.components.reference import bare
-    from benchbench.execution.run import make_executor, missing_cells, run_plan, sharded
+    from benchbench.execution.run import default_jobs, make_executor, missing_cells, run_plan, sharded
     from benchbench.planning.matrix import load_matrix
     from benchbench.planning.plan import plan
     from benchbench.store.files import Store
 
+    if matrix is None:
+        matrix = QUICK
+        if not quiet:
+            click.echo("no --matrix is given: this is quick, minutes of training on data that come along", err=True)
     overrides = parse_settings(settings)
     named = {"address": ray_address, "timeout": timeout, "memory": memory}
     executor_settings = parse_settings(options, "--executor-option") | {k: v for k, v in named.items() if v is not None}
@@ -89,6 +95,7 @@ def command(
     trainings = sharded(todo.trainings, part)
     if dry_run:
         _describe(todo, trainings, Store(results), retry_failed)
+        _estimate(trainings, Store(results), retry_failed, jobs or default_jobs(device))
         return
     _remark(trainings)
     if todo.dropped and not quiet:
@@ -171,3 +178,27 @@ def _describe(todo: "Plan", trainings: "list[Training]", store: "Store", retry_f
     for name in todo.unprepared:
         click.echo(f"not prepared  dataset {name}: whether it has enough classes and images shows when it is")
     click.echo(f"{len(trainings)} trainings, {cells} cells, {len(todo.dropped)} left out")
+
+
+def _estimate(trainings: "list[Training]", store: "Store", retry_failed: bool, jobs: int) -> None:
+    """Say how long what is left will take, by what trainings of the same method and source took in this store."""
+    from benchbench.cli.cmd_status import duration
+    from benchbench.execution.run import missing_cells
+    from benchbench.execution.schedule import costs
+    from benchbench.store.briefs import each_brief
+
+    left = [(t, len(missing_cells(t, store, retry_failed)) / len(t.cells)) for t in trainings]
+    todo = [(t, part) for t, part in left if part]
+    if not todo:
+        return
+    known = costs(each_brief(store.root)) if store.root.is_dir() else {}
+    kinds = [((t.method, t.source_name), part) for t, part in todo]
+    paid = [known[kind] * part for kind, part in kinds if kind in known]
+    if not paid:
+        click.echo("how long it takes is not known: no training of these methods and sources is recorded here")
+        return
+    others = len(todo) - len(paid)
+    more = f", and {others} trainings of unknown length" if others else ""
+    # One training takes what it takes, however many run at a time.
+    seconds = max(sum(paid) / min(jobs, len(paid)), *paid)
+    click.echo(f"about {duration(seconds)}{more}, {jobs} at a time, by what such trainings took here at their budgets")

@@ -40,7 +40,7 @@ def command(results: Path, by: str | None) -> None:
     for about in running:
         click.echo(f"running: {_line(about)}")
     if running and (left := _seconds_left(plans, state, seconds_of(briefs), running)):
-        click.echo(f"about {_duration(left)} left, with {len(running)} at a time")
+        click.echo(f"about {duration(left)} left, with {len(running)} at a time")
 
 
 def _counts(cells: list[str], state: dict[str, str], running: int) -> list[int]:
@@ -108,7 +108,8 @@ def _seconds_left(
     return left / len(running)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``12 minutes``."""
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -36,6 +36,21 @@ class Whole(click.IntRange):
         return super().convert(_ascii(self, value, param, ctx), param, ctx)
 
 
+class Amount(Finite):
+    """A finite number from 0 that may end in k, M, G, T or P, powers of a thousand: ``60k``, ``2.5T``."""
+
+    name = "amount"
+
+    def __init__(self) -> None:
+        super().__init__(0, 1e30)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        sizes = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+        if isinstance(value, str) and value[-1:] in sizes:
+            return super().convert(value[:-1], param, ctx) * sizes[value[-1]]
+        return super().convert(value, param, ctx)
+
+
 def _ascii(kind: click.ParamType, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
     # Python also takes the digits of other scripts, and none of the integers that have thousands of them.
     if isinstance(value, str) and not (value.isascii() and len(value) <= DIGITS):

@@ -43,6 +43,9 @@ class Outcome:
     def records(self) -> list[Record]:
         """The records of the matrix, in the order of its cells. They are read from the store on first use, since those
         of a large matrix take more memory than its run."""
+        return self._read()
+
+    def _read(self) -> list[Record]:
         held = [(t, self.store.records(t.key)) for t in self.trainings]
         return [found[c.key] for t, found in held for c in t.cells if c.key in found]
 

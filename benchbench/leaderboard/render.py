@@ -6,6 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchbench.leaderboard.aggregate import Columns, Table, tabulated
+from benchbench.leaderboard.columns import broken, fitted, terminal_width
 from benchbench.leaderboard.document import document
 from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.latex import latex
@@ -42,11 +43,15 @@ def csv(table: Table) -> str:
 
 
 def terminal(table: Table) -> str:
-    """For a person at a terminal."""
-    columns = [one_line(c) for c in table.rows.columns]
-    rows = [[one_line(v) for v in row] for row in table.rows.values.tolist()]
+    """For a person at a terminal, with the columns that fit it; elsewhere, such as in a pipe, with all."""
+    width = terminal_width()
+    shown, said = fitted(table.rows, width)
+    columns = [one_line(c) for c in shown.columns]
+    rows = [[one_line(v) for v in row] for row in shown.values.tolist()]
     body = tabulate(rows, columns, tablefmt="simple", disable_numparse=True)
-    return body + "\n\n" + "\n".join(map(one_line, table.notes))
+    if width is not None and max(map(len, body.split("\n"))) > width:
+        body = tabulate(rows, list(map(broken, columns)), tablefmt="simple", disable_numparse=True)
+    return body + "\n\n" + "\n".join(map(one_line, [*said, *table.notes]))
 
 
 #: What ``--format`` offers.
@@ -91,23 +96,24 @@ def write_tables(
 def write_leaderboard(
     records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
 ) -> list[Path]:
-    """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG and PNG; returns their paths.
+    """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG, PNG and PDF; returns their
+    paths.
 
     Plots of an earlier leaderboard that these records do not give are removed.
     """
     # Importing matplotlib takes longer than rendering the rest.
-    from benchbench.leaderboard.plots.drawn import PLOTS, drawn
+    from benchbench.leaderboard.plots.drawn import PLOTS, Drawn, drawn
 
     found = grid(records)
     plots = drawn(found.counted(external=external))
-    svgs = {name: svg for name, (svg, _) in plots.items()}
+    svgs = {name: plot.svg for name, plot in plots.items()}
     files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external)}
-    for name, (svg, png) in plots.items():
-        files |= {f"{PLOT_FOLDER}/{name}.svg": svg, f"{PLOT_FOLDER}/{name}.png": png}
+    for name, plot in plots.items():
+        files |= {f"{PLOT_FOLDER}/{name}.{suffix}": content for suffix, content in plot._asdict().items()}
     for name, content in files.items():
         atomic_write(folder / name, content.encode() if isinstance(content, str) else content)
     for name in PLOTS.keys() - plots.keys():
-        for suffix in ("svg", "png"):
+        for suffix in Drawn._fields:
             (folder / PLOT_FOLDER / f"{name}.{suffix}").unlink(missing_ok=True)
     return [folder / name for name in files]
 

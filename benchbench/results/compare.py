@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.keys import canonical
@@ -18,7 +19,12 @@ from benchbench.leaderboard.grid import Grid, Row, grid, names
 from benchbench.leaderboard.statistics.paired import Difference, holm, paired_difference
 from benchbench.leaderboard.variants import Flat, flat, told
 from benchbench.results.consistency import settings_content, settings_digits
+from benchbench.results.sides import Side, side
 from benchbench.store.records import Record, shown
+from benchbench.store.reprs import as_html, brief
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: (what is compared, target, protocol)
 Place = tuple[str, str, str]
@@ -52,12 +58,65 @@ class Comparison:
 @dataclass
 class Comparisons:
     """All rows. `refused` lists cells that both sides have but that cannot be compared, with the reason; `lost` those
-    that A has a score for and whose training failed in B; `alone` counts the cells that only A has, and only B."""
+    that A has a score for and whose training failed in B; `alone` counts the cells that only A has, and only B; `sides`
+    says what stands behind A and B."""
 
     rows: list[Comparison] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     alone: tuple[int, int] = (0, 0)
+    sides: tuple[Side, Side] | None = None
+
+    def __repr__(self) -> str:
+        return brief(f"Comparisons({self._said()})")
+
+    def _repr_html_(self) -> str:
+        return as_html("Comparisons", self._said())
+
+    def _said(self) -> str:
+        counts = Counter(row.verdict for row in self.rows)
+        said = [f"{counts[word]} {word}" for word in ("better", "worse", "no difference") if counts[word]]
+        first = [
+            f"{row.what} on {row.target} {row.protocol}: B - A = {row.difference.mean:+.2f} "
+            f"[{row.difference.low:+.2f}, {row.difference.high:+.2f}], p = {row.difference.p_holm:.2g}"
+            for row in self.rows[:1]
+        ]
+        return "; ".join([f"B against A in {len(self.rows)} rows: {', '.join(said) or 'none'}", *first])
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per comparison: means of `a` and `b` in percent, `difference` (B minus A, percentage points) with its
+        interval, `p` after Holm's correction over all rows, and `over` what the interval is."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "what": row.what,
+                "target": row.target,
+                "protocol": row.protocol,
+                "a": row.a,
+                "b": row.b,
+                "difference": row.difference.mean,
+                "low": row.difference.low,
+                "high": row.difference.high,
+                "p": row.difference.p_holm,
+                "verdict": row.verdict,
+                "over": row.difference.over,
+                "seeds": row.difference.seeds,
+                "episodes": row.difference.episodes,
+            }
+            for row in self.rows
+        )
+
+    @property
+    def covers(self) -> str:
+        """What the intervals are over."""
+        one = sum(row.difference.over == "episodes" for row in self.rows)
+        seeds = sorted({row.difference.seeds for row in self.rows if row.difference.over == "seeds"})
+        episodes = "the draw of test episodes alone, for these trainings: another training seed may fall outside it"
+        several = f"other training seeds ({' or '.join(map(str, seeds))} a side) and other test episodes"
+        if not one:
+            return several
+        return episodes if one == len(self.rows) else f"{several}; in {one} rows {episodes}"
 
 
 def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
@@ -67,29 +126,32 @@ def compare_results(a: Iterable[Record], b: Iterable[Record]) -> Comparisons:
     Raises BenchbenchError if nothing can be compared.
     """
     sides = (list(a), list(b))
-    placed = [[(_place(record), record) for record in side] for side in sides]
+    placed = [[(_place(record), record) for record in records] for records in sides]
     crowded = {
         where
-        for side in placed
-        for (where, _), n in Counter((where, record.seed) for where, record in side).items()
+        for of_side in placed
+        for (where, _), n in Counter((where, record.seed) for where, record in of_side).items()
         if n > 1
     }
     variants: dict[str, dict[str, Flat]] = defaultdict(dict)
-    for where, record in (item for side in placed for item in side):
+    for where, record in (item for of_side in placed for item in of_side):
         if where in crowded:
             variants[where[0]][settings_digits(record, "seed")] = flat(settings_content(record, "seed"))
     texts = {what: told(settings) for what, settings in variants.items()}
     found: tuple[dict[Place, list[Record]], ...] = (defaultdict(list), defaultdict(list))
     shown_as: dict[Place, Place] = {}
-    for side, cells in zip(placed, found, strict=True):
-        for where, record in side:
+    for of_side, cells in zip(placed, found, strict=True):
+        for where, record in of_side:
             what, target, protocol = where
             if where in crowded:
                 what += f" [{texts[what][settings_digits(record, 'seed')]}]"
             cells[what, target, protocol].append(record)
             if record.content.get("names"):
                 shown_as.setdefault((what, target, protocol), _place(record, record.content["names"]))
-    return _compare(found[0], found[1], shown_as)
+    done = _compare(found[0], found[1], shown_as)
+    return _with_sides(
+        done, [(grid(record for _, record in item), cells) for item, cells in zip(placed, found, strict=True)]
+    )
 
 
 def _place(record: Record, own: Mapping[str, str] = MappingProxyType({})) -> Place:
@@ -122,12 +184,21 @@ def compare_methods(records: Iterable[Record], a: str, b: str) -> Comparisons:
     sides: tuple[dict[Place, list[Record]], ...] = ({}, {})
     for x, y, where in pairs:
         what = f"{where} [{texts[x]} with {texts[y]}]" if often[where] > 1 or ones == others else where
-        for side, row in zip(sides, (x, y), strict=True):
-            side |= _columns(found, row, what)
-    for side, rows, place in zip(sides, (ones, others), (0, 1), strict=True):
+        for cells, row in zip(sides, (x, y), strict=True):
+            cells |= _columns(found, row, what)
+    for cells, rows, place in zip(sides, (ones, others), (0, 1), strict=True):
         for row in set(rows) - {pair[place] for pair in pairs} - (set(ones) & set(others)):
-            side |= _columns(found, row, texts[row])
-    return _compare(sides[0], sides[1])
+            cells |= _columns(found, row, texts[row])
+    return _with_sides(_compare(sides[0], sides[1]), [(found, sides[0]), (found, sides[1])])
+
+
+def _with_sides(done: Comparisons, both: list[tuple[Grid, Cells]]) -> Comparisons:
+    """With what stands behind the two sides: each a grid of all its records, and its cells."""
+    (_, first), (_, second) = both
+    shared = first.keys() & second.keys()
+    a, b = (side(found, {r.key for where in shared for r in cells[where]}) for found, cells in both)
+    done.sides = (a, b)
+    return done
 
 
 def _shared(found: Grid, x: Row, y: Row) -> str:
@@ -211,17 +282,17 @@ def _scored(cell: list[Record]) -> dict[int, Record]:
 def _row(where: Place, a: Mapping[int, Record], b: Mapping[int, Record]) -> Comparison:
     # The seeds that both have are paired; if there are none, all count.
     shared = a.keys() & b.keys()
-    a, b = ({s: side[s] for s in sorted(shared or side)} for side in (a, b))
+    a, b = ({s: held[s] for s in sorted(shared or held)} for held in (a, b))
     if len({_episodes(r) for r in (*a.values(), *b.values())}) > 1:
         raise BenchbenchError("they were scored on different test episodes")
     metrics = set.intersection(*(set(r.scores) for r in (*a.values(), *b.values())))
     if not metrics:
         raise BenchbenchError("they share no metric")
     metric = shown(metrics)
-    old, new = ([[100 * v for v in r.scores[metric].fractions()] for r in side.values()] for side in (a, b))
+    old, new = ([[100 * v for v in r.scores[metric].fractions()] for r in held.values()] for held in (a, b))
     # First minus second: what changed from A to B.
     difference = paired_difference(new, old, seeds_a=list(b), seeds_b=list(a))
-    before, after = (100 * math.fsum(r.summary[metric].mean for r in side.values()) / len(side) for side in (a, b))
+    before, after = (100 * math.fsum(r.summary[metric].mean for r in held.values()) / len(held) for held in (a, b))
     return Comparison(*where, before, after, difference)
 
 

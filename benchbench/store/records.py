@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchbench.store.content import shape_fault
 from benchbench.store.lines import parsed
+from benchbench.store.reprs import as_html, brief
 
 #: Incremented when a record's fields change; `MIGRATIONS` then gains a step, and tests/fixtures a file of the old
 #: version.
@@ -145,6 +146,27 @@ class Record(_Model):
     environment: dict[str, Any] = {}
     origin: Origin = "own"
     provenance: Provenance | None = None
+
+    def __repr__(self) -> str:
+        return brief(f"Record({self._said()})")
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return as_html("Record", self._said())
+
+    def _said(self) -> str:
+        """Method, place and score; all of a record would fill pages."""
+        own = self.content.get("names") or {}
+        pretext, meta, backbone = (own.get(a, getattr(self.method, a)) for a in ("pretext", "meta", "backbone"))
+        target, protocol = own.get("target", self.target), own.get("protocol", self.protocol)
+        source = "" if self.flags.floor else f"{own.get('source', self.source)} → "
+        where = f"{pretext} × {meta}, {backbone}, {source}{target} {protocol}, seed {self.seed}"
+        if not self.summary:
+            return f"{where}: {self.status}: {self.reason}"
+        metric = shown(self.summary)
+        found = self.summary[metric]
+        return f"{where}: {metric} {found.mean:.4f} ± {found.ci95:.4f}"
 
 
 def labels_before_3(labels: str, selection: str, regime: str, content: Mapping[str, Any]) -> tuple[Labels, Labels]:

@@ -1,6 +1,7 @@
 """The public API as text: every name of ``benchbench.__all__`` with its signature, its methods and its attributes."""
 
 import dataclasses
+import importlib
 import inspect
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ def described() -> str:
         if inspect.isclass(value) and value.__module__.startswith("benchbench."):
             bases = ", ".join(b.__name__ for b in value.__bases__ if b is not object)
             lines += [f"class {name}({bases})", *(f"    {member}" for member in members(value))]
+        elif inspect.ismodule(value):
+            # A folder that can be called stands by what it calls.
+            home = importlib.import_module(f"benchbench.{benchbench._HOME[name]}")
+            lines.append(f"def {name}{inspect.signature(getattr(home, name))}")
         elif inspect.isroutine(value):
             lines.append(f"def {name}{inspect.signature(value)}")
         else:

@@ -8,14 +8,52 @@ import pytest
 
 from benchbench import cli
 from benchbench.components import registry
+from benchbench.components.described import described
 from benchbench.components.registry import Offer
 from benchbench.errors import BenchbenchError
 
 
 def test_lists_what_is_installed(command):
     rows = json.loads(command("plugins", "--json")[1])
-    assert {"kind": "meta", "name": "maml", "distribution": "benchbench-suite", "version": "0.1.0"} in rows
-    assert "maml" in command("plugins")[1]
+    (maml,) = [row for row in rows if (row["kind"], row["name"]) == ("meta", "maml")]
+    assert (maml["distribution"], maml["version"]) == ("benchbench-suite", "0.1.0")
+    assert maml["description"] == "Model-agnostic meta-learning"
+    assert maml["paper"] == "Finn, Abbeel & Levine 2017, arXiv 1703.03400"
+    assert command("plugins", "list", "--json")[1] == command("plugins", "--json")[1]
+
+
+def test_one_line_a_component_says_what_it_is_and_names_its_paper(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "170")
+    lines = command("plugins")[1].splitlines()
+    assert lines[0].split("  ")[0] == "kind"
+    assert max(map(len, lines)) <= 170
+    (rotation,) = [line for line in lines if line.startswith("pretext   rotation ")]
+    assert "Predict by how many quarter turns an image was rotated" in rotation
+    assert rotation.endswith("Gidaris, Singh & Komodakis 2018, arXiv 1803.07728")
+    assert command("plugins", "list")[1].splitlines() == lines
+    metas = command("plugins", "list", "--kind", "meta")[1].splitlines()[2:]
+    assert {line.split()[0] for line in metas} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "paper"),
+    [
+        ("A thing (Roe & Poe 2020, arXiv 2001.00001, eq. 1). More.", "A thing", "Roe & Poe 2020, arXiv 2001.00001"),
+        ("As in Roe et al. (2019), one thing. More.", "As in Roe et al., one thing", "Roe et al. 2019"),
+        ("ISIC 2018, task 3: 100 images (of 2018).", "ISIC 2018, task 3: 100 images", ""),
+        ("Of (a (nested Roe 1999) sort) it\n    all.", "Of it all", "Roe 1999"),
+        ("Two (first Roe 2001; Poe 2002).", "Two", "Roe 2001"),
+    ],
+)
+def test_a_docstring_is_read_without_importing_its_module(tmp_path, monkeypatch, text, line, paper):
+    name = f"described_{abs(hash(text))}"
+    body = f'raise SystemExit("imported")\n\n\nclass Thing:\n    """{text}\n\n    Poe 1990."""\n'
+    (tmp_path / f"{name}.py").write_text(body, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = described(EntryPoint("thing", f"{name}:Thing", "benchbench.metas"))
+    assert (found.line, found.paper) == (line, paper)
+    assert described(EntryPoint("gone", f"{name}:Gone", "benchbench.metas")).line == ""
+    assert described(EntryPoint("gone", "no_such_package.module:Gone", "benchbench.metas")).line == ""
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(command, monkeypatch):

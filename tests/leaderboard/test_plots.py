@@ -7,11 +7,12 @@ import matplotlib
 import pytest
 from PIL import Image
 
+from benchbench.components.registry import offers
 from benchbench.keys import content_key
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.plots.drawn import drawn, scores
+from benchbench.leaderboard.plots.drawn import Signs, cost, drawn, scores
 from benchbench.leaderboard.plots.figures import COLOURS, styled, svg
-from benchbench.leaderboard.plots.heatmaps import best_transfer
+from benchbench.leaderboard.plots.heatmaps import best_transfer, transfer
 from benchbench.leaderboard.render import write_leaderboard
 
 EVIL = "<script>alert(1)</script> $x_1$ & \\"
@@ -54,7 +55,7 @@ def text_of(svg):
 def test_every_plot_is_drawn_where_there_is_something_to_show(written):
     names = {"scores", "effects", "cost", "ranks", "shots", "transfer", "best-transfer", "learning"}
     names |= {"overfitting", "adaptation"}
-    assert {p.name for p in (written / "plots").iterdir()} == {f"{n}.{s}" for n in names for s in ("svg", "png")}
+    assert {p.name for p in (written / "plots").iterdir()} == {f"{n}.{s}" for n in names for s in ("svg", "png", "pdf")}
     readme = (written / "LEADERBOARD.md").read_text()
     assert all(f"](plots/{name}.svg)" in readme for name in names)
 
@@ -64,7 +65,7 @@ def test_plots_without_cause_are_not_drawn_and_old_ones_go(make, rich, tmp_path)
     for name in ("ranks.svg", "mine.svg"):
         (tmp_path / "plots" / name).write_text("old")
     write_leaderboard([make(), make("jigsaw", counts=None, reason="killed")], tmp_path)
-    assert {p.name for p in (tmp_path / "plots").iterdir()} == {"scores.svg", "scores.png", "mine.svg"}
+    assert {p.name for p in (tmp_path / "plots").iterdir()} == {"scores.svg", "scores.png", "scores.pdf", "mine.svg"}
 
 
 def test_names_are_text_in_svg(written):
@@ -86,6 +87,14 @@ def test_files_hold_no_date_and_no_version(written):
         with Image.open(path) as image:
             assert set(image.info) <= {"dpi"}
 
+    for path in (written / "plots").glob("*.pdf"):
+        held = path.read_bytes()
+        assert held.startswith(b"%PDF-")
+        # Whole fonts, not the type 3 that publishers refuse.
+        assert b"/Type3" not in held
+        assert b"CreationDate" not in held
+        assert matplotlib.__version__.encode() not in held
+
 
 def test_the_same_records_give_the_same_bytes(make):
     records = [make(p, seed=s) for p in ("rotation", "jigsaw") for s in (0, 1)]
@@ -101,6 +110,38 @@ def test_neighbouring_colours_differ_in_lightness():
         return sum(w * int(colour[i : i + 2], 16) for w, i in ((0.299, 1), (0.587, 3), (0.114, 5)))
 
     assert all(abs(lightness(a) - lightness(b)) > 15 for a, b in pairwise(COLOURS))
+
+
+def test_every_standard_meta_algorithm_has_a_mark_of_its_own():
+    rows = [{"pretext": "labels", "meta": offer.name, "regime": "pseudo"} for offer in offers("meta")]
+    look = Signs(rows)
+    marks = {look.of(row)["marker"] for row in rows}
+    assert len(rows) > 15
+    assert len(marks) == len(rows)
+
+
+def test_seconds_are_no_minutes(make):
+    records = [make(p).model_copy(update={"timing": {"train_seconds": s}}) for p, s in (("a", 0.199), ("b", 2_500.0))]
+    with styled():
+        figure = cost(grid(records))
+        figure.draw_without_rendering()
+        axis = figure.axes[0]
+        assert axis.get_xlabel().startswith("training seconds")
+        assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "0.2", "1", "10", "100", "1,000"]
+
+
+def test_transfer_is_shaded_on_one_scale_of_points(rich):
+    with styled():
+        figure = transfer(grid(rich))
+    images = [axis.images[0] for axis in figure.axes if axis.images]
+    limits = {image.get_clim() for image in images}
+    assert len(images) > 1
+    assert len(limits) == 1
+    ((low, high),) = limits
+    assert low == -high
+    # A row is shaded from its own mean, by as many points as it differs: it is not stretched.
+    for image in images:
+        assert abs(image.get_array().mean(axis=1)).max() < 1e-9
 
 
 def test_a_wide_and_a_long_leaderboard_are_cut_and_say_so(make):

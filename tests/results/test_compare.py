@@ -5,6 +5,8 @@ import subprocess
 import pytest
 from scipy import stats
 
+from benchbench.store.records import Cost, Flags
+
 #: Counts of ten: B is lower by 1 to 3 in every episode.
 HIGH = (9, 8, 9, 10, 8, 9, 10, 9)
 LOW = (7, 6, 8, 8, 5, 7, 8, 7)
@@ -100,6 +102,46 @@ def test_two_methods_of_a_folder(command, make, save, tmp_path):
         assert found["digits"]["what"] == "conv4, glyphs"
     code, _, err = command("compare", "rotation/protonet", "jigsaw/protone", "--results", results)
     assert (code, err.strip()) == (2, "error: no records of method 'jigsaw/protone'; did you mean 'jigsaw/protonet'?")
+
+
+def test_three_lines_say_what_stands_behind_the_two_sides(command, make, save, tmp_path):
+    flags = {"labels": "none", "selection": "last"}
+    cost = {"parameters": 1, "encoder_passes": 0}
+    alike = {"seed": 0, "pretext": "rotation"}
+    of_maml = {
+        "flags": Flags(transductive=True, floor=False, **flags),
+        "cost": Cost(samples=12_000, flops=3_400_000, **cost),
+    }
+    floor = Flags(transductive=False, floor=True, **flags)
+    made = [
+        make(HIGH, meta="maml", **of_maml, **alike),
+        make(LOW, meta="protonet", cost=Cost(samples=60, flops=0, **cost), **alike),
+        make((8,) * 8, pretext="none", meta="nearest-centroid", flags=floor),
+    ]
+    results = save(tmp_path / "runs", *made)
+    _, out, _ = command("compare", "--results", results, "rotation/maml", "rotation/protonet")
+    lines = out.splitlines()
+    assert "transductive: A yes; B no." in lines
+    assert "cost of a training: A 12,000 samples, 3.4M FLOPs; B 60 samples, 0 FLOPs." in lines
+    # Of ten: 9.0, 7.0 and the floor's 8.0.
+    below = "B is below one on digits 5way-1shot (70.00, none × nearest-centroid 80.00)."
+    assert f"floors (by means): A is below none; {below}" in lines
+    assert any(
+        line.startswith("95% interval: of the difference, over the draw of test episodes alone") for line in lines
+    )
+    _, _, content = rows(command, "--results", results, "rotation/maml", "none/nearest-centroid")
+    assert content["sides"][1]["methods"] == 0
+    _, out, _ = command("compare", "--results", results, "rotation/maml", "none/nearest-centroid")
+    assert "B is a floor." in out
+    assert "B nothing (not trained)." in out
+
+
+def test_without_floors_and_with_seeds_the_lines_say_so(command, make, save, tmp_path):
+    made = [make(c, meta=meta, seed=s) for meta, c in (("maml", HIGH), ("protonet", LOW)) for s in (0, 1, 2)]
+    results = save(tmp_path / "runs", *made)
+    _, out, _ = command("compare", "--results", results, "rotation/maml", "rotation/protonet")
+    assert "A has no floor beside it; B has no floor beside it." in out
+    assert "over other training seeds (3 a side) and other test episodes." in out
 
 
 def test_several_settings_are_compared_apart(command, make, save, tmp_path):

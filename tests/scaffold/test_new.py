@@ -27,6 +27,26 @@ def test_a_whole_distribution(command, tmp_path, kind):
     assert all("$name" not in p.read_text() and "$cls" not in p.read_text() for p in folder.rglob("*") if p.is_file())
 
 
+def test_several_kinds_are_one_distribution(command, tmp_path):
+    kinds = [part for kind in ("pretext", "meta", "protocol") for part in ("--kind", kind)]
+    code, _, err = command("plugins", "new", "my-thing", *kinds, "--path", tmp_path)
+    assert (code, err) == (0, "")
+    folder = tmp_path / "benchbench-my-thing"
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"] == {
+        GROUPS[kind]: {f"my-thing-{kind}": f"benchbench_my_thing_{kind}:MyThing{kind.capitalize()}"}
+        for kind in ("pretext", "meta", "protocol")
+    }
+    modules = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    assert modules == [f"benchbench_my_thing_{kind}.py" for kind in ("pretext", "meta", "protocol")]
+    for module in modules:
+        assert "class MyThing" in (folder / module).read_text()
+        assert (folder / "tests" / f"test_{module}").exists()
+    readme = (folder / "README.md").read_text()
+    assert "The pretext `my-thing-pretext` and meta `my-thing-meta` and protocol `my-thing-protocol` for" in readme
+    assert "$" not in readme
+
+
 def test_what_is_not_installed_yet_is_told_so(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command("plugins", "new", "my-thing", "--kind", "meta")

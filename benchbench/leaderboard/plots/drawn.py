@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,6 +21,7 @@ from benchbench.leaderboard.plots.figures import (
     MARKERS,
     MOST_PANELS,
     panels,
+    pdf,
     png,
     strokes,
     styled,
@@ -43,11 +44,19 @@ MOST_ROWS = 30
 MOST_LINES = 10
 
 
-def drawn(found: Grid) -> dict[str, tuple[str, bytes]]:
-    """The plots of a grid by name, as SVG text and as PNG."""
+class Drawn(NamedTuple):
+    """A plot as SVG text, as PNG and as PDF; the fields are the suffixes of its files."""
+
+    svg: str
+    png: bytes
+    pdf: bytes
+
+
+def drawn(found: Grid) -> dict[str, Drawn]:
+    """The plots of a grid by name."""
     with styled():
         figures = {name: draw(found) for name, draw in PLOTS.items()}
-        return {name: (svg(figure), png(figure)) for name, figure in figures.items() if figure}
+        return {name: Drawn(svg(figure), png(figure), pdf(figure)) for name, figure in figures.items() if figure}
 
 
 def scores(found: Grid) -> Figure | None:
@@ -119,14 +128,21 @@ def cost(found: Grid) -> Figure | None:
         axis.set_xscale("symlog", linthresh=min(paid), linscale=0.4)
         axis.set_xlim(-min(paid) / 5 if len(paid) < len(there) else min(paid) / 2, 2 * max(paid))
         powers = range(math.ceil(math.log10(min(paid))), math.floor(math.log10(2 * max(paid))) + 1)
-        axis.set_xticks([0, min(paid), *(10.0**n for n in powers if 10.0**n > 2 * min(paid))])
-        axis.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
+        # Beside 0 there is room for a short number alone.
+        least = [min(paid)] if min(paid) >= 0.1 else []
+        axis.set_xticks([0, *least, *(10.0**n for n in powers if 10.0**n > 2 * min(paid))])
+        # Of seconds a prefix misleads: 199m would read as minutes.
+        axis.xaxis.set_major_formatter(_seconds if what == "train_seconds" else EngFormatter(places=0, sep=""))
         axis.minorticks_off()
         axis.margins(y=0.12)
         axis.set_xlabel(f"{costs[what]} (logarithmic{', from 0' if len(paid) < len(there) else ''})")
     axes[0].set_ylabel(f"accuracy, % (mean of {len(found.columns)} columns)")
     look.legend(figure)
     return figure
+
+
+def _seconds(value: float, _: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def shots(found: Grid) -> Figure | None:

@@ -8,13 +8,19 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 #: Okabe and Ito (2008): distinguishable with any colour vision; ordered so that neighbours differ in lightness too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8A8A8A")
 #: A second cue for each, so that nothing relies on colour alone.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS: tuple[Any, ...] = (
+    *("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d"),
+    # Stars: corners, 1, degrees.
+    *((4, 1, 0), (3, 1, 0), (6, 1, 0), (3, 1, 180), (4, 1, 45), (8, 1, 0)),
+    *("H", "8", "h", (5, 0, 180), (7, 0, 0), (5, 1, 180)),
+)
 FILLS: tuple[Any, ...] = ("full", "left", "top", "right", "bottom")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 GREY = "#767676"
@@ -27,6 +33,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "benchbench",
     # Text stays text: it can be searched and read aloud, and files stay small.
     "svg.fonttype": "none",
+    # TrueType: type 3 fonts are refused by conferences.
+    "pdf.fonttype": 42,
     # A name may contain a dollar sign.
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
@@ -78,6 +86,13 @@ def svg(figure: Figure) -> str:
     out = io.StringIO()
     FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def pdf(figure: Figure) -> bytes:
+    """The figure as PDF, for papers, without date or version. Its text is text, in fonts that publishers accept."""
+    out = io.BytesIO()
+    FigureCanvasPdf(figure).print_pdf(out, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return out.getvalue()
 
 
 def png(figure: Figure) -> bytes:

@@ -28,16 +28,15 @@ def transfer(found: Grid) -> Figure | None:
     ranked = [r["method"] for r in sorted(rows[len(sources) :], key=lambda r: -sum(r[c] for c in shown))]
     methods = [ALL_METHODS, *list(dict.fromkeys(ranked))[: MOST_PANELS - 1]]
     figure, axes = panels(len(methods), 1.6 + 0.8 * len(sources), 1.4 + 0.34 * len(targets), columns=3)
-    for axis, method in zip(axes, methods, strict=True):
-        of = {r["source"]: r for r in rows if r["method"] == method}
-        values = np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
-        # Each row has its own scale: targets are not equally hard.
-        low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-        image = (values - low) / np.where(high > low, high - low, 1)
-        axis.imshow(image, cmap="cividis", aspect="auto", vmin=0, vmax=1)
+    tables = [_table({r["source"]: r for r in rows if r["method"] == m}, sources, targets) for m in methods]
+    # One scale for all panels and rows, in points: targets are not equally hard, so from each target's own mean.
+    shades = [values - values.mean(axis=1, keepdims=True) for values in tables]
+    most = max(float(np.abs(shade).max()) for shade in shades) or 1.0
+    for axis, method, values, shade in zip(axes, methods, tables, shades, strict=True):
+        image = axis.imshow(shade, cmap="PuOr", aspect="auto", vmin=-most, vmax=most)
         for (i, j), value in np.ndenumerate(values):
             own = list(targets)[i] == sources[j]
-            light = "white" if image[i, j] < 0.5 else "black"
+            light = "white" if abs(shade[i, j]) > 0.7 * most else "black"
             weight = "bold" if own else "normal"
             axis.text(
                 j, i, f"[{value:.1f}]" if own else f"{value:.1f}", ha="center", va="center", color=light, weight=weight
@@ -47,9 +46,15 @@ def transfer(found: Grid) -> Figure | None:
         axis.grid(False)
         axis.set_title(f"mean of {rows[0]['methods']} methods" if method == ALL_METHODS else method)
     axes[0].set_ylabel("scored on")
-    figure.supxlabel("trained on; rows are shaded from worst to best, [ ]: in-domain", fontsize=8)
+    figure.supxlabel("trained on; [ ]: in-domain", fontsize=8)
+    figure.colorbar(image, ax=axes, label="points from the mean of the target's row", shrink=0.8)
     figure.suptitle("score, %, mean over a target's protocols that every source has")
     return figure
+
+
+def _table(of: dict[str, dict[str, Any]], sources: list[str], targets: dict[str, list[str]]) -> np.ndarray:
+    """The scores of a method (targets, sources), each the mean over the target's columns."""
+    return np.array([[np.mean([of[s][c] for c in columns]) for s in sources] for columns in targets.values()])
 
 
 def best_transfer(found: Grid) -> Figure | None:

@@ -1,6 +1,6 @@
 """Views of records: pure functions of a grid, by name. All take the same filters."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -41,16 +41,19 @@ VIEWS: dict[str, Callable[[Grid], Table]] = {
 }
 #: The filters that name a component, and its kind.
 NAMED_OPTIONS = {"target": "dataset", "protocol": "protocol", "backbone": "backbone", "source": "dataset"}
+#: The filters that are budgets: what `costs` calls them, and what a person does.
+BUDGETS = {"seconds": ("train_seconds", "training seconds"), "samples": ("samples",) * 2, "flops": ("flops", "FLOPs")}
 #: Views that need only summaries; the others read the scores or curves of whole records.
 OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust", "readers"}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`
-    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels. A component's name, in
-    any spelling, also means every one of it that a matrix gave a name of its own. Floors have no source and pass any
-    `source`."""
+    """Which records to look at. `seconds`, `samples` and `flops`: most of a method's training (seconds as the mean over
+    its trainings); a method whose records do not say is left out. `labels` and `selection_labels`: ``none`` for methods
+    that were trained, or chosen, without labels. `transductive`: ``no`` for those whose scores of a query never depend
+    on the other queries. A component's name, in any spelling, also means every one of it that a matrix gave a name of
+    its own. Floors have no source and pass any `source`, and any budget."""
 
     target: str | None = None
     protocol: str | None = None
@@ -58,8 +61,11 @@ class Filters:
     source: str | None = None
     shots: int | None = None
     seconds: float | None = None
+    samples: float | None = None
+    flops: float | None = None
     labels: Literal["none", "source"] | None = None
     selection_labels: Literal["none", "source"] | None = None
+    transductive: Literal["yes", "no"] | None = None
 
 
 def view(
@@ -76,6 +82,9 @@ def view(
     if not counted.everything:
         raise BenchbenchError(f"view {name}: all records here are external: --external ranked takes them in")
     table = VIEWS[name](counted)
+    given = ((getattr(filters or Filters(), option), what) for option, (_, what) in BUDGETS.items())
+    if limits := [f"{most:,.15g} {what}" for most, what in given if most is not None]:
+        table.notes.insert(0, f"Only methods whose training took at most {' and '.join(limits)}; floors take none.")
     if left := len(found.members) - len(counted.members):
         table.notes.append(f"{left} external rows are left out: --external ranked takes them in.")
     return table
@@ -86,25 +95,38 @@ def filtered(records: Iterable[Record | Cell], filters: Filters) -> Grid:
     cells, conflicts = cells_of(records)
     for option in fields(filters):
         wanted = getattr(filters, option.name)
-        if wanted is None or option.name == "seconds":
+        if wanted is None or option.name in BUDGETS:
             continue
         if kind := NAMED_OPTIONS.get(option.name):
             cells = _called(cells, option.name, kind, wanted)
+            continue
+        if option.name == "transductive":
+            cells = [c for c in cells if c.ok and c.transductive == (wanted == "yes")]
             continue
         known = {str(getattr(c, option.name)) for c in cells if getattr(c, option.name) is not None}
         if not option.name.endswith("labels") and str(wanted) not in known:
             raise BenchbenchError(f"--{option.name} {wanted}: no record has it{suggest(str(wanted), known)}")
         cells = [c for c in cells if getattr(c, option.name) == wanted]
     found = grid(cells)
-    if filters.seconds is not None:
-        dear = {
-            row for row, members in found.members.items() if (costs(members)["train_seconds"] or 0) > filters.seconds
-        }
-        found = grid(c for row, members in found.members.items() if row not in dear for c in members)
+    if limits := _limits(filters):
+        kept = [members for members in found.members.values() if _within(members, limits)]
+        found = grid(c for members in kept for c in members)
     if not found.everything:
         raise BenchbenchError(f"no record passes {_described(filters)}")
     found.conflicts.extend(conflicts)
     return found
+
+
+def _limits(filters: Filters) -> dict[str, float]:
+    given = {cost: getattr(filters, name) for name, (cost, _) in BUDGETS.items()}
+    return {cost: most for cost, most in given.items() if most is not None}
+
+
+def _within(members: list[Cell], limits: Mapping[str, float]) -> bool:
+    if all(c.floor for c in members):
+        return True
+    paid = costs(members)
+    return all(paid[cost] is not None and paid[cost] <= most for cost, most in limits.items())
 
 
 def _called(cells: list[Cell], axis: str, kind: str, wanted: str) -> list[Cell]:

@@ -209,9 +209,11 @@ def which(found: Grid) -> Table:
         "accuracy": lambda r: number(r["accuracy"]),
         "from best": lambda r: bounds(r, "from_best") if r["from_best"] is not None else "best",
         "train s": lambda r: number(r["train_seconds"], 0),
+        "samples": lambda r: number(r["samples"], 0),
         "FLOPs": lambda r: compact(r["flops"]),
         "labels": lambda r: r["labels"],
         "selection labels": lambda r: r["selection_labels"],
+        "transductive": lambda r: r["transductive"],
     }
     notes = [
         f"{len(kept)} of {len(candidates)} methods that have scores of one training in every column "
