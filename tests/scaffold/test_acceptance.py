@@ -29,11 +29,33 @@ episodes = 5
 """
 
 
+#: The same of texts, in one distribution, beside components of ours.
+TEXTS = """
+name = "texts"
+[axes]
+pretext = ["my-texts-pretext", "masked-tokens", "contrastive", "labels"]
+meta = ["nearest-centroid", "protonet"]
+backbone = ["my-texts-backbone"]
+source = ["my-texts-dataset"]
+target = ["my-texts-dataset"]
+protocol = ["episodic"]
+[budget]
+samples = 400
+[episodes]
+ways = 3
+queries = 2
+meta_batch = 2
+[settings.protocol.episodic]
+episodes = 50
+"""
+
+
 @pytest.fixture(scope="module")
 def scaffolded(fresh, build, suite_wheel, tmp_path_factory):
     """A fresh environment with the suite's wheel, and the wheel of one scaffolded plugin of each kind."""
     made = fresh("scaffolded", BENCHBENCH_CACHE=str(tmp_path_factory.mktemp("cache")))
     plugins = [new_plugin(f"my-{kind}", kind, made.folder / "plugins") for kind in KINDS]
+    plugins.append(new_plugin("my-texts", ["dataset", "backbone", "pretext"], made.folder / "plugins", "text"))
     made.install(suite_wheel, *(build(plugin, made.folder / "wheels") for plugin in plugins))
     return made
 
@@ -49,12 +71,16 @@ def test_their_own_tests_pass(scaffolded):
 @pytest.mark.full
 def test_they_conform(scaffolded):
     done = scaffolded.run(
-        "-m", "benchbench", "plugins", "check", *(f"benchbench-my-{kind}" for kind in KINDS), "--json"
-    )
+        "-m", "benchbench", "plugins", "check", *(f"benchbench-my-{kind}" for kind in KINDS), "benchbench-my-texts",
+        "--json",
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     cards = json.loads(done.stdout)
-    assert [(c["kind"], c["name"]) for c in cards] == [(kind, f"my-{kind}") for kind in KINDS]
+    ours = [(kind, f"my-{kind}") for kind in KINDS]
+    assert [(c["kind"], c["name"]) for c in cards][: len(ours)] == ours
+    assert len(cards) == len(ours) + 3
     assert all(c["conforms"] for c in cards)
+    assert not [check for c in cards for check in c["checks"] if "stand-in encoder" in check["message"]]
 
 
 def test_a_matrix_uses_them_all(scaffolded):
@@ -71,3 +97,20 @@ def test_a_matrix_uses_them_all(scaffolded):
     }
     for kind in KINDS:
         assert any(f"benchbench-my-{kind}:my-{kind}" in line for line in lines), kind
+
+
+def test_texts_of_a_third_party_take_120_lines_and_stand_in_a_matrix(scaffolded):
+    modules = list((scaffolded.folder / "plugins" / "benchbench-my-texts").glob("*.py"))
+    assert len(modules) == 3
+    assert sum(len(m.read_text().splitlines()) for m in modules) <= 120
+    (scaffolded.folder / "texts.toml").write_text(TEXTS)
+    done = scaffolded.run("-c", "import benchbench; benchbench.run('texts.toml', 'texts', executor='inline')")
+    assert done.returncode == 0, done.stderr
+    lines = [line for p in (scaffolded.folder / "texts").rglob("*.jsonl") for line in p.read_text().splitlines()]
+    records = [json.loads(line) for line in lines]
+    assert {r["status"] for r in records} == {"ok"}
+    assert {r["content"]["modality"] for r in records} == {"text"}
+    trained = [r for r in records if not r["flags"]["floor"]]
+    assert all(r["content"]["tokens"] > r["cost"]["samples"] for r in trained)
+    assert {r["method"]["pretext"] for r in trained} >= {"my-texts-pretext", "masked-tokens", "contrastive", "labels"}
+    assert {"words", "ngrams"} <= {r["method"]["backbone"] for r in records if r["flags"]["floor"]}
