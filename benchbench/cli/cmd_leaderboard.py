@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from benchbench.cli.reading import warned
 from benchbench.cli.values import Amount, Finite, Whole
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.execution.hooks import Hooks
-from benchbench.leaderboard.aggregate import Columns, tabulated
-from benchbench.leaderboard.cells import Cell, read_cells
+from benchbench.leaderboard.aggregate import Columns, Table, tabulated
+from benchbench.leaderboard.cells import Cell, by_modality, read_cells
 from benchbench.leaderboard.check import check
 from benchbench.leaderboard.columns import chosen
 from benchbench.leaderboard.render import FORMATS, write_leaderboard, write_tables
@@ -42,6 +43,7 @@ def hook_columns() -> Columns | None:
 @click.option("--backbone", help="Only this backbone.")
 @click.option("--source", help="Only trainings on this source, and floors.")
 @click.option("--shots", type=Whole(1, 1_000), help="Only protocols of so many shots.")
+@click.option("--modality", help="Only targets of this modality; a table for each without it.")
 @click.option("--seconds", type=Finite(0, 1e12), help="Only methods that train in so many seconds.")
 @click.option("--samples", type=Amount(), help="Only methods that train on so many samples, such as 60k.")
 @click.option("--flops", type=Amount(), help="Only methods that train in so many FLOPs, such as 2.5T.")
@@ -104,17 +106,41 @@ def command(
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
     ranked = external == "ranked"
-    if name == "overall":
-        table = tabulated(filtered(records, filters), extra, external=ranked)
-    else:
-        table = view(name, records, filters, external=ranked)
-    if columns:
-        table = chosen(table, [part.strip() for part in columns.split(",") if part.strip()])
-    click.echo(FORMATS[style](table).rstrip("\n"))
+    found = _tables(name, records, filters, extra, ranked)
+    if len(found) > 1 and style in ("csv", "json"):
+        raise BenchbenchError(f"ranks are of one modality: choose one with --modality, of {', '.join(found)}")
+    for number, (modality, table) in enumerate(found.items()):
+        if columns:
+            table = chosen(table, [part.strip() for part in columns.split(",") if part.strip()])
+        if len(found) > 1:
+            table = replace(table, title=f"{table.title}: {modality}")
+            click.echo(("\n" if number else "") + (f"{table.title}\n" if style == "terminal" else ""), nl=False)
+        click.echo(FORMATS[style](table).rstrip("\n"))
     if output:
         write = write_tables if tables else write_leaderboard
         for path in write([r for r in records if isinstance(r, Record)], output, extra, external=ranked):
             click.echo(f"wrote {path}", err=True)
+
+
+def _tables(
+    name: str, records: Sequence[Record | Cell], filters: Filters, extra: Columns | None, ranked: bool
+) -> dict[str, Table]:
+    """A table for each modality, since none is ranked with another; those without a record that passes the filters are
+    left out. Raises BenchbenchError if all are."""
+    found: dict[str, Table] = {}
+    fault: BenchbenchError | None = None
+    parts: dict[str, Any] = by_modality(records) if filters.modality is None else {filters.modality: records}
+    for modality, part in parts.items():
+        try:
+            if name == "overall":
+                found[modality] = tabulated(filtered(part, filters), extra, external=ranked)
+            else:
+                found[modality] = view(name, part, filters, external=ranked)
+        except BenchbenchError as error:
+            fault = fault or error
+    if fault and not found:
+        raise fault
+    return found
 
 
 def _read(results: Path, *, whole: bool) -> tuple[Sequence[Record | Cell], list[str]]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchbench.leaderboard.cells import Cell, uncollected
 from benchbench.leaderboard.grid import (
+    BELOW,
     EARLIER,
     MISSING,
     Grid,
@@ -17,6 +18,7 @@ from benchbench.leaderboard.grid import (
     average_ranks,
     grid,
     ordered,
+    raw_inputs,
     tied_average_ranks,
 )
 from benchbench.leaderboard.notes import notes
@@ -63,7 +65,7 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
     counted = found.counted(external=external)
     ranks, tied = average_ranks(counted), tied_average_ranks(counted)
     order = [*ordered(counted, ranks), *(row for row in found.cells if row not in counted.cells)]
-    gaps = transfer_gaps(counted)
+    gaps, raw = transfer_gaps(counted), raw_inputs(found)
     begun = weighted(found)
     text, numbers = [], []
     for row in order:
@@ -76,7 +78,14 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
         placed = ranks.get(row, math.nan), tied.get(row, math.nan)
         star = "" if row not in counted.cells or counted.complete(row) else "*"
         said = {SIGNS[name]: sign for name, sign in signs.items()}
-        text.append(_as_text(row, members, found, placed, star, paid) | gap | said | short | extra)
+        text.append(
+            _as_text(row, members, found, placed, star, paid)
+            | _below(row, members, found, raw)
+            | gap
+            | said
+            | short
+            | extra
+        )
         gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
         signs |= began
         numbers.append(_as_numbers(row, members, found, placed) | gap_number | paid | signs | extra)
@@ -139,6 +148,14 @@ def marked(row: Row, members: list[Cell]) -> str:
     marks += [row.origin] if row.origin != "own" else []
     marks += [EARLIER] if row.earlier else []
     return row.label + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _below(row: Row, members: list[Cell], found: Grid, raw: dict[str, float]) -> dict[str, str]:
+    """The scores of a row that lie below the raw inputs', marked."""
+    if any(c.floor for c in members):
+        return {}
+    scores = {name: found.scored(row, name) for name in raw}
+    return {name: f"{score}{BELOW}" for name, score in scores.items() if score and score.mean < raw[name]}
 
 
 def _as_text(

@@ -31,6 +31,10 @@ NAMED = (
 )
 
 
+#: The modality of records that say none: there was no other when the first were made.
+IMAGES = "image"
+
+
 class Cell(NamedTuple):
     """One record, as tables see it. `mean` and `ci95` are fractions, of accuracy or else of the first metric by name.
 
@@ -43,6 +47,7 @@ class Cell(NamedTuple):
     `benchbench tune` searches behind its settings, `searched` those run on this very method, not on another that shares
     a component with it. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
     record, if one was read. `by_samples`: the user's own folders divided the target's images of the same classes.
+    `modality` is that of the target's samples.
     """
 
     key: str
@@ -87,6 +92,7 @@ class Cell(NamedTuple):
     placed: Flat = {}
     held: Flat = {}
     of: Mapping[str, str] = {}
+    modality: str = IMAGES
 
     @property
     def label(self) -> str:
@@ -197,6 +203,15 @@ def _decoded(line: bytes) -> Cell:
     return _cell(found, found.content, torch, device, None)
 
 
+def by_modality(records: Iterable[Record | Cell]) -> dict[str, list[Record | Cell]]:
+    """Some records by the modality of their targets, in the order of its name: ranks are of one alone."""
+    found: dict[str, list[Record | Cell]] = {}
+    for r in records:
+        name = r.modality if isinstance(r, Cell) else r.content.get("modality", IMAGES)
+        found.setdefault(name, []).append(r)
+    return dict(sorted(found.items()))
+
+
 @lru_cache(maxsize=4096)
 def _text(value: bytes) -> str:
     return str(msgspec.json.decode(value))
@@ -266,6 +281,7 @@ def _cell(
         placed,
         held,
         of,
+        _text(bytes(content["modality"])) if "modality" in content else IMAGES,
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Columns
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, rendered
+from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, leaderboards, rendered
 from benchbench.store.files import read_records
+from benchbench.store.records import Record
 
 #: Folders of a store that hold no rendered files.
 STORE = {"records", "checkpoints", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
@@ -34,6 +35,13 @@ def check(results: Path, folder: Path, columns: Columns | None = None) -> list[s
     records, found = read_records(results)
     if not records:
         raise BenchbenchError(f"no records in {results}: there is nothing to check tables against")
+    for place, part in leaderboards(records, folder).items():
+        found += _compared(part, place, columns)
+    return found
+
+
+def _compared(records: list[Record], folder: Path, columns: Columns | None) -> list[str]:
+    found: list[str] = []
     plots = {path.stem: path.read_text("utf-8") for path in sorted((folder / PLOT_FOLDER).glob("*.svg"))}
     fresh = rendered(grid(records), columns, _in_order(plots, folder))
     committed = _committed(folder)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchbench.errors import BenchbenchError, suggest
 from benchbench.leaderboard.aggregate import Table, tabulated
+from benchbench.leaderboard.cells import by_modality
 from benchbench.leaderboard.document import PARTS
 from benchbench.leaderboard.views import Filters, filtered
 from benchbench.leaderboard.views import view as table_of
@@ -45,6 +46,8 @@ def leaderboard(
     if not records:
         raise BenchbenchError("leaderboard: there are no records")
     chosen = Filters(**filters)
+    if chosen.modality is None and len(several := by_modality(records)) > 1:
+        raise BenchbenchError(f"leaderboard: ranks are of one modality: choose by modality, of {', '.join(several)}")
     if view == "overall":
         table = tabulated(filtered(records, chosen), external=external)
     else:

@@ -20,6 +20,7 @@ MISSING = "–"
 EARLIER = "earlier revision"
 #: Marks scores of several seeds that agree exactly.
 AGREE = "‡"
+BELOW = "↓"
 
 
 @dataclass(frozen=True, order=True)
@@ -211,6 +212,17 @@ def _score(cell: list[Cell]) -> Score:
 def _student(degrees: int) -> float:
     """The 97.5% quantile of Student's t; a call into SciPy takes longer than the rest of a cell."""
     return float(stats.t.ppf(0.975, degrees))
+
+
+def raw_inputs(found: Grid) -> dict[str, float]:
+    """The best score of raw inputs in each column that has one: of floors whose encoder has no weights."""
+    raw = [row for row, members in found.members.items() if all(c.floor and c.parameters == 0 for c in members if c.ok)]
+    best: dict[str, float] = {}
+    for column in found.columns:
+        scores = [score.mean for row in raw if (score := found.scored(row, column))]
+        if scores:
+            best[column] = max(scores)
+    return best
 
 
 def places(found: Grid) -> dict[str, Cell]:

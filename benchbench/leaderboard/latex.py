@@ -26,6 +26,7 @@ _SPECIAL = {
     "×": r"$\times$",
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
+    "↓": r"$^\downarrow$",
     "–": "--",
     # A bracket after a line break would be read as its argument.
     "[": "{[}",

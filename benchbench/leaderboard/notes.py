@@ -1,7 +1,7 @@
 """The notes that belong with a leaderboard."""
 
 from benchbench.leaderboard.cells import Cell
-from benchbench.leaderboard.grid import AGREE, EARLIER, Grid, names
+from benchbench.leaderboard.grid import AGREE, BELOW, EARLIER, Grid, names, raw_inputs
 from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.transfer_gaps import transfer_gaps
@@ -47,6 +47,8 @@ def notes(found: Grid, counted: Grid) -> list[str]:
         texts.append(
             f"{AGREE}: every seed scores exactly the same, so seeds show no spread: the interval is over test episodes."
         )
+    if any(_lies_below(found, column, best) for column, best in raw_inputs(found).items()):
+        texts.append(f"{BELOW}: below what raw inputs score there, which stand among the floors: it has learnt less.")
     if any(row.variant for row in found.cells):
         texts.append("variant: what differs between rows of the same method, of its settings, recipe or source data.")
     repeated = [row for row in found.cells if found.repeated(row)]
@@ -73,6 +75,11 @@ def notes(found: Grid, counted: Grid) -> list[str]:
             "classes, as the user divided them; other columns are divided by a draw."
         )
     return texts + _mixtures(found, good) + _overlaps(good) + found.conflicts + _failures(cells)
+
+
+def _lies_below(found: Grid, column: str, best: float) -> bool:
+    scores = (found.scored(row, column) for row, members in found.members.items() if not members[0].floor)
+    return any(score is not None and score.mean < best for score in scores)
 
 
 def claims(found: Grid) -> list[str]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 from benchbench.leaderboard.aggregate import Columns, Table, tabulated
+from benchbench.leaderboard.cells import by_modality
 from benchbench.leaderboard.columns import broken, fitted, terminal_width
 from benchbench.leaderboard.document import document
 from benchbench.leaderboard.grid import Grid, grid
@@ -86,21 +88,36 @@ def rendered(
 def write_tables(
     records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
 ) -> list[Path]:
-    """Write only `TABLES`, without links to plots; returns their paths."""
-    files = rendered(grid(records), columns, external=external)
-    for name in TABLES:
-        atomic_write(folder / name, files[name].encode())
-    return [folder / name for name in TABLES]
+    """Write only `TABLES`, without links to plots; returns their paths. Records of several modalities have a
+    leaderboard each, in a folder of its name."""
+    paths = []
+    for place, part in leaderboards(records, folder).items():
+        files = rendered(grid(part), columns, external=external)
+        for name in TABLES:
+            atomic_write(place / name, files[name].encode())
+        paths += [place / name for name in TABLES]
+    return paths
+
+
+def leaderboards(records: Iterable[Record], folder: Path) -> dict[Path, list[Record]]:
+    """Where the leaderboard of each modality stands, and its records: in `folder` itself if there is one alone."""
+    found: dict[str, Any] = by_modality(records)
+    return {folder / name if len(found) > 1 else folder: part for name, part in found.items()}
 
 
 def write_leaderboard(
     records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
 ) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG, PNG and PDF; returns their
-    paths.
+    paths. Records of several modalities have a leaderboard each, in a folder of its name.
 
     Plots of an earlier leaderboard that these records do not give are removed.
     """
+    each = (_write(part, place, columns, external) for place, part in leaderboards(records, folder).items())
+    return [path for paths in each for path in paths]
+
+
+def _write(records: list[Record], folder: Path, columns: Columns | None, external: bool) -> list[Path]:
     # Importing matplotlib takes longer than rendering the rest.
     from benchbench.leaderboard.plots.drawn import PLOTS, Drawn, drawn
 

@@ -58,7 +58,7 @@ class _Recipe(BaseModel):
 #: What is expected of a field that holds more than a component, or no component.
 _TYPES: dict[str, Any] = {
     "source": _Data,
-    "sample": list[int],
+    "sample": list[int] | dict[str, Any],
     "recipe": _Recipe,
     "tuned": list[Tuned],
     "seed": int,

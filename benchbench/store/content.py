@@ -58,7 +58,9 @@ class Field(NamedTuple):
     shape: Any = Any
 
 
-#: A floor has `sample`, the shape of a sample, in place of the `source` that others were trained on. `trained_as` has
+#: A floor has `sample`, what its encoder was made for (`benchbench.planning.floors`), in place of the `source` that
+#: others were trained on. `modality` is that of the target, and missing for images. `tokens` is how many tokens the
+#: samples of a training held, by the mean of its source's. `trained_as` has
 #: settings of the learner that stage keys hash in place of its own, which bear on scores alone. `names` are the
 #: matrix's own names by axis: they say what to call a component, never what it is, so no key or row depends on them.
 FIELDS: dict[str, Field] = {
@@ -66,7 +68,7 @@ FIELDS: dict[str, Field] = {
     "learner": Field("method", "meta", Component),
     "backbone": Field("method", "backbone", Component),
     "source": Field("method", "dataset", Component),
-    "sample": Field("method", shape=list[int]),
+    "sample": Field("method", shape=list[int] | dict[str, Any]),
     "recipe": Field("method", shape=_Recipe),
     "tuned": Field("method", shape=tuple[Search, ...]),
     "seed": Field("seed"),
@@ -74,6 +76,8 @@ FIELDS: dict[str, Field] = {
     "target": Field("cell", "dataset", Component),
     "protocol": Field("cell", "protocol", _Protocol),
     "source_pixels": Field("found"),
+    "modality": Field("found", shape=str),
+    "tokens": Field("found", shape=int),
     "training_ways": Field("found", shape=list[int | None]),
     "training_meta_batch": Field("found", shape=list[int | None]),
     "norm": Field("found"),

@@ -53,7 +53,7 @@ class Filters:
     its trainings); a method whose records do not say is left out. `labels` and `selection_labels`: ``none`` for methods
     that were trained, or chosen, without labels. `transductive`: ``no`` for those whose scores of a query never depend
     on the other queries. A component's name, in any spelling, also means every one of it that a matrix gave a name of
-    its own. Floors have no source and pass any `source`, and any budget."""
+    its own. Floors have no source and pass any `source`, and any budget. `modality`: of the target's samples."""
 
     target: str | None = None
     protocol: str | None = None
@@ -66,6 +66,7 @@ class Filters:
     labels: Literal["none", "source"] | None = None
     selection_labels: Literal["none", "source"] | None = None
     transductive: Literal["yes", "no"] | None = None
+    modality: str | None = None
 
 
 def view(
