@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchbench import BenchbenchError, Rng
+from benchbench import BenchbenchError, Rng, train
 from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import Prepared, prepare
 from benchbench_standard.datasets.motifs import FAMILIES, LETTERS, MOTIFS, SIZE, Motifs
@@ -105,3 +105,12 @@ def nearest_mean(data: Prepared, backbone: str, episodes: int = 100) -> float:
 def test_raw_inputs_are_neither_hopeless_nor_enough(motifs: Prepared) -> None:
     assert 42 <= nearest_mean(motifs, "kmers") <= 58
     assert 20 <= nearest_mean(motifs, "onehot") <= 32
+
+
+@pytest.mark.full
+def test_what_is_learnt_on_other_families_beats_counting() -> None:
+    model = train(
+        pretext="labels", meta="protonet", backbone="conv1d", source="motifs", samples=20_000,
+        episodes={"ways": 32, "queries": 3, "meta_batch": 1},
+    )  # fmt: skip
+    assert model.evaluate("motifs", "5way-1shot").mean > 0.7

@@ -25,8 +25,10 @@ class Motifs(Dataset):
     `substitutions`: transitions are the commonest mutations of real DNA (Kimura 1980). Samples differ in their share
     of G and C, which says nothing of their class.
 
-    So what can be learnt on other families is what to ignore. Whole k-mers of motifs are rare, and counts of them are
-    mostly noise.
+    So what can be learnt on other families is what to ignore: A for G, and how much G and C there is. Few k-mers of a
+    motif stay whole. With the settings here, 5-way 1-shot, one seed, 200 test episodes: nearest mean of 4- and 5-mers
+    51.5 %, of one-hot letters 25.2, of an untrained `conv1d` 27.2; of one trained on labels 33.9 after 20,000 samples
+    and 78.2 after 60,000; ProtoNet 80.9 and 83.0.
     """
 
     modality = "sequence"
