@@ -132,7 +132,9 @@ def cost(found: Grid) -> Figure | None:
         powers = range(math.ceil(math.log10(min(paid))), math.floor(math.log10(2 * max(paid))) + 1)
         # Beside 0 there is room for a short number alone.
         least = [min(paid)] if min(paid) >= 0.1 else []
-        axis.set_xticks([0, *least, *(10.0**n for n in powers if 10.0**n > 2 * min(paid))])
+        ticks = [0, *least, *(10.0**n for n in powers if 10.0**n > 2 * min(paid))]
+        # Where no power of ten lies between the least and the most, the most says how far the axis goes.
+        axis.set_xticks([*ticks, *([max(paid)] if len(ticks) < 3 and max(paid) > 2 * max(ticks) else [])])
         # Of seconds a prefix misleads: 199m would read as minutes.
         axis.xaxis.set_major_formatter(_seconds if what == "train_seconds" else EngFormatter(places=0, sep=""))
         axis.minorticks_off()
