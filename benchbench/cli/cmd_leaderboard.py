@@ -42,7 +42,11 @@ def hook_columns() -> Columns | None:
 @click.option("--source", help="Only trainings on this source, and floors.")
 @click.option("--shots", type=Whole(1, 1_000), help="Only protocols of so many shots.")
 @click.option("--seconds", type=Finite(0, 1e12), help="Only methods that train in so many seconds.")
-@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods trained without labels, or with.")
+@click.option(
+    "--labels",
+    type=click.Choice(["none", "weights", "source"]),
+    help="Only methods trained without labels, on weights pretrained with some, or with labels.",
+)
 @click.option(
     "--selection-labels",
     type=click.Choice(["none", "source"]),

@@ -34,7 +34,8 @@ class Backbone(nn.Module, Component, ABC):
     and right), or only those in `keep` (N, K); ``linear``, one `nn.Linear` named ``map`` of the flattened sample.
 
     A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
-    `pretrained_on`: which data, with or without labels, as far as known. Tables show both.
+    `pretrained_on`, which data, and `pretrained_labels`, whether their labels were used, as far as it is known. Records
+    hold both and tables show them: a method whose weights have seen labels is none without labels.
     """
 
     kind = "backbone"
@@ -42,6 +43,7 @@ class Backbone(nn.Module, Component, ABC):
     provides: ClassVar[frozenset[str]] = frozenset()
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     pretrained_on: str | None = None
+    pretrained_labels: bool | None = None
     trainable: ClassVar[bool] = True
 
     @abstractmethod

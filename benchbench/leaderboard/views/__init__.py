@@ -48,7 +48,8 @@ OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust", 
 @dataclass(frozen=True)
 class Filters:
     """Which records to look at. `seconds`: most training seconds of a method, as the mean over its trainings; `labels`
-    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels. A component's name, in
+    and `selection_labels`: ``none`` for methods that were trained, or chosen, without labels, ``weights`` for
+    those that began with weights pretrained with labels and read no others. A component's name, in
     any spelling, also means every one of it that a matrix gave a name of its own. Floors have no source and pass any
     `source`."""
 
@@ -58,7 +59,7 @@ class Filters:
     source: str | None = None
     shots: int | None = None
     seconds: float | None = None
-    labels: Literal["none", "source"] | None = None
+    labels: Literal["none", "weights", "source"] | None = None
     selection_labels: Literal["none", "source"] | None = None
 
 

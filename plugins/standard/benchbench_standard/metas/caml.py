@@ -36,9 +36,10 @@ class CAML(MetaLearner):
     the query's last token. The official code (cfifty/CAML) has as many codes as training has ways, fixed ones, and one
     linear output a code. At test class i has code i: the order of the support set changes nothing, exchanging labels
     exchanges scores only as far as training taught that. Also other than there: features are standardised (layer norm)
-    and mapped to `width` - `max_ways` dimensions, as encoders have any width, codes begin with length sqrt(max_ways),
-    so that their entries are as large as those of features, and the transformer is a small one (there 24 layers, width
-    1024, 16 heads).
+    and mapped to `width` - `max_ways` dimensions, as encoders have any width; codes begin with length sqrt(max_ways),
+    so that their entries are as large as those of features; the transformer is a small one (there 24 layers, width
+    1024, 16 heads), and begins as an attention over support samples with similar features, as matching networks are.
+    From a start at random it scored at chance for the first 400 of 600 steps on vectors that are half loud noise.
     """
 
     synonyms = ("context-aware-meta-learning", "in-context-learning")
@@ -74,6 +75,30 @@ class CAML(MetaLearner):
         )
         self.transformer = nn.Sequential(*layers, nn.LayerNorm(width))
         self.answer = nn.Linear(width, max_ways, bias=False)
+        self._begin(width - max_ways)
+
+    @torch.no_grad()
+    def _begin(self, dim: int) -> None:
+        """Start as attention over similar features: in the first layer each head compares a random projection of the
+        `dim` features and copies a part of the codes, which the answer reads; other branches begin with 0."""
+        first, *others = (layer for layer in self.transformer if isinstance(layer, nn.TransformerEncoderLayer))
+        attention, width = first.self_attn, self.answer.in_features
+        compare, copy, paste = (torch.zeros(width, width) for _ in range(3))
+        for rows in compare[:, :dim].chunk(attention.num_heads):
+            nn.init.orthogonal_(rows)
+        place = torch.arange(width)
+        copied = dim + place % self.max_ways
+        copy[place, copied], paste[copied, place] = 1.0, self.max_ways / width
+        attention.in_proj_weight.copy_(torch.cat([compare, compare, copy]))
+        attention.out_proj.weight.copy_(paste)
+        for layer in others:
+            nn.init.zeros_(layer.self_attn.out_proj.weight)
+        for layer in (first, *others):
+            nn.init.zeros_(layer.linear2.weight)
+            nn.init.zeros_(layer.linear2.bias)
+        nn.init.orthogonal_(self.features.weight)
+        nn.init.zeros_(self.features.bias)
+        self.answer.weight.copy_(torch.eye(width)[dim:] / sqrt(self.max_ways))
 
     def parameter_groups(self) -> list[dict[str, object]]:
         """Its own parameters, without the encoder's."""
