@@ -12,6 +12,7 @@ import torch
 from pydantic import PositiveInt as Side
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.layers import BatchNormAct2d
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,6 +28,8 @@ class Timm(Backbone):
     stood before it. Models with positions, such as ViTs, take any image size. Without `weights` it is randomly
     initialised; nothing is ever downloaded, and nothing in a file of weights is run."""
 
+    #: 2: batch norms that activate too (EfficientNets, MobileNets) had lost their activation.
+    revision = 2
     provides = frozenset({"feature_maps"})
     #: The weights lie anywhere: it is their checksum that enters the key.
     locators = frozenset({"weights"})
@@ -66,6 +69,7 @@ class Timm(Backbone):
             data, labels = KNOWN.get(sha256.lower(), (f"sha256:{sha256}", None))
             self.pretrained_on = pretrained_on or data
             self.pretrained_labels = labels if pretrained_labels is None else pretrained_labels
+        _unfuse(self.model)
         self.strides = [level["reduction"] for level in self.model.feature_info]
         config = self.model.pretrained_cfg
         for name in ("mean", "std"):
@@ -111,6 +115,20 @@ def _created(model: str, options: dict[str, Any]) -> nn.Module:
         return timm.create_model(model, **options, dynamic_img_size=True, dynamic_img_pad=True)
     except TypeError:
         return timm.create_model(model, **options)
+
+
+def _unfuse(module: nn.Module) -> None:
+    """Replace timm's batch norms that activate too by a norm and what follows it: the core takes batch norms for its
+    own, with nothing behind them."""
+    for name, child in module.named_children():
+        if isinstance(child, BatchNormAct2d):
+            norm = nn.BatchNorm2d(
+                child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats
+            )
+            norm.load_state_dict(child.state_dict())
+            setattr(module, name, nn.Sequential(norm, child.drop, child.act))
+        else:
+            _unfuse(child)
 
 
 def _load(module: nn.Module, model: str, path: Path, state: dict[str, Tensor], channels: int) -> None:
@@ -181,6 +199,8 @@ class EfficientNetLite0(Timm):
 class ResNet(Timm):
     """timm's smallest ResNet, resnet10t (He et al. 2016, arXiv 1512.03385). Settings are those of `Timm`."""
 
+    revision = 1
+
     def __init__(self, sample: SampleSpec, *, model: str = "resnet10t", **weights: Any):
         super().__init__(sample, model=model, **weights)
 
@@ -194,6 +214,8 @@ class MobileNetV3(Timm):
 
 class ViT(Timm):
     """timm's tiny vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929). Settings are those of `Timm`."""
+
+    revision = 1
 
     def __init__(self, sample: SampleSpec, *, model: str = "test_vit", **weights: Any):
         super().__init__(sample, model=model, **weights)

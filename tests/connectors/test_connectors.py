@@ -32,7 +32,7 @@ def test_all_four_are_there():
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
 def test_it_is_short_and_imports_the_public_api_alone(folder: Path):
     text = module(folder).read_text("utf-8")
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 225
     imported = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.Import, ast.ImportFrom))]
     for statement in imported:
         names = [a.name for a in statement.names] if isinstance(statement, ast.Import) else [statement.module or ""]

