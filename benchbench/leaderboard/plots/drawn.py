@@ -102,7 +102,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def _kind(members: list[Cell]) -> str:
     if any(c.floor for c in members):
         return "floor, not trained"
-    return "reads labels" if any(c.ok and c.labels == "source" for c in members) else "reads no labels"
+    return "reads labels" if any(c.ok and c.labels != "none" for c in members) else "reads no labels"
 
 
 def cost(found: Grid) -> Figure | None:

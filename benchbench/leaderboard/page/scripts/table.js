@@ -8,7 +8,7 @@ const HELP = {
   samples: "views that entered a loss",
   FLOPs: "floating-point operations of training, counted",
   "train s": "wall seconds of training, which depend on the machine",
-  labels: "whose true labels training read",
+  labels: "whose true labels training read; weights: only those that its initial weights were pretrained with",
   "selection labels": "whose true labels chose the checkpoint or, in a declared search, the settings",
   transductive: "whether a query's score may depend on the other queries",
   variant: "the same method with other settings: its records say which",

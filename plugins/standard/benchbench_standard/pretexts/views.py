@@ -76,8 +76,12 @@ class TwoViews(Pretext):
                 raise BenchbenchError(
                     f"pretext {self.name}: {', '.join(own)} set views of modality {kind}, not of {sample.modality}"
                 )
-        make = {"image": _of_images, "text": TextViews, "sequence": partial(SequenceViews, sample.vocabulary)}
-        self.augment: Callable[[Tensor, Rng], Tensor] = make[sample.modality](**chosen[sample.modality])
+        make: dict[str, Callable[..., Callable[[Tensor, Rng], Tensor]]] = {
+            "image": _of_images,
+            "text": TextViews,
+            "sequence": partial(SequenceViews, sample.vocabulary),
+        }
+        self.augment = make[sample.modality](**chosen[sample.modality])
 
     def pair(self, x: Tensor, rng: Rng) -> Tensor:
         """Two views of each sample, x (N, *shape) -> (2N, *shape), where i and i + N are of one sample. Raises
