@@ -24,11 +24,11 @@ class TwoViews(Pretext):
     `rescale` divides what dropout leaves by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of
     the jitter.
 
-    Of texts they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample has settings of its own: those of
+    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample has settings of its own: those of
     another are refused."""
 
     revision = 2
-    modalities = frozenset({"image", "text"})
+    modalities = frozenset({"image", "text", "interaction"})
     neutral: ClassVar = dict.fromkeys(("drop", "swap", "hide"))
     objectives = frozenset({"plain", "task"})
     views = 2
@@ -64,13 +64,14 @@ class TwoViews(Pretext):
         }  # fmt: skip
         given = {"image": of_images, "text": {"drop": drop, "swap": swap, "hide": hide}}
         chosen = {kind: {k: v for k, v in own.items() if v is not None} for kind, own in given.items()}
+        of = "image" if sample.modality == "image" else "text"
         for kind, own in chosen.items():
-            if own and kind != sample.modality:
+            if own and kind != of:
                 raise BenchbenchError(
                     f"pretext {self.name}: {', '.join(own)} set views of modality {kind}, not of {sample.modality}"
                 )
         self.augment: Callable[[Tensor, Rng], Tensor] = (
-            _of_images(**chosen["image"]) if sample.modality == "image" else TextViews(**chosen["text"])
+            _of_images(**chosen["image"]) if of == "image" else TextViews(**chosen["text"])
         )
 
     def pair(self, x: Tensor, rng: Rng) -> Tensor:
