@@ -111,9 +111,7 @@ def scores(subject: Subject) -> None:
     x[1] = HIDDEN
     with torch.no_grad():
         if not torch.allclose(encoder.eval()(x), (table(x) * (x > HIDDEN).unsqueeze(-1)).sum(1), atol=1e-5):
-            raise Fault(
-                "its feature is not the sum of the scores of a sample's tokens, without padding and hidden ones"
-            )
+            raise Fault("its feature is not the sum of the scores of a sample's tokens, hidden ones and padding apart")
 
 
 @check("backbone")

@@ -11,8 +11,9 @@ from benchbench_standard.modalities.interaction import fields_of
 
 
 class Fields(Backbone):
-    """MeLU's network (Lee, Im, Jang, Cho & Chung 2019, arXiv 1908.00413, section 3.1): a vector of each field, of several
-    values their mean, all fields' side by side, then `depth` layers of `width` with ReLU. Sizes are the paper's code's.
+    """MeLU's network (Lee, Im, Jang, Cho & Chung 2019, arXiv 1908.00413, section 3.1): a vector of each field, of
+    several values their mean, all fields' side by side, then `depth` layers of `width` with ReLU. Sizes are the paper's
+    code's.
 
     A value that is hidden, unknown or absent adds nothing: a field without any has the zero vector.
     """

@@ -6,9 +6,9 @@ from benchbench import HIDDEN, Backbone, SampleSpec
 
 
 class MultiHot(Backbone):
-    """Which tokens a sample holds, each weighted by how rare it is (the inverse document frequency of Sparck Jones 1972,
-    doi 10.1108/eb026526, smoothed), at length 1: nothing to train. What items have in common, with nothing learned. A
-    token that no training sample holds counts as the rarest that one holds."""
+    """Which tokens a sample holds, each weighted by how rare it is (the inverse document frequency of Sparck Jones
+    1972, doi 10.1108/eb026526, smoothed), at length 1: nothing to train. What items have in common, with nothing
+    learned. A token that no training sample holds counts as the rarest that one holds."""
 
     modalities = frozenset({"interaction"})
     trainable = False

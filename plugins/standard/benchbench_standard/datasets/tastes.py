@@ -17,11 +17,11 @@ class Tastes(Dataset):
 
     An item has one to three genres, a decade and a popularity that all users agree on; its latent vector is the mean of
     its genres' with some of its own. A user has a taste, a vector too, and rates `rated` random items: popularity plus
-    taste times item plus noise, of which the upper half is liked. So popularity tells much of what a new user likes, and
-    what a few ratings tell of the taste tells more.
+    taste times item plus noise, of which the upper half is liked. So popularity tells much of what a new user likes,
+    and what a few ratings tell of the taste tells more.
 
-    A sample is an item, its tokens item, genres and decade. A user is a source of two ordered classes, disliked and liked;
-    70 % of the users are for training, 10 % for validation, 20 % for test. Items are the same in all parts.
+    A sample is an item, its tokens item, genres and decade. A user is a source of two ordered classes, disliked and
+    liked; 70 % of the users are for training, 10 % for validation, 20 % for test. Items are the same in all parts.
     """
 
     modality = "interaction"
@@ -39,9 +39,7 @@ class Tastes(Dataset):
     ):
         """`taste`, `popularity` and `noise` are the standard deviations of the three parts of a rating."""
         if rated > items:
-            raise BenchbenchError(
-                f"dataset tastes: a user rates {rated} of {items} items: expected no more than there are"
-            )
+            raise BenchbenchError(f"dataset tastes: rated {rated} of {items} items: expected no more than there are")
         self.users, self.items, self.rated = users, items, rated
         self.taste, self.popularity, self.noise = taste, popularity, noise
 

@@ -27,8 +27,8 @@ def class_of(part: str, user: str, *, liked: bool) -> str:
 
 
 def split_by_user(class_names: Iterable[str], where: str) -> ClassSplit:
-    """Each user as a source of its own, of two ordered classes: disliked, then liked. Raises BenchbenchError, which begins
-    with `where`, for a user without one of them."""
+    """Each user as a source of its own, of two ordered classes: disliked, then liked. Raises BenchbenchError, which
+    begins with `where`, for a user without one of them."""
     users: dict[tuple[str, str], dict[str, int]] = {}
     for i, name in enumerate(class_names):
         part, user, taste = name.split("/")

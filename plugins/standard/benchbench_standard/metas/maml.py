@@ -23,10 +23,10 @@ class MAML(MetaLearner):
     is no mistake to want that: labels come in random order, and Ye and Chao (2022, arXiv 2106.16245) found one row to
     help. In the quick matrix it has 72.7 on glyphs with labels, where five rows have 59.1.
 
-    `adapts` says what the inner loop moves: "all" weights; the "head" alone, as ANIL does, whose form for features that are
-    encoded once is faster; or "decision", all but the vectors of tokens, as in MeLU (Lee, Im, Jang, Cho & Chung 2019,
-    arXiv 1908.00413, algorithm 1), which the outer step alone moves: a copy of a large vocabulary a task costs more than
-    everything else.
+    `adapts` says what the inner loop moves: "all" weights; the "head" alone, as ANIL does, whose form for features that
+    are encoded once is faster; or "decision", all but the vectors of tokens, as in MeLU (Lee, Im, Jang, Cho & Chung
+    2019, arXiv 1908.00413, algorithm 1), which the outer step alone moves: a copy of a large vocabulary a task costs
+    more than everything else.
 
     Batch statistics are those of each call by default, as in the official code: that is transductive, and ``support``
     is the inductive form. It takes `train_steps` of `inner_lr` in training and `test_steps` at test; `first_order`

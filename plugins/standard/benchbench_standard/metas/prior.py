@@ -5,9 +5,9 @@ from benchbench import Episodes, MetaLearner, Rng
 
 
 class Prior(MetaLearner):
-    """Ranks by the features alone, whoever the task is about: the support set is not looked at. With ordered classes and a
-    backbone of one feature that says how high a sample stands (`item-score`), it is the floor of recommenders, popularity;
-    of several features it takes the mean, with unordered classes it is at chance. Source: own."""
+    """Ranks by the features alone, whoever the task is about: the support set is not looked at. With ordered classes
+    and a backbone of one feature that says how high a sample stands (`item-score`), it is the floor of recommenders,
+    popularity; of several features it takes the mean, with unordered classes it is at chance. Source: own."""
 
     adapter_only = True
     frozen_features = True

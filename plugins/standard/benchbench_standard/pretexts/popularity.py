@@ -8,11 +8,12 @@ from benchbench import HIDDEN, Backbone, Batch, BenchbenchError, Encode, Pool, P
 
 class Popularity(Pretext):
     """How popular each value of a field is among those whose taste is known, found in closed form: the floor of every
-    recommender, which knows items and nobody's taste. It needs backbone `item-score`; meta-algorithm `prior` ranks by it.
+    recommender, which knows items and nobody's taste. It needs backbone `item-score`; meta-algorithm `prior` ranks by
+    it.
 
-    A token's score is the logarithm of how much more often it stands in liked samples than in disliked ones, so an item's
-    score, the sum, is naive Bayes' log-odds (Pazzani & Billsus 1997, doi 10.1023/A:1007369909943). `smoothing` is how many
-    samples of the average taste are added to those of each token.
+    A token's score is the logarithm of how much more often it stands in liked samples than in disliked ones, so an
+    item's score, the sum, is naive Bayes' log-odds (Pazzani & Billsus 1997, doi 10.1023/A:1007369909943). `smoothing`
+    is how many samples of the average taste are added to those of each token.
     """
 
     modalities = frozenset({"interaction"})

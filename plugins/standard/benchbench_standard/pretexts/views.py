@@ -24,8 +24,8 @@ class TwoViews(Pretext):
     `rescale` divides what dropout leaves by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of
     the jitter.
 
-    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample has settings of its own: those of
-    another are refused."""
+    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample
+    has settings of its own: those of another are refused."""
 
     revision = 2
     modalities = frozenset({"image", "text", "interaction"})

@@ -10,14 +10,15 @@ from benchbench_standard.protocols.episodic import Count, Episodic
 
 
 class Ranking(Episodic):
-    """How well a learner orders what somebody may like, on fixed test episodes of two ordered classes, disliked and liked:
-    a user's queries by logit(liked) - logit(disliked).
+    """How well a learner orders what somebody may like, on fixed test episodes of two ordered classes, disliked and
+    liked: a user's queries by logit(liked) - logit(disliked).
 
     Beside ``accuracy``: ``auc`` is the share of pairs of a liked and a disliked query that are in the right order, ties
     counting half (Hanley & McNeil 1982, doi 10.1148/radiology.143.1.7063747); ``ndcg`` the discounted gain of the first
-    `top` of the order (NDCG@5) over that of the best one, a liked query's gain being 1 and the discount log2(rank + 1) (Jarvelin &
-    Kekalainen 2002, doi 10.1145/582415.582418). Tied queries share the mean of their places' discounts. A user's queries
-    are as many liked as disliked ones, so 0.5 is chance for all but a short list's.
+    `top` of the order (NDCG@5) over that of the best one, a liked query's gain being 1 and the discount log2(rank + 1)
+    (Jarvelin & Kekalainen 2002, doi 10.1145/582415.582418). Tied queries share the mean of their places' discounts. A
+    user's queries are as many liked as disliked ones, so 0.5 is chance for all three, but for a `top` above the liked
+    ones.
     """
 
     metrics = {"accuracy": "higher", "auc": "higher", "ndcg": "higher"}
@@ -40,8 +41,8 @@ class Ranking(Episodic):
         sources = [source for source in split.sources or (split,) if source.part(target.part)]
         if not all(source.ordered and len(source.part(target.part)) == 2 for source in sources):
             raise BenchbenchError(
-                f"{target.name} cannot be ranked: protocol ranking expects two ordered classes in each source, disliked "
-                "and liked"
+                f"{target.name} cannot be ranked: protocol ranking expects two ordered classes in each source, "
+                "disliked and liked"
             )
         super().check(target)
 
