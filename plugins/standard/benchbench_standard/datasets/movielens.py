@@ -65,15 +65,14 @@ class MovieLens(Dataset):
         known, people = items(paths[1], *forms[1]), users(paths[2], *forms[2])
         by_user: dict[str, list[Rating]] = defaultdict(list)
         for rating in ratings(paths[0], *forms[0]):
-            for what, held in ((rating.item, known), (rating.user, people)):
-                if what not in held:
-                    lacks = paths[1] if held is known else paths[2]
-                    raise BenchbenchError(f"{paths[0]}: rates {what!r}, which {lacks.name} lacks")
+            for what, there, file in ((rating.item, known, paths[1]), (rating.user, people, paths[2])):
+                if what not in there:
+                    raise BenchbenchError(f"{paths[0]}: rates {what!r}, which {file.name} lacks")
             by_user[rating.user].append(rating)
         state = np.random.RandomState(0)
         names = sorted(known)
         cold = {names[i] for i in state.permutation(len(names))[: round(self.cold_items * len(names))]}
-        able = sorted((user for user, held in by_user.items() if self._enough(held)), key=lambda u: (len(u), u))
+        able = sorted((user for user, given in by_user.items() if self._enough(given)), key=lambda u: (len(u), u))
         parts = parts_of(able, state)
         # Without cold items every part has them all.
         kept = {
