@@ -47,7 +47,11 @@ def hook_columns() -> Columns | None:
 @click.option("--seconds", type=Finite(0, 1e12), help="Only methods that train in so many seconds.")
 @click.option("--samples", type=Amount(), help="Only methods that train on so many samples, such as 60k.")
 @click.option("--flops", type=Amount(), help="Only methods that train in so many FLOPs, such as 2.5T.")
-@click.option("--labels", type=click.Choice(["none", "source"]), help="Only methods trained without labels, or with.")
+@click.option(
+    "--labels",
+    type=click.Choice(["none", "weights", "source"]),
+    help="Only methods trained without labels, on weights pretrained with some, or with labels.",
+)
 @click.option(
     "--selection-labels",
     type=click.Choice(["none", "source"]),

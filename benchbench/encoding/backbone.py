@@ -28,7 +28,8 @@ class Backbone(nn.Module, Component, ABC):
     named so, (tokens, 1), whose sum over a sample's known tokens is its one feature.
 
     A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
-    `pretrained_on`: which data, with or without labels, as far as known. Tables show both.
+    `pretrained_on`, which data, and `pretrained_labels`, whether their labels were used, as far as it is known. Records
+    hold both and tables show them: a method whose weights have seen labels is none without labels.
     """
 
     kind = "backbone"
@@ -37,6 +38,7 @@ class Backbone(nn.Module, Component, ABC):
     #: What it takes, such as ``{"image"}``; ``{"*"}`` for samples of every modality.
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
     pretrained_on: str | None = None
+    pretrained_labels: bool | None = None
     trainable: ClassVar[bool] = True
     #: It is raw input, so it is made for the samples of each target, not for the source's: its vocabulary is the
     #: target's own, with shares from the target's training classes.

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchbench.encoding.batch_norm import batch_norm
+from benchbench.errors import BenchbenchError
 
 NormMode = Literal["running", "call", "episode", "support"]
 
@@ -109,8 +110,16 @@ class TaskNorm(_BatchNorm):
 
 
 def convert_norm(module: nn.Module) -> nn.Module:
-    """Replace every torch batch norm in `module` with a `TaskNorm` of the same state; returns the module."""
+    """Replace every torch batch norm in `module` with a `TaskNorm` of the same state; returns the module. Raises
+    BenchbenchError for a subclass that does more than torch's, which would be lost."""
     if isinstance(module, _BatchNorm) and not isinstance(module, TaskNorm):
+        kind = type(module)
+        if kind.forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
+            raise BenchbenchError(
+                f"{kind.__module__}.{kind.__qualname__} does more than normalise, which replacing it with a batch norm "
+                "that knows tasks would lose: give the backbone torch's batch norms, and what follows as modules of "
+                "their own"
+            )
         like = module.weight if module.affine else module.running_mean
         norm = TaskNorm(
             module.num_features,

@@ -74,6 +74,8 @@ def scored(
     identity["content"]["adaptation_steps"] = learner.adaptation_steps
     if trained.encoder.pretrained_on is not None:
         identity["content"]["pretrained_on"] = trained.encoder.pretrained_on
+    if trained.encoder.pretrained_labels is not None:
+        identity["content"]["pretrained_labels"] = trained.encoder.pretrained_labels
     labels = any(uses_labels(s.pretext) for s in training.stages)
     chosen_by = {t["criterion"] for t in training.content.get("tuned", ())}
     chosen_by |= set() if training.floor else {training.recipe["selection"]}

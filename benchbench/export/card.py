@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchbench.components.registry import find
+from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.sample import SampleSpec
 from benchbench.export.encoder import WEIGHTS, Encoder
 from benchbench.export.onnx import ONNX, TOLERANCE
@@ -39,7 +40,7 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
             pretext=_described(first.content["pretext"]),
             meta=_described(first.content["learner"]),
             backbone=_described(first.content["backbone"]),
-            pretrained=encoder.backbone.pretrained_on or "no",
+            pretrained=_began(encoder.backbone),
             regime=first.method.regime,
             source="nothing: it was not trained" if first.flags.floor else _described(first.content["source"]),
             budget=_listed(recipe["budget"]),
@@ -92,6 +93,11 @@ def _use(sample: SampleSpec) -> str:
         return 'features = encoder.embed(["a text", "another"])  # N texts -> (N, dim)'
     axes = "(N, C, H, W) in [0, 1]" if len(sample.shape) == 3 else f"(N, {', '.join(map(str, sample.shape))})"
     return f"features = encoder.embed(samples)  # {axes} -> (N, dim)"
+
+
+def _began(backbone: Backbone) -> str:
+    labels = {None: "", True: ", with labels", False: ", without labels"}[backbone.pretrained_labels]
+    return f"{backbone.pretrained_on}{labels}" if backbone.pretrained_on else "no"
 
 
 def _facts(**facts: Any) -> list[str]:

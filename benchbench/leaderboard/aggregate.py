@@ -130,7 +130,7 @@ def marks(members: list[Cell]) -> dict[str, str]:
     if not good:
         return dict.fromkeys(SIGNS, MISSING)
     return {
-        "labels": "source" if any(c.labels == "source" for c in good) else "none",
+        "labels": next((whose for whose in ("source", "weights") if any(c.labels == whose for c in good)), "none"),
         "selection_labels": "source" if any(c.selection_labels == "source" for c in good) else "none",
         "transductive": "yes" if any(c.transductive for c in good) else "no",
     }

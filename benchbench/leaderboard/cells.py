@@ -43,11 +43,12 @@ class Cell(NamedTuple):
     hexadecimal digits of the key of target and protocol with their settings, and of the method's settings; `placed` and
     `held` are those themselves, by path (`benchbench.leaderboard.variants`). `overlap` is what the source's training
     part and the target's test part share: class names and a number of images. `weights` says what an encoder that can
-    be given weights started from: ``random`` ones, or what its weights were pretrained on. `searches` are the
-    `benchbench tune` searches behind its settings, `searched` those run on this very method, not on another that shares
-    a component with it. `earlier`: an earlier harness made it (`benchbench.revisions`). `record` is the whole
-    record, if one was read. `by_samples`: the user's own folders divided the target's images of the same classes.
-    `modality` is that of the target's samples.
+    be given weights started from: ``random`` ones, or what its weights were pretrained on, with labels or without where
+    that is known. `labels` says whose labels training read: ``source``, ``none``, or ``weights`` where it read none but
+    its weights were pretrained with some. `searches` are the `benchbench tune` searches behind its settings, `searched`
+    those run on this very method, not on another that shares a component with it. `earlier`: an earlier harness made it
+    (`benchbench.revisions`). `record` is the whole record, if one was read. `by_samples`: the user's own folders
+    divided the target's images of the same classes. `modality` is that of the target's samples.
     """
 
     key: str
@@ -265,14 +266,16 @@ def _cell(
         r.timing.get("train_seconds", 0.0),
         flags.floor,
         flags.transductive,
-        flags.labels,
+        "weights"
+        if flags.labels == "none" and bytes(content.get("pretrained_labels", b"")) == b"true"
+        else flags.labels,
         flags.selection_labels,
         flags.selection,
         torch,
         device,
         r.origin,
         _overlap(bytes(content["overlap"])) if "overlap" in content else ((), 0),
-        _weights(bytes(content.get("backbone", b"null")), bytes(content.get("pretrained_on", b"null"))),
+        _weights(*(bytes(content.get(name, b"null")) for name in ("backbone", "pretrained_on", "pretrained_labels"))),
         searches,
         tuple([search for search in searches if search.method == itself]),
         _earlier(bytes(content.get("harness", b"{}"))),
@@ -326,11 +329,11 @@ def _earlier(harness: bytes) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _weights(backbone: bytes, pretrained_on: bytes) -> str | None:
+def _weights(backbone: bytes, pretrained_on: bytes, labels: bytes) -> str | None:
     """A backbone takes weights if it has the setting `sha256`, their checksum, or says what it was pretrained on."""
     known = msgspec.json.decode(pretrained_on)
     if known is not None:
-        return str(known)
+        return str(known) + {b"true": ", labels", b"false": ", no labels"}.get(labels, "")
     about = msgspec.json.decode(backbone)
     settings = about.get("settings") if isinstance(about, dict) else None
     if not isinstance(settings, dict) or "sha256" not in settings:

@@ -43,8 +43,8 @@ def check(results: Path, folder: Path, columns: Columns | None = None) -> list[s
 def _compared(records: list[Record], folder: Path, columns: Columns | None) -> list[str]:
     found: list[str] = []
     plots = {path.stem: path.read_text("utf-8") for path in sorted((folder / PLOT_FOLDER).glob("*.svg"))}
-    fresh = rendered(grid(records), columns, _in_order(plots, folder))
     committed = _committed(folder)
+    fresh = rendered(grid(records), columns, _in_order(plots, folder), names={*TABLES, *committed})
     for name in sorted({*TABLES, *committed}):
         path = folder / name
         if name not in fresh:

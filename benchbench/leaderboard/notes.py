@@ -40,6 +40,8 @@ def notes(found: Grid, counted: Grid) -> list[str]:
             "weights: what an encoder that can be given weights began with: random ones, or what these learned from. "
             "All others (–) begin with random ones."
         )
+    if any(c.labels == "weights" for c in cells):
+        texts.append("labels weights: training read none, but the weights that it began with were learned from labels.")
     texts += _searches(found)
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")

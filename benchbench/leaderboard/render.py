@@ -1,6 +1,6 @@
 """Tables as text and files. No timestamps: the same records give the same bytes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from benchbench.leaderboard.grid import Grid, grid
 from benchbench.leaderboard.latex import latex
 from benchbench.leaderboard.page import page
 from benchbench.leaderboard.safe import as_csv, one_line
+from benchbench.leaderboard.views.effects import effects
+from benchbench.leaderboard.views.scaling import cells_by_budget, scaling
 from benchbench.store.files import atomic_write
 from benchbench.store.records import Record
 
@@ -68,21 +70,41 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 
 #: The files for people and diffs; all others are made from the same records on demand.
 TABLES = ("LEADERBOARD.md", "leaderboard.csv")
+FILES = (*TABLES, "leaderboard.json", "leaderboard.tex", "leaderboard.html")
 
 
 def rendered(
-    found: Grid, columns: Columns | None = None, plots: Mapping[str, str] | None = None, *, external: bool = False
+    found: Grid,
+    columns: Columns | None = None,
+    plots: Mapping[str, str] | None = None,
+    *,
+    external: bool = False,
+    names: Collection[str] = FILES,
+    told: Mapping[str, Table] | None = None,
 ) -> dict[str, str]:
-    """The files of a leaderboard except its plots, by name. The page embeds `plots`, name -> SVG, and LEADERBOARD.md
-    links to them."""
+    """The files of a leaderboard except its plots, by name; `names` are those that are wanted. The page embeds `plots`,
+    name -> SVG, and LEADERBOARD.md links to them. `told`: `answers`, if they are known."""
     table, drawn = tabulated(found, columns, external=external), plots or {}
-    return {
-        "LEADERBOARD.md": _readme(table, list(drawn)),
-        "leaderboard.csv": csv(table),
-        "leaderboard.json": document(table),
-        "leaderboard.tex": latex(table),
-        "leaderboard.html": page(table, drawn),
+    made: dict[str, Callable[[], str]] = {
+        "LEADERBOARD.md": lambda: _readme(table, list(drawn)),
+        "leaderboard.csv": lambda: csv(table),
+        "leaderboard.json": lambda: document(table),
+        "leaderboard.tex": lambda: latex(table),
+        "leaderboard.html": lambda: page(
+            table, drawn, answers(found.counted(external=external)) if told is None else told
+        ),
     }
+    return {name: make() for name, make in made.items() if name in names}
+
+
+def answers(found: Grid) -> dict[str, Table]:
+    """The tables that the page shows beside their plots: what is added to each pretext, and scores against budgets."""
+    if not found.everything or not all(c.record for c in found.everything if c.ok):
+        return {}
+    tables = {"effects": effects(found)}
+    if len(cells_by_budget(found)) > 1:
+        tables["scaling"] = scaling(found)
+    return {name: table for name, table in tables.items() if len(table.rows)}
 
 
 def write_tables(
@@ -92,7 +114,7 @@ def write_tables(
     leaderboard each, in a folder of its name."""
     paths = []
     for place, part in leaderboards(records, folder).items():
-        files = rendered(grid(part), columns, external=external)
+        files = rendered(grid(part), columns, external=external, names=TABLES)
         for name in TABLES:
             atomic_write(place / name, files[name].encode())
         paths += [place / name for name in TABLES]
@@ -122,9 +144,11 @@ def _write(records: list[Record], folder: Path, columns: Columns | None, externa
     from benchbench.leaderboard.plots.drawn import PLOTS, Drawn, drawn
 
     found = grid(records)
-    plots = drawn(found.counted(external=external))
+    counted = found.counted(external=external)
+    told = answers(counted)
+    plots = drawn(counted, told)
     svgs = {name: plot.svg for name, plot in plots.items()}
-    files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external)}
+    files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external, told=told)}
     for name, plot in plots.items():
         files |= {f"{PLOT_FOLDER}/{name}.{suffix}": content for suffix, content in plot._asdict().items()}
     for name, content in files.items():

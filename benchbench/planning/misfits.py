@@ -70,7 +70,7 @@ class Misfits:
         if regime.startswith("meta-pretext") and not meta.adapts_to_any_loss:
             return f"{point['meta']} adapts to labelled samples only, not to a pretext's own loss"
         if regime == "auxiliary" and not meta.joins_losses:
-            return f"{point['meta']} makes an outer step of its own, which no auxiliary loss can join"
+            return f"no auxiliary loss can join the outer step of {point['meta']}"
         if regime in LABELLED_REGIMES and uses_labels(refs["pretext"]):
             return f"regime {regime} joins an unlabelled pretext with labelled episodes"
         if regime == "joint" and self.selection == "pretext-valid" and uses_labels(refs["pretext"]):

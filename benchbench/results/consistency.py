@@ -6,7 +6,7 @@ the two was changed; so both keys are recomputed from the content alone, by `ben
 
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
@@ -55,10 +55,30 @@ class _Recipe(BaseModel):
         return training
 
 
+class _OfTarget(BaseModel):
+    """A floor's encoder is made for the samples of its target."""
+
+    of: Literal["target"]
+
+
+class _Vocabulary(BaseModel):
+    source: _Data
+    tokens: int
+    digest: str
+
+
+class _Sample(BaseModel):
+    """What a floor's encoder is made for, of samples that are no images."""
+
+    modality: str
+    shape: list[int]
+    vocabulary: _Vocabulary | None = None
+
+
 #: What is expected of a field that holds more than a component, or no component.
 _TYPES: dict[str, Any] = {
     "source": _Data,
-    "sample": list[int] | dict[str, Any],
+    "sample": list[int] | _OfTarget | _Sample,
     "recipe": _Recipe,
     "tuned": list[Tuned],
     "seed": int,

@@ -83,6 +83,7 @@ FIELDS: dict[str, Field] = {
     "norm": Field("found"),
     "adaptation_steps": Field("found"),
     "pretrained_on": Field("found"),
+    "pretrained_labels": Field("found", shape=bool),
     "trained_as": Field("found", shape=dict[str, Any]),
     "harness": Field("harness", shape=dict[str, int]),
     "overlap": Field("found", shape=Overlap),

@@ -61,9 +61,15 @@ def loss_and_logits(subject: Subject) -> None:
 
 @check("meta")
 def gradients_reach_the_encoder(subject: Subject) -> None:
-    """Every trainable weight of the encoder gets a finite gradient, and some are not zero."""
+    """Every trainable weight of the encoder gets a finite gradient, and some are not zero; a learner that leaves the
+    encoder out of its optimiser groups leaves its running averages alone too."""
     # A head's own gradient may vanish at initialisation, so only the encoder is judged.
     learner, episodes = training(subject)
+    trained = {id(w) for group in learner.parameter_groups() for w in group["params"]}
+    if not any(id(w) in trained for w in learner.encoder.parameters()):
+        with own_state_kept("backward, which trains no encoder,", encoder=learner.encoder):
+            gradients(learner, [(episodes, 1.0)])
+        raise NotApplicable("its optimiser groups hold no weight of the encoder")
     found = gradients(learner, [(episodes, 1.0)])
     for name, gradient in found.items():
         if not gradient.isfinite().all():

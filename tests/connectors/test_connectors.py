@@ -32,7 +32,7 @@ def test_all_four_are_there():
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
 def test_it_is_short_and_imports_the_public_api_alone(folder: Path):
     text = module(folder).read_text("utf-8")
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 225
     imported = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.Import, ast.ImportFrom))]
     for statement in imported:
         names = [a.name for a in statement.names] if isinstance(statement, ast.Import) else [statement.module or ""]
@@ -70,14 +70,17 @@ def test_the_committed_matrix_uses_enough_of_them():
     assert sum(name.startswith("easyfsl-") for name in axes.meta) >= 2
 
 
-def test_without_them_the_matrix_says_which_name_is_unknown(command: Callable, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("matrix", ["connectors", "pretrained"])
+def test_without_them_a_matrix_says_which_name_is_unknown(
+    matrix: str, command: Callable, monkeypatch: pytest.MonkeyPatch
+):
     def standard_only(group: str) -> list:
         return [e for e in everything(group) if e.dist and e.dist.name == "benchbench-suite"]
 
     everything = registry.entry_points
     monkeypatch.setattr(registry, "entry_points", standard_only)
     registry.offers.cache_clear()
-    code, _, error = command("run", "--matrix", "connectors", "--dry-run")
+    code, _, error = command("run", "--matrix", matrix, "--dry-run")
     registry.offers.cache_clear()
     assert code == 2
     assert "Traceback" not in error

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from benchbench import SampleSpec, encode, task_batch_norm
+from benchbench import BenchbenchError, SampleSpec, encode, task_batch_norm
 from benchbench.encoding.task_norm import Statistics, TaskNorm, convert_norm, use_statistics
 from benchbench_standard.backbones.conv4 import Conv4
 
@@ -130,3 +130,18 @@ def test_the_layout_of_weights_changes_nothing(memory):
     encoder, x = conv(), torch.rand(2, 5, 1, 20, 18, dtype=torch.float64)
     expected = encode(encoder, x, norm="call")
     close(encode(encoder.to(memory_format=memory), x, norm="call"), expected)
+
+
+class Activating(nn.BatchNorm2d):
+    """A batch norm with an activation behind it, as timm has some."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def test_a_batch_norm_that_does_more_is_refused():
+    """Replacing it would lose the rest without a word."""
+    with pytest.raises(BenchbenchError, match=r"Activating does more than normalise"):
+        convert_norm(nn.Sequential(nn.Conv2d(1, 2, 1), Activating(2)))
+    converted = convert_norm(nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm3d(2), nn.SyncBatchNorm(2)))
+    assert all(isinstance(norm, TaskNorm) for norm in converted)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.render import FORMATS, terminal
+from benchbench.leaderboard.views import Filters, view
 
 COLUMN = "glyphs 5way-1shot"
 
@@ -204,6 +205,31 @@ def test_a_row_says_whether_its_encoder_began_with_random_weights(make):
     assert shown == {"conv4": "–", "fresh": "random", "loaded": "sha256:0123456789abcdef…", "theirs": "photographs"}
     assert f"sha256:{digest}" in found.numbers["weights"].tolist()
     assert any(note.startswith("weights: ") for note in found.notes)
+
+
+def test_a_row_says_whether_its_weights_have_seen_labels(make):
+    def of(name, labels, read="none"):
+        made = make(backbone=name)
+        content = (
+            made.content | {"pretrained_on": "photographs"} | ({} if labels is None else {"pretrained_labels": labels})
+        )
+        flags = made.flags.model_copy(update={"labels": read})
+        return made.model_copy(update={"content": content, "flags": flags})
+
+    records = [of("dino", False), of("tuned", True, "source"), of("unknown", None)]
+    assert not any(note.startswith("labels weights: ") for note in aggregate(records).notes)
+    records.append(of("lite0", True))
+    found = aggregate(records)
+    rows = {b: (w, y) for b, w, y in found.rows[["backbone", "weights", "labels"]].itertuples(index=False)}
+    assert rows == {
+        "dino": ("photographs, no labels", "none"),
+        "tuned": ("photographs, labels", "source"),
+        "unknown": ("photographs", "none"),
+        "lite0": ("photographs, labels", "weights"),
+    }
+    assert sum(note.startswith("labels weights: ") for note in found.notes) == 1
+    for wanted, left in (("none", {"dino", "unknown"}), ("weights", {"lite0"}), ("source", {"tuned"})):
+        assert set(view("overall", records, Filters(labels=wanted)).rows["backbone"]) == left
 
 
 def test_the_notes_tell_the_rows_that_were_searched_from_those_that_took_over_what_was_found(make):

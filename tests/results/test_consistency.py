@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 
+from benchbench.data.prepare import prepare
 from benchbench.execution.job import Job, fail
 from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
@@ -31,8 +32,6 @@ MATRIX = {
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
     """A record of every cell of the matrix, as a failed job leaves it, but with its target's fingerprint."""
-    from benchbench.data.prepare import prepare
-
     folder, records = tmp_path_factory.mktemp("planned"), []
     todo = plan(parse_matrix(deepcopy(MATRIX), "test"))
     for training in todo.trainings:
@@ -156,3 +155,37 @@ def test_a_name_of_ones_own_is_no_fault_and_no_difference(planned):
     assert content_faults(named) == []
     assert settings_of(named) == settings_of(record)
     assert differences(named, record) == []
+
+
+TOKENS = {
+    "axes": {
+        "pretext": ["none", "labels"],
+        "meta": ["nearest-centroid"],
+        "backbone": ["conv1d"],
+        "source": ["motifs"],
+        "target": ["motifs"],
+        "protocol": ["5way-1shot"],
+    },
+    "budget": {"samples": 400},
+    "settings": {"dataset": {"motifs": {"per_class": 16}}},
+}
+
+
+def test_floors_of_tokens_say_where_their_vocabulary_is_from(tmp_path):
+    todo = plan(parse_matrix(deepcopy(TOKENS), "test"))
+    held = {}
+    for training in todo.trainings:
+        fail(Job(training, training.cells, tmp_path), "not trained", lambda event: None)
+        (record,) = Store(tmp_path).records(training.key).values()
+        record.content["target"]["fingerprint"] = prepare(training.cells[0].target).fingerprint
+        assert content_faults(record) == []
+        assert key_faults(record) == ([], [])
+        if record.flags.floor:
+            held[record.method.backbone] = record
+    assert held["kmers"].content["sample"] == held["onehot"].content["sample"] == {"of": "target"}
+    vocabulary = held["conv1d"].content["sample"]["vocabulary"]
+    assert vocabulary["source"]["name"].endswith(":motifs")
+    assert vocabulary["tokens"] == 6
+    (fault,) = content_faults(changed(held["kmers"], "sample", to={"of": "source"}))[:1]
+    assert fault.startswith("content.sample")
+    assert key_faults(changed(held["conv1d"], "sample", "shape", to=[3]))[0]

@@ -104,6 +104,15 @@ class Frozen(Centroids):
         return super().encode(x, params=params, support=support).detach()
 
 
+class HalfFrozen(Frozen):
+    """An encoder that is not trained, but whose running averages move."""
+
+    caught = "gradients reach the encoder", "changes the encoder's"
+
+    def parameter_groups(self):
+        return [{"params": list(self.parameters())}]
+
+
 class Drifting(Centroids):
     """The scale is adapted for good."""
 

@@ -11,6 +11,7 @@ SMALL = {
     "anil": {"train_steps": 2, "test_steps": 2},
     "baseline++": {"epochs": 2},
     "calibration": {"episodes": 4},
+    "caml": {"depth": 1, "width": 72},
     "conv4": {"width": 4},
     "detection": {"steps": 2, "width": 32},
     "digits": {"size": 8},

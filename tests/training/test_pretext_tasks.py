@@ -200,7 +200,7 @@ def test_no_loss_joins_an_outer_step_that_follows_none():
     assert [t.method.meta for t in found.trainings] == ["maml"]
     ((label, reason),) = found.dropped
     assert label.startswith("rotation × reptile")
-    assert reason == "reptile makes an outer step of its own, which no auxiliary loss can join"
+    assert reason == "no auxiliary loss can join the outer step of reptile"
 
 
 def test_the_labelled_outer_loss_reads_labels_and_the_record_says_so():

@@ -15,27 +15,31 @@ from importlib.resources import files
 from string import Template
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.page.embedded import payload
+from benchbench.leaderboard.page.embedded import made_with, payload
 
 LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
-SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "main"))
+SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "budget", "main"))
 STYLES = ("assets/tabulator_simple.min.css", "style.css")
 
 
-def page(table: Table, plots: Mapping[str, str] | None = None) -> str:
-    """The page of a table; `plots`: name -> SVG text. The same table gives the same bytes."""
+def page(table: Table, plots: Mapping[str, str] | None = None, answers: Mapping[str, Table] | None = None) -> str:
+    """The page of a table; `plots`: name -> SVG text; `answers`: tables of the views that stand beside the plots of
+    their names. The same tables give the same bytes: the date that the page shows is its file's."""
     library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
     # The licence asks to be included in every copy.
     library = f"/*\n{_text(LICENCE)}*/\n{library}"
-    records = sum(len(members) for cells in table.cells.values() for members in cells.values())
+    records = [r for cells in table.cells.values() for members in cells.values() for r in members]
+    matrices, versions = made_with(records)
     return Template(_text("template.html")).substitute(
         policy=_policy([library, scripts], style),
         style=style,
         library=library,
         scripts=scripts,
-        data=_embedded(payload(table, plots or {})),
+        data=_embedded(payload(table, plots or {}, answers or {})),
+        title=html.escape(matrices or "no records"),
+        versions=html.escape(versions),
         notes="".join(f"<li>{html.escape(note)}</li>" for note in table.notes),
-        summary=f"{len(table.rows):,} methods, {len({n for _, n in table.scores}):,} targets, {records:,} records",
+        summary=f"{len(table.rows):,} methods, {len({n for _, n in table.scores}):,} columns, {len(records):,} records",
     )
 
 

@@ -7,29 +7,47 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import MISSING, SIGNS, Table
 from benchbench.leaderboard.cells import summary
 from benchbench.leaderboard.grid import EARLIER, Row, Score
+from benchbench.leaderboard.latex import tie_places
+from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
+from benchbench.leaderboard.views.text import compact
 from benchbench.store.records import Record
 
 #: What the page filters by.
 AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "selection labels", "transductive")
 #: Most points kept of a learning curve: more than a small plot can show.
 POINTS = 60
+#: Most rows and columns of a further table.
+MOST_ROWS, MOST_COLUMNS = 200, 10
+#: The budgets that the page asks for, and what the table's numbers call them.
+COSTS = {"samples": "samples", "flops": "flops", "seconds": "train_seconds"}
+FLOPS = "FLOPs"
 
 
-def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
-    """The page's data: columns, rows in the table's order with their records, parts, plots (name -> SVG text)."""
+def payload(table: Table, plots: Mapping[str, str], answers: Mapping[str, Table] | None = None) -> dict[str, Any]:
+    """The page's data: columns, rows in the table's order with their records, parts, plots (name -> SVG text), and the
+    tables that answer further questions."""
     names = {name for _, name in table.scores}
-    titles = [str(c) for c in table.rows.columns]
-    texts = [[str(v) for v in row] for row in table.rows.values.tolist()]
+    shown = _with_flops(table)
+    titles = [str(c) for c in shown.columns]
+    texts = [[str(v) for v in row] for row in shown.values.tolist()]
     kinds = ["score" if t in names else _kind([text[i] for text in texts]) for i, t in enumerate(titles)]
+    if FLOPS in titles:
+        kinds[titles.index(FLOPS)] = "number"
+    ties = {name: tie_places(table, name) for name in names}
     parts = _Parts()
     rows = []
-    for text, numbers, (row, cells) in zip(texts, table.numbers.to_dict("records"), table.cells.items(), strict=True):
+    listed = zip(texts, table.numbers.to_dict("records"), table.cells.items(), strict=True)
+    for place, (text, numbers, (row, cells)) in enumerate(listed):
         scores = {name: _score(table.scores[row, name], members) for name, members in cells.items()}
+        for name, score in scores.items():
+            score["place"] = ties[name][place]
         axes = {**vars(row), **{title: numbers[name] for name, title in SIGNS.items()}}
         rows.append(
             {
@@ -42,7 +60,11 @@ def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
                 ],
                 "ranked": row in table.ranked,
                 "text": text,
-                "numbers": [_number(t) if kind == "number" else None for t, kind in zip(text, kinds, strict=True)],
+                "numbers": [
+                    _plain_number(numbers.get("flops")) if title == FLOPS else _number(t) if kind == "number" else None
+                    for title, t, kind in zip(titles, text, kinds, strict=True)
+                ],
+                "cost": {name: _plain_number(numbers.get(column)) for name, column in COSTS.items()},
                 "scores": [scores.get(title) for title in titles],
                 "records": [
                     _record(r, name, parts)
@@ -53,11 +75,64 @@ def payload(table: Table, plots: Mapping[str, str]) -> dict[str, Any]:
         )
     return {
         "axes": list(AXES),
-        "columns": [{"title": t, "kind": k} for t, k in zip(titles, kinds, strict=True)],
+        "columns": [
+            {"title": t, "kind": k, **({"target": _target(table, t)} if k == "score" else {})}
+            for t, k in zip(titles, kinds, strict=True)
+        ],
         "rows": rows,
         "parts": parts.kept,
         "plots": plots,
+        "tables": {name: _answer(answer) for name, answer in (answers or {}).items()},
     }
+
+
+def made_with(records: list[Record]) -> tuple[str, str]:
+    """The matrices of some records, and the versions of what made them, as text."""
+    matrices = sorted({r.matrix for r in records})
+    versions: dict[str, set[str]] = {}
+    for r in records:
+        held = r.environment.get("distributions")
+        for name, version in (*(held.items() if isinstance(held, dict) else ()), ("torch", r.environment.get("torch"))):
+            if version:
+                versions.setdefault(str(name), set()).add(str(version))
+    told = ", ".join(f"{one_line(name)} {one_line(' and '.join(sorted(versions[name])))}" for name in sorted(versions))
+    more = f" and {len(matrices) - 3} more" if len(matrices) > 3 else ""
+    return one_line(", ".join(matrices[:3])) + more, told
+
+
+def _with_flops(table: Table) -> pd.DataFrame:
+    """The rows with a column of FLOPs behind that of samples: the other tables leave it to the view of costs."""
+    if "samples" not in table.rows or FLOPS in table.rows or "flops" not in table.numbers:
+        return table.rows
+    shown = table.rows.copy()
+    flops = [compact(_plain_number(value)) for value in table.numbers["flops"].tolist()]
+    shown.insert(list(shown.columns).index("samples") + 1, FLOPS, flops)
+    return shown
+
+
+def _plain_number(value: Any) -> float | None:
+    return None if value is None or value is pd.NA or math.isnan(value) else value
+
+
+def _target(table: Table, title: str) -> str:
+    """The target of a column, as its title begins."""
+    for cells in table.cells.values():
+        for record in cells.get(title, ()):
+            name = (record.content.get("names") or {}).get("target", record.target)
+            if title.startswith(name):
+                return str(name)
+    return title.split(" ")[0]
+
+
+def _answer(table: Table) -> dict[str, Any]:
+    """A view's table as text, without its columns of single targets."""
+    columns = [str(c) for c in table.rows.columns][:MOST_COLUMNS]
+    rows = [[str(v) for v in row[:MOST_COLUMNS]] for row in table.rows.values.tolist()[:MOST_ROWS]]
+    left = len(table.rows) - len(rows)
+    more = (
+        [f"The first {MOST_ROWS} of {len(table.rows):,} rows; `benchbench leaderboard --view` has all."] if left else []
+    )
+    return {"title": table.title, "columns": columns, "rows": rows, "notes": [*more, *table.notes]}
 
 
 def row_id(row: Row) -> str:
@@ -157,6 +232,7 @@ def _record(record: Record, cell: str, parts: _Parts) -> dict[str, Any]:
         "scores": {name: [s.mean, s.ci95, s.n] for name, s in scores.items()},
         "key": record.key,
         "training": record.training_key,
+        "file": f"records/{record.training_key[:16]}.jsonl",
         "episodes": record.episodes_hash,
         "matrix": record.matrix,
         "origin": record.origin,

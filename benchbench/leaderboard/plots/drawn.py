@@ -1,7 +1,7 @@
 """The leaderboard's plots. Each is drawn only if the records have something to show."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator
 
+from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
@@ -52,10 +53,11 @@ class Drawn(NamedTuple):
     pdf: bytes
 
 
-def drawn(found: Grid) -> dict[str, Drawn]:
-    """The plots of a grid by name."""
+def drawn(found: Grid, told: Mapping[str, Table] | None = None) -> dict[str, Drawn]:
+    """The plots of a grid by name. `told`: tables of views that are known already, whose plots need not make them."""
+    known: dict[str, Callable[[], Figure | None]] = {"effects": lambda: effects(found, (told or {}).get("effects"))}
     with styled():
-        figures = {name: draw(found) for name, draw in PLOTS.items()}
+        figures = {name: known[name]() if name in known else draw(found) for name, draw in PLOTS.items()}
         return {name: Drawn(svg(figure), png(figure), pdf(figure)) for name, figure in figures.items() if figure}
 
 
@@ -100,7 +102,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def _kind(members: list[Cell]) -> str:
     if any(c.floor for c in members):
         return "floor, not trained"
-    return "reads labels" if any(c.ok and c.labels == "source" for c in members) else "reads no labels"
+    return "reads labels" if any(c.ok and c.labels != "none" for c in members) else "reads no labels"
 
 
 def cost(found: Grid) -> Figure | None:
@@ -130,7 +132,9 @@ def cost(found: Grid) -> Figure | None:
         powers = range(math.ceil(math.log10(min(paid))), math.floor(math.log10(2 * max(paid))) + 1)
         # Beside 0 there is room for a short number alone.
         least = [min(paid)] if min(paid) >= 0.1 else []
-        axis.set_xticks([0, *least, *(10.0**n for n in powers if 10.0**n > 2 * min(paid))])
+        ticks = [0, *least, *(10.0**n for n in powers if 10.0**n > 2 * min(paid))]
+        # Where no power of ten lies between the least and the most, the most says how far the axis goes.
+        axis.set_xticks([*ticks, *([max(paid)] if len(ticks) < 3 and max(paid) > 2 * max(ticks) else [])])
         # Of seconds a prefix misleads: 199m would read as minutes.
         axis.xaxis.set_major_formatter(_seconds if what == "train_seconds" else EngFormatter(places=0, sep=""))
         axis.minorticks_off()
@@ -275,11 +279,11 @@ def overfitting(found: Grid) -> Figure | None:
     return figure
 
 
-def effects(found: Grid) -> Figure | None:
+def effects(found: Grid, table: Table | None = None) -> Figure | None:
     """What meta-learning adds to each pretext, and what each pretext adds to an untrained encoder."""
     if not all(c.record for c in found.everything if c.ok):
         return None
-    rows = [r for r in plain_rows(marginal_effects(found)) if r["axis"] in ("meta", "pretext")]
+    rows = [r for r in plain_rows(table or marginal_effects(found)) if r["axis"] in ("meta", "pretext")]
     if not rows:
         return None
     figure, (axis,) = panels(1, 6.4, 1.1 + 0.2 * len(rows))

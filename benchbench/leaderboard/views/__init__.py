@@ -51,9 +51,10 @@ OF_SUMMARIES = {"overall", "protocol", "shots", "pareto", "transfer", "robust", 
 class Filters:
     """Which records to look at. `seconds`, `samples` and `flops`: most of a method's training (seconds as the mean over
     its trainings); a method whose records do not say is left out. `labels` and `selection_labels`: ``none`` for methods
-    that were trained, or chosen, without labels. `transductive`: ``no`` for those whose scores of a query never depend
-    on the other queries. A component's name, in any spelling, also means every one of it that a matrix gave a name of
-    its own. Floors have no source and pass any `source`, and any budget. `modality`: of the target's samples."""
+    that were trained, or chosen, without labels, ``weights`` for those that began with weights pretrained with labels
+    and read no others. `transductive`: ``no`` for those whose scores of a query never depend on the other queries. A
+    component's name, in any spelling, also means every one of it that a matrix gave a name of its own. Floors have no
+    source and pass any `source`, and any budget. `modality`: of the target's samples."""
 
     target: str | None = None
     protocol: str | None = None
@@ -63,7 +64,7 @@ class Filters:
     seconds: float | None = None
     samples: float | None = None
     flops: float | None = None
-    labels: Literal["none", "source"] | None = None
+    labels: Literal["none", "weights", "source"] | None = None
     selection_labels: Literal["none", "source"] | None = None
     transductive: Literal["yes", "no"] | None = None
     modality: str | None = None

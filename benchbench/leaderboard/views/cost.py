@@ -59,7 +59,7 @@ def paid(found: Grid) -> list[dict[str, Any]]:
                 "accuracy": average(found, row),
             }
             numbers |= {"floor": members[0].floor, **costs(members), **marks(members)}
-            rows.append(numbers | {"labels_used": int(numbers["labels"] == "source")})
+            rows.append(numbers | {"labels_used": int(numbers["labels"] in ("source", "weights"))})
     return rows
 
 

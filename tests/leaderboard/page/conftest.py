@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from benchbench.leaderboard.aggregate import aggregate
+from benchbench.leaderboard.grid import grid
 from benchbench.leaderboard.page import page
+from benchbench.leaderboard.render import answers
 from benchbench.store.records import Record
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -91,12 +93,14 @@ def show(contexts: Callable[[dict[str, Any]], Any], text: str, tmp_path: Path) -
         *,
         plots: dict[str, str] | None = None,
         columns: Any = None,
+        answered: bool = False,
         address: str = "",
         refusals: bool = False,
         **options: Any,
     ) -> Any:
         if records is not None:
-            path.write_text(page(aggregate(records, columns), plots), "utf-8")
+            told = answers(grid(records)) if answered else None
+            path.write_text(page(aggregate(records, columns), plots, told), "utf-8")
         if refusals:
             del heard["console"]
             heard["requestfailed"] = lambda request: request.failure == "csp" and requests.discard(request.url)

@@ -1,9 +1,16 @@
 """The page as a person meets it, in a browser."""
 
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from benchbench.leaderboard.aggregate import aggregate
+from benchbench.leaderboard.grid import grid
+from benchbench.leaderboard.latex import latex
+from benchbench.leaderboard.views.effects import effects
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not opened")
 expect = api.expect
@@ -64,6 +71,159 @@ def test_headings_sort_and_rows_without_a_score_stay_last(show):
     assert up[:2] == ["none × nearest-centroid", "jigsaw × protonet"]
     assert set(down[-2:]) == set(up[-2:]) == {"jigsaw × maml", "mixture × maml"}
     assert address(tab) == {"sort": ["+digits 5way-1shot"]}
+
+
+def asked(tab, group, name):
+    return tab.locator(f'.asked[aria-label="{group}"]').get_by_role("button", name=name, exact=True)
+
+
+@pytest.fixture
+def costly(make):
+    """Labels are best but dear; rotation costs a tenth; of jigsaw no cost is known; a floor is worst."""
+    spent = {"labels": (120_000, 2e12, 300.0), "rotation": (12_000, 2e11, 30.0)}
+    made = []
+    for pretext, counts in (("labels", (9, 8, 9, 8)), ("rotation", (6, 7, 6, 7)), ("jigsaw", (5, 5, 5, 6))):
+        for target in ("digits", "glyphs"):
+            r = make(pretext, "protonet", target, counts)
+            samples, flops, seconds = spent.get(pretext, (0, 0, 0.0))
+            cost = r.cost.model_copy(update={"samples": samples, "flops": int(flops)}) if samples else None
+            made.append(r.model_copy(update={"cost": cost, "timing": {"train_seconds": seconds}}))
+    made.append(make("none", "nearest-centroid", "digits", (2, 2, 1, 2), floor=True))
+    made.append(make("none", "nearest-centroid", "glyphs", (2, 2, 1, 2), floor=True))
+    return made
+
+
+def test_what_is_best_on_a_target_under_a_budget_takes_two_clicks(show, costly):
+    tab = show(costly)
+    winner, answer = tab.locator("#answer .winner"), tab.locator("#answer")
+    assert winner.inner_text().startswith("labels × protonet 85.00 (mean of 2 columns)")
+    asked(tab, "on", "digits").click()
+    asked(tab, "samples", "≤ 12k").click()
+    assert winner.inner_text() == "rotation × protonet 65.00 ± 4.90"
+    assert "Best on digits with at most 12k samples, of 2:" in answer.inner_text()
+    assert "12k samples · 200G FLOPs · 30 seconds · training reads no labels" in answer.inner_text()
+    # The table shows the same methods: what does not say its cost is within no budget, a floor within any.
+    assert methods(tab) == ["rotation × protonet", "none × nearest-centroid"]
+    assert address(tab) == {"on": ["digits"], "samples": ["12000"]}
+    winner.get_by_role("button").click()
+    assert tab.get_by_role("dialog", name="rotation × protonet").is_visible()
+    tab.keyboard.press("Escape")
+    # The same press again takes the budget back.
+    asked(tab, "samples", "≤ 12k").click()
+    assert winner.inner_text() == "labels × protonet 85.00 ± 4.90"
+
+
+def test_budgets_and_kinds_of_methods_share_one_address(show, costly):
+    tab = show(costly, address="#on=glyphs&flops=5e11&labels=none")
+    assert tab.locator("#answer .winner").inner_text().startswith("rotation × protonet")
+    assert asked(tab, "on", "glyphs").get_attribute("aria-pressed") == "true"
+    assert asked(tab, "training reads", "no labels").get_attribute("aria-pressed") == "true"
+    assert tab.get_by_label("at most so many FLOPs").input_value() == "500G"
+    asked(tab, "training reads", "no labels").click()
+    field = tab.get_by_label("at most so many FLOPs")
+    field.fill("3T")
+    field.press("Tab")
+    assert tab.locator("#answer .winner").inner_text().startswith("labels × protonet")
+    assert address(tab) == {"on": ["glyphs"], "flops": ["3000000000000"]}
+    tab.get_by_role("button", name="Reset").click()
+    assert address(tab) == {}
+    assert asked(tab, "on", "all targets").get_attribute("aria-pressed") == "true"
+    other = show(costly, address="#seconds=1&on=gone&labels=source")
+    assert "no method that passes the filters has every score" in other.locator("#answer").inner_text()
+
+
+def test_ties_are_marked_as_in_latex(show, make):
+    made = [make("labels", counts=(9, 8, 9, 8)), make("rotation", counts=(8, 8, 9, 8))]
+    made += [
+        make("jigsaw", counts=(5, 5, 5, 6)),
+        make("mixture", counts=(5, 5, 5, 5)),
+        make("byol", counts=(1, 1, 1, 1)),
+    ]
+    tab = show(made)
+    marks = {
+        name: tab.locator(".tabulator-row", has_text=name)
+        .locator(".score")
+        .get_attribute("class")
+        .removeprefix("score")
+        for name in ("labels", "rotation", "jigsaw", "mixture", "byol")
+    }
+    assert marks == {"labels": " best", "rotation": " best", "jigsaw": " second", "mixture": " second", "byol": ""}
+    text = latex(aggregate(made))
+    assert (text.count(r"\textbf{"), text.count(r"\underline{")) == (2, 2)
+    assert "Not separated from it by the intervals: rotation × protonet" in tab.locator("#answer").inner_text()
+
+
+def test_what_every_row_shares_is_folded_into_a_line(show, costly):
+    tab = show(costly)
+    said = (
+        "In every row: backbone conv4, seeds 1, selection labels none, transductive no. The menu of columns shows them."
+    )
+    assert tab.locator("#folded").inner_text() == said
+    assert not heading(tab, "seeds").is_visible()
+    choose(tab, "columns", "seeds")
+    assert heading(tab, "seeds").is_visible()
+    assert address(tab) == {"show": ["seeds"]}
+    assert tab.locator("#folded").inner_text() == said.replace("seeds 1, ", "")
+    assert heading(show(costly, address="#show=seeds"), "seeds").is_visible()
+
+
+def test_rank_and_cost_are_in_sight_and_the_source_stays_beside_the_method(show, make):
+    made = [
+        make(source=s, target=f"target-{i:02}").model_copy(update={"timing": {"train_seconds": seconds}})
+        for s, seconds in (("symbols", 10.0), ("glyphs", 20.0))
+        for i in range(20)
+    ]
+    tab = show(made)
+    for title in ("rank", "train s", "source"):
+        box = heading(tab, title).bounding_box()
+        assert box["x"] + box["width"] < 1400, title
+    narrow = show(made, viewport={"width": 390, "height": 850})
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
+    before = heading(narrow, "source").bounding_box()["x"]
+    narrow.locator(".tabulator-tableholder").evaluate("table => { table.scrollLeft = 600; }")
+    assert heading(narrow, "source").bounding_box()["x"] == before
+    assert before + heading(narrow, "source").bounding_box()["width"] < 300
+
+
+def test_further_answers_are_tables_beside_their_plots(show, make):
+    drawn = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><rect width="9" height="9"/></svg>'
+    made = [make(p, m, regime=r, counts=(5, 6, 7)) for p in ("rotation", "labels")
+            for m, r in (("nearest-centroid", "joint"), ("protonet", "pseudo"))]  # fmt: skip
+    tab = show(made, plots={"effects": drawn, "scores": drawn}, answered=True)
+    table = tab.get_by_role("group", name="Marginal effects").get_by_role("table")
+    assert table.get_by_role("columnheader").first.inner_text() == "axis"
+    assert table.get_by_role("row").count() == len(effects(grid(made)).rows) + 1
+    assert tab.locator(".pair img").count() == 1
+    assert tab.get_by_role("img", name="plot: scores").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_axe_finds_nothing_critical_or_serious(show, costly, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed: axe did not run")
+    tab = show(costly, answered=True, color_scheme=scheme, viewport={"width": width, "height": 900})
+    tab.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8") + "; 0")
+    for opened in (False, True):
+        if opened:
+            row(tab, "labels × protonet").click()
+        found = tab.evaluate("async () => (await axe.run()).violations")
+        grave = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("critical", "serious")]
+        assert grave == []
+
+
+def test_title_matrix_and_versions_are_told(show, make):
+    made = [make(environment={"distributions": {"benchbench-suite": "0.1.0"}, "torch": "2.9.0"})]
+    tab = show(made)
+    assert tab.title() == "test: benchbench leaderboard"
+    assert tab.get_by_role("heading", level=1).inner_text() == "Leaderboard: test"
+    head = tab.locator("body > header").inner_text()
+    assert "benchbench-suite 0.1.0, torch 2.9.0" in head
+    assert str(date.fromtimestamp(Path(tab.url.removeprefix("file://")).stat().st_mtime).year) in head
+    tab.locator(".tabulator-row").click()
+    tab.locator("dialog summary").first.click()
+    text = tab.get_by_role("dialog").inner_text()
+    assert f"records/{made[0].training_key[:16]}.jsonl" in text
+    assert f"benchbench results show {made[0].key[:12]}" in text
 
 
 def test_any_axis_filters(show):
@@ -244,7 +404,7 @@ def test_a_screen_reader_meets_names_and_roles(show):
     grid = tab.get_by_role("grid", name="Leaderboard")
     assert grid.get_attribute("aria-rowcount") == "9"
     assert grid.get_by_role("columnheader").count() == grid.locator(".tabulator-col").count()
-    cell = row(tab, "labels × protonet").get_by_role("gridcell").nth(3)
+    cell = row(tab, "labels × protonet").locator(".is-score").first
     assert cell.get_attribute("aria-label").startswith(
         "digits 5way-1shot: 80.00 ± 0.00‡; 95% interval over 4 test episodes"
     )
@@ -259,7 +419,7 @@ def test_the_view_is_downloaded_as_csv(show):
     with tab.expect_download() as download:
         tab.get_by_role("button", name="CSV").click()
     lines = download.value.path().read_text("utf-8-sig").splitlines()
-    assert lines[0].startswith('"method","backbone","regime","digits 5way-1shot"')
+    assert lines[0].startswith('"method","rank","samples","FLOPs","train s","digits 5way-1shot"')
     assert [line.split(",")[0] for line in lines[1:]] == ['"rotation × protonet"', '"rotation × maml"']
     assert '"60.00 ± 0.00‡"' in lines[1]
 
@@ -279,7 +439,7 @@ def test_a_column_is_as_wide_as_its_longest_word(show, make):
         words.selectNodeContents(cell);
         return [cell.textContent, new Set([...words.getClientRects()].map((line) => line.top)).size];
     }))"""
-    found = tab.eval_on_selector_all(".tabulator-cell.is-text:not(.tabulator-frozen) .text", lines)
+    found = tab.eval_on_selector_all(".tabulator-cell.is-text .text:not(.method)", lines)
     assert [found[source] for source in ("symbols", "traffic-sign", "glyphs")] == [1, 1, 1]
 
 

@@ -10,6 +10,7 @@ from benchbench.testing.standins import encoder_for, pool_of
 from benchbench_standard.pretexts.contrastive import Contrastive
 from benchbench_standard.pretexts.masked_tokens import MaskedTokens
 from benchbench_standard.pretexts.next_token import NextToken
+from benchbench_standard.pretexts.sequence_views import SequenceViews
 from benchbench_standard.pretexts.text_views import TextViews
 
 TEXT, SHORT, LETTERS = modality_named("text").specimens()
@@ -66,6 +67,8 @@ def test_views_have_settings_of_their_own_kind():
     with pytest.raises(BenchbenchError, match="drop set views of modality text, not of image"):
         Contrastive(encoder_for(image), image, drop=0.5)
     assert Contrastive(encoder_for(TEXT), TEXT, drop=0.5).augment == TextViews(drop=0.5)
+    dna = modality_named("sequence").specimens()[0]
+    assert Contrastive(encoder_for(dna), dna, mutate=0.5).augment == SequenceViews(dna.vocabulary, mutate=0.5)
 
 
 class Spy:

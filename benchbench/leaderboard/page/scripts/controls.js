@@ -86,10 +86,21 @@ function showColumns() {
     else table.showColumn(field);
   }
   table.redraw();
+  sayFolded();
+}
+
+function sayFolded() {
+  const told = fields
+    .filter(({ title }) => folded.has(title) && view.hidden.has(title))
+    .map(({ title, index }) => `${title} ${data.rows[0].text[index]}`);
+  document.getElementById("folded").textContent = told.length
+    ? `In every row: ${told.join(", ")}. The menu of columns shows them.`
+    : "";
 }
 
 function refilter() {
   table.refreshFilter();
+  showBest();
   refresh();
   writeAddress();
 }
@@ -121,7 +132,7 @@ themeButton.addEventListener("click", () => {
 
 document.getElementById("download").addEventListener("click", () => table.download("csv", "leaderboard-view.csv"));
 document.getElementById("reset").addEventListener("click", () => {
-  Object.assign(view, { query: "", filters: new Map(), sort: [], hidden: new Set() });
+  Object.assign(view, { query: "", filters: new Map(), sort: [], hidden: new Set(folded), on: "", budget: {} });
   showView();
 });
 

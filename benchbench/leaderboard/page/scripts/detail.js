@@ -102,6 +102,8 @@ function records(row, common) {
     const own = Object.fromEntries(Object.entries(places(record)).filter(([name]) => !Object.hasOwn(common, name)));
     const keys = {
       key: record.key,
+      file: record.file,
+      command: `benchbench results show ${record.key.slice(0, 12)}`,
       training: record.training,
       "episode set": record.episodes ?? "none",
       matrix: record.matrix,

@@ -6,8 +6,9 @@ const HELP = {
   seeds: "training seeds behind a score",
   parameters: "parameters of the encoder",
   samples: "views that entered a loss",
+  FLOPs: "floating-point operations of training, counted",
   "train s": "wall seconds of training, which depend on the machine",
-  labels: "whose true labels training read",
+  labels: "whose true labels training read; weights: only those that its initial weights were pretrained with",
   "selection labels": "whose true labels chose the checkpoint or, in a declared search, the settings",
   transductive: "whether a query's score may depend on the other queries",
   variant: "the same method with other settings: its records say which",
@@ -20,25 +21,26 @@ const MARKS = {
   "earlier revision": "earlier revision: made before a change of the harness that moves results, and not yet again",
 };
 
+const narrow = innerWidth <= 640;
+
+// By the place among the ties of a column.
+const TIES = { 1: ["the best, or not separated from it by the intervals"], 2: ["not separated from the best of the rest"] };
+
 const ROW_HEIGHT = 46;
 
-// Of a score column: its range, to place the intervals on, and its best.
+// Of a score column: its range, to place the intervals on.
 const ranges = fields.map((column) => {
   const scores = data.rows.map((row) => row.scores[column.index]).filter((score) => score && score.mean !== null);
-  const ranked = data.rows
-    .filter((row) => row.ranked)
-    .map((row) => row.scores[column.index])
-    .filter((score) => score && score.mean !== null);
   const low = Math.min(...scores.map((score) => score.mean - score.interval));
   const high = Math.max(...scores.map((score) => score.mean + score.interval));
-  return { low, span: high - low || 1, best: Math.max(...ranked.map((score) => score.mean)) };
+  return { low, span: high - low || 1 };
 });
 
 function scoreCell(row, index) {
   const score = row.scores[index];
   const text = row.text[index];
   if (!score || score.mean === null) return element("span", { class: "missing" }, text);
-  const { low, span, best } = ranges[index];
+  const { low, span } = ranges[index];
   const bar = element("span", { class: "interval", "aria-hidden": "true" });
   const place = (value) => `${((100 * (value - low)) / span).toFixed(2)}%`;
   bar.style.setProperty("--from", place(score.mean - score.interval));
@@ -47,7 +49,7 @@ function scoreCell(row, index) {
   const [mean, rest] = text.split(" ± ");
   return element(
     "span",
-    { class: row.ranked && score.mean === best ? "score best" : "score" },
+    { class: ["score", "score best", "score second"][score.place] },
     element("span", {}, mean, element("small", {}, rest ? ` ± ${rest}` : "")),
     bar,
   );
@@ -70,6 +72,7 @@ function provenance(row, index) {
   return [
     `${fields[index].title}: ${row.text[index]}`,
     ...(score?.over ?? ["no record"]),
+    ...(TIES[score?.place ?? 0] ?? []),
     `labels: ${state.labels}, selection labels: ${state["selection labels"]}, transductive: ${state.transductive}`,
     ...row.marks.map((mark) => MARKS[mark]),
   ];
@@ -101,9 +104,10 @@ function columnOf(column) {
     field,
     title,
     visible: !view.hidden.has(title),
-    frozen: first,
+    frozen: first || (kind !== "score" && title === "source"),
     minWidth: first
-      ? Math.min(236, Math.round(innerWidth * 0.38))
+      ? Math.min(236, Math.round(innerWidth * 0.36))
+      : narrow && title === "source" ? 76
       : Math.max(kind === "score" ? 124 : 64, widthOf(column) + 21),
     widthGrow: kind === "score" ? 2 : 1,
     resizable: "header",
@@ -142,11 +146,17 @@ const entries = data.rows.map((row) => {
 
 let table;
 
-// A narrow screen shows the scores beside the name of a method.
+// Rank and cost stand beside the name of a method, before the scores; on a narrow screen behind them.
+const LEADING = ["source", "rank", "samples", "FLOPs", "train s"];
 function columnOrder() {
-  if (innerWidth > 640) return fields;
   const [first, ...rest] = fields;
-  return [first, ...rest.filter(({ kind }) => kind === "score"), ...rest.filter(({ kind }) => kind !== "score")];
+  const scores = rest.filter(({ kind }) => kind === "score");
+  const others = rest.filter(({ kind }) => kind !== "score");
+  const leading = LEADING.flatMap((title) => others.filter((column) => column.title === title));
+  const following = others.filter((column) => !leading.includes(column));
+  const source = leading.filter(({ title }) => title === "source");
+  const paid = leading.filter(({ title }) => title !== "source");
+  return narrow ? [first, ...source, ...scores, ...paid, ...following] : [first, ...leading, ...scores, ...following];
 }
 
 function makeTable() {
@@ -182,7 +192,12 @@ function makeTable() {
     holder.setAttribute("aria-rowcount", rows.length + 1);
   });
   holder.addEventListener("keydown", moveByKey);
-  return new Promise((resolve) => table.on("tableBuilt", resolve));
+  return new Promise((resolve) => table.on("tableBuilt", resolve)).then(() => {
+    // The library gives its scrolled part the focus but no role, and a grid may hold nothing without one.
+    holder.removeAttribute("aria-owns");
+    holder.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
+    holder.querySelector(".tabulator-table").setAttribute("role", "presentation");
+  });
 }
 
 let target = null; // the row that the focus is on its way to

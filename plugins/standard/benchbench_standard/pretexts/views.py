@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from benchbench import Backbone, BenchbenchError, Pretext, Rng, SampleSpec
 from benchbench_standard.pretexts.augment import PRESETS, Augment
+from benchbench_standard.pretexts.sequence_views import SequenceViews
 from benchbench_standard.pretexts.text_views import TextViews
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,12 +26,12 @@ class TwoViews(Pretext):
     `rescale` divides what dropout leaves by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of
     the jitter.
 
-    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`. Each kind of sample
-    has settings of its own: those of another are refused."""
+    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`; of sequences
+    `SequenceViews`': `reverse`, `shift` and `mutate`. Each kind of sample has settings of its own: those of another are refused."""
 
     revision = 2
-    modalities = frozenset({"image", "text", "interaction"})
-    neutral: ClassVar = dict.fromkeys(("drop", "swap", "hide"))
+    modalities = frozenset({"image", "text", "sequence", "interaction"})
+    neutral: ClassVar = dict.fromkeys(("drop", "swap", "hide", "reverse", "shift", "mutate"))
     objectives = frozenset({"plain", "task"})
     views = 2
     #: What messages call it.
@@ -55,6 +57,9 @@ class TwoViews(Pretext):
         drop: Share | None = None,
         swap: Share | None = None,
         hide: Share | None = None,
+        reverse: Share | None = None,
+        shift: Share | None = None,
+        mutate: Share | None = None,
     ):
         super().__init__(encoder, sample)
         of_images: dict[str, Any] = {
@@ -62,17 +67,23 @@ class TwoViews(Pretext):
             "erasing": erasing, "dropout": dropout, "colour": colour, "grey": grey, "inside": inside,
             "rescale": rescale, "preset": preset if preset != "protoclr" else None,
         }  # fmt: skip
-        given = {"image": of_images, "text": {"drop": drop, "swap": swap, "hide": hide}}
+        of_texts = {"drop": drop, "swap": swap, "hide": hide}
+        of_sequences = {"reverse": reverse, "shift": shift, "mutate": mutate}
+        given = {"image": of_images, "text": of_texts, "sequence": of_sequences}
         chosen = {kind: {k: v for k, v in own.items() if v is not None} for kind, own in given.items()}
-        of = "image" if sample.modality == "image" else "text"
+        # Fields are tokens, whose order means nothing.
+        of = "text" if sample.modality == "interaction" else sample.modality
         for kind, own in chosen.items():
             if own and kind != of:
                 raise BenchbenchError(
                     f"pretext {self.name}: {', '.join(own)} set views of modality {kind}, not of {sample.modality}"
                 )
-        self.augment: Callable[[Tensor, Rng], Tensor] = (
-            _of_images(**chosen["image"]) if of == "image" else TextViews(**chosen["text"])
-        )
+        make: dict[str, Callable[..., Callable[[Tensor, Rng], Tensor]]] = {
+            "image": _of_images,
+            "text": TextViews,
+            "sequence": partial(SequenceViews, sample.vocabulary),
+        }
+        self.augment = make[of](**chosen[of])
 
     def pair(self, x: Tensor, rng: Rng) -> Tensor:
         """Two views of each sample, x (N, *shape) -> (2N, *shape), where i and i + N are of one sample. Raises
