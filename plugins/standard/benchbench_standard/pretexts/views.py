@@ -27,7 +27,8 @@ class TwoViews(Pretext):
     the jitter.
 
     Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`; of sequences
-    `SequenceViews`': `reverse`, `shift` and `mutate`. Each kind of sample has settings of its own: those of another are refused."""
+    `SequenceViews`': `reverse`, `shift` and `mutate`. Each kind of sample has settings of its own: those of another are
+    refused."""
 
     revision = 2
     modalities = frozenset({"image", "text", "sequence", "interaction"})
