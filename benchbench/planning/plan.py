@@ -59,7 +59,6 @@ def plan(matrix: Matrix, *, only: Mapping[str, list[str]] | None = None, prepare
 class _Planner:
     def __init__(self, matrix: Matrix, only: Mapping[str, list[str]], get: Callable[[ComponentRef], Prepared | None]):
         self.matrix, self.names = spelt(matrix)
-        self.only = self._kept(only)
         self.get = get
         self.result = Plan(self.matrix)
         self.refs: dict[tuple[str, str, str], ComponentRef | None] = {}
@@ -67,6 +66,7 @@ class _Planner:
         self.data: dict[str, Prepared | None] = {}
         self.misfits = Misfits(self.matrix.selection)
         self.impossible: list[tuple[str, str]] = []
+        self.only = self._kept(only)
 
     def plan(self) -> Plan:
         self._check_names()

@@ -91,6 +91,18 @@ def test_idf_of_an_ngram_of_several_words():
     np.testing.assert_allclose(features, expected / np.linalg.norm(expected), rtol=1e-12)
 
 
+def test_a_very_long_word_counts_by_its_beginning():
+    """One that no text has a use for widens no row of the table."""
+    spec = numbered(["a" * 5000, "a" * 40 + "b", "a" * 40])[1]
+    floor = NGrams(spec, shortest=2, longest=2)
+    # " a" and "aa", and for the word that is no longer "a ".
+    assert floor.grams.places.shape == (5, 3)
+    long, cut, whole = floor(torch.tensor([[2], [3], [4]]))
+    torch.testing.assert_close(long, cut)
+    assert (long != 0).sum() == 2
+    assert (whole != 0).sum() == 3
+
+
 def test_hashed_ngrams_keep_similarities():
     texts = [f"{a}{b} {b}{a}ing {a}tion" for a in ("sun", "moon", "star", "sea") for b in ("light", "rise", "fish")]
     x, spec = numbered(texts)

@@ -12,13 +12,16 @@ from benchbench_standard.backbones.token_shares import smoothed_idf
 
 #: The modulus and the base of the hash of a run of characters; their product with a remainder fits in 63 bits.
 PRIME, BASE = (1 << 31) - 1, 1_000_003
+#: Words count by their first characters, so that one that is none, such as an address, does not widen every row.
+LONGEST = 40
 
 
 class GramsOfWords(nn.Module):
     """n-grams of `sizes` within words, of a vocabulary of words.
 
     A vocabulary knows in which share of training samples a word stands, not an n-gram. The share of an n-gram is taken
-    as 1 - prod(1 - share) over the words that hold it: exact if words stand independently of each other.
+    as 1 - prod(1 - share) over the words that hold it: exact if words stand independently of each other. Of a word,
+    the first `LONGEST` characters count.
     """
 
     places: Tensor
@@ -92,7 +95,7 @@ class GramsOfCharacters(nn.Module):
 
 
 def _within(text: str, sizes: range) -> list[str]:
-    padded = f" {text} "
+    padded = f" {text} " if len(text) <= LONGEST else f" {text[:LONGEST]}"
     return [padded[i : i + n] for n in sizes for i in range(len(padded) - n + 1) if text and padded[i : i + n] != " "]
 
 
