@@ -14,6 +14,8 @@ TABULAR, SAMPLE = modality_named("tabular"), SampleSpec("tabular", (3,))
 def test_only_equal_columns_fit():
     assert TABULAR.misfit(SAMPLE, SAMPLE) == ""
     assert TABULAR.misfit(SampleSpec("tabular", (4,)), SAMPLE) == "it has 4 columns, the encoder reads 3"
+    with pytest.raises(BenchbenchError, match="a table does not fit: it has 4 columns, the encoder reads 3"):
+        TABULAR.fit(torch.randn(2, 4), SampleSpec("tabular", (4,)), SAMPLE)
     x = torch.randn(2, 3)
     assert TABULAR.fit(x, SAMPLE, SAMPLE) is x
     assert torch.equal(Values(SAMPLE)(x), x)

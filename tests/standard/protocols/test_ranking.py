@@ -8,14 +8,17 @@ import torch
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from benchbench import BenchbenchError, ClassSplit, Pool, Rng, SampleSpec, SampleTable, Target, Trained, Vocabulary
+from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import Prepared
+from benchbench.planning.misfits import Misfits
 from benchbench.testing.standins import _Held, prepared_of
 from benchbench_standard.backbones.item_score import ItemScore
 from benchbench_standard.metas.prior import Prior
 from benchbench_standard.pretexts.popularity import Popularity
 from benchbench_standard.protocols.ranking import Ranking, auc, ndcg
 
-ITEMS, EACH = 12, 14
+ITEMS = 12
+RNG = Rng("ranking")
 
 
 @pytest.mark.parametrize("levels", [1000, 4])
@@ -85,9 +88,6 @@ def test_the_prior_ranks_without_a_support_set(turned, expected):
     assert set(found["accuracy"].values) == {int(10 * expected)}
 
 
-RNG = Rng("ranking")
-
-
 def test_only_two_ordered_classes_are_ranked():
     sample = SampleSpec("interaction", (2,), "int64", Vocabulary(["", "", "a:1", "b:1"], [0, 0, 0.5, 0.5]))
     plain, ordered = (Target(prepared_of(sample, ordered=o), sample) for o in (False, True))
@@ -104,3 +104,24 @@ def test_only_two_ordered_classes_are_ranked():
 def test_places_of_classes():
     pool = Pool.of(users().table, users().split, "train", name="users", labelled=True)
     assert pool.places.tolist() == [0, 1] * 6
+
+
+def judged(data, pretext="popularity", meta="prior", backbone="item-score", regime="joint", settings=None):
+    """Why the planner leaves a method out."""
+    point = {"pretext": pretext, "meta": meta, "backbone": backbone, "regime": regime, "source": "users"}
+    refs = [resolve_component(k, point[k], (settings or {}).get(k)) for k in ("pretext", "meta", "backbone")]
+    return Misfits("last").of_method(point, data, *refs)
+
+
+def test_the_planner_asks_for_order():
+    unordered = replace(users(), split=ClassSplit(train=tuple(range(12)), test=(12, 13, 14, 15)))
+    assert judged(users()) is None
+    assert judged(unordered) == "pretext popularity needs classes that mean the same in each source"
+    assert judged(users(), backbone="fields") == "backbone fields does not provide scores"
+    assert "no classifier tells all apart" in judged(users(), "labels", "nearest-centroid", "fields")
+
+
+def test_the_planner_knows_what_adapts():
+    given = (users(), "contrastive", "maml", "fields", "meta-pretext")
+    assert judged(*given) is None
+    assert judged(*given, {"meta": {"adapts": "head"}}) == "maml adapts its head alone, not to a pretext's own loss"

@@ -1,6 +1,7 @@
 """Interactions: the fields of an item, or of a user and an item, that somebody may like."""
 
 import csv
+import functools
 import io
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from benchbench import BenchbenchError, SampleSpec, Vocabulary, read_text, sugge
 from benchbench_standard.modalities.tokens import Tokens
 
 
-def fields_of(vocabulary: Vocabulary) -> list[str]:
+@functools.cache
+def fields_of(vocabulary: Vocabulary) -> tuple[str, ...]:
     """The fields of a vocabulary's tokens ``field:value``, sorted. Raises BenchbenchError for a token that has none."""
     texts = vocabulary.texts[2:]
     if wrong := [text for text in texts if not all(text.partition(":")[::2])]:
         raise BenchbenchError(f"expected tokens 'field:value', got {wrong[0]!r}")
-    return sorted({text.partition(":")[0] for text in texts})
+    return tuple(sorted({text.partition(":")[0] for text in texts}))
 
 
 class Interaction(Tokens):

@@ -25,7 +25,9 @@ class Tabular(Modality):
         return "" if len(shape) == 1 else "(F,)"
 
     def fit(self, x: Tensor, held: SampleSpec, wanted: SampleSpec) -> Tensor:
-        """The rows (N, F) as they are."""
+        """The rows (N, F) as they are. Raises BenchbenchError if they have other columns."""
+        if reason := self.misfit(held, wanted):
+            raise BenchbenchError(f"a table does not fit: {reason}")
         return x
 
     def misfit(self, held: SampleSpec, wanted: SampleSpec) -> str:

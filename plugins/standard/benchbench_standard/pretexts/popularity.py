@@ -37,10 +37,11 @@ class Popularity(Pretext):
         counts = torch.zeros(2, table.num_embeddings, dtype=torch.float64)
         of = torch.zeros(2, dtype=torch.float64)
         for index in torch.arange(len(pool)).split(4096):
-            x, liked = pool.samples(index).cpu(), self.liked[pool.labels[index].cpu()].long()
-            held = torch.zeros(len(x), table.num_embeddings, dtype=torch.float64).scatter(1, x, 1.0)
-            counts += F.one_hot(liked, 2).mT.to(held.dtype) @ held
-            of += torch.bincount(liked, minlength=2)
+            x, liked = pool.samples(index).cpu(), self.liked[pool.labels[index].cpu()]
+            for taste in (0, 1):
+                held = x[liked == bool(taste)]
+                of[taste] += len(held)
+                counts[taste] += torch.bincount(held.flatten(), minlength=table.num_embeddings)
         if not of.all():
             raise BenchbenchError(f"pretext popularity: {pool.name} has no sample that is liked, or none that is not")
         shares = (of / of.sum()).unsqueeze(1)
