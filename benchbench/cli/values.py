@@ -46,7 +46,7 @@ class Amount(Finite):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         sizes = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-        if isinstance(value, str) and value[-1:] in sizes:
+        if isinstance(value, str) and value[:-1] and value[-1] in sizes:
             return super().convert(value[:-1], param, ctx) * sizes[value[-1]]
         return super().convert(value, param, ctx)
 

@@ -43,6 +43,8 @@ def chosen(table: Table, names: Sequence[str]) -> Table:
     ``5way-1shot`` every one under that protocol. Raises BenchbenchError for a name that means none.
     """
     every = [str(c) for c in table.rows.columns]
+    if not names:
+        raise BenchbenchError(f"--columns: expected names with commas between them, such as {','.join(every[:2])}")
     kept = every[:1]
     for name in names:
         meant = [c for c in every if c.lower() == name.lower()]

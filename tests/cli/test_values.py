@@ -4,7 +4,16 @@ import click
 import pytest
 
 from benchbench import BenchbenchError
-from benchbench.cli.values import Finite, Whole, check_arguments, parse_only, parse_seeds, parse_settings, parse_shard
+from benchbench.cli.values import (
+    Amount,
+    Finite,
+    Whole,
+    check_arguments,
+    parse_only,
+    parse_seeds,
+    parse_settings,
+    parse_shard,
+)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "-1", "11", "١", "5" * 5_000, "", "x"])
@@ -61,3 +70,17 @@ def test_no_margin_lets_every_regression_pass(command):
         code, _, err = command("compare", "a", "b", "--fail-on-regression", "--margin", margin)
         assert code == 2
         assert "--margin" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("60k", 60_000), ("2.5T", 2.5e12), ("12000", 12_000), ("1e3M", 1e9), ("0", 0), ("3P", 3e15)],
+)
+def test_amounts(text, value):
+    assert Amount().convert(text, None, None) == value
+
+
+@pytest.mark.parametrize("text", ["k", "", "2.5X", "nan", "infk", "-1k", "1e400", "٣k", "1 k k"])
+def test_what_is_no_amount(text):
+    with pytest.raises(click.BadParameter):
+        Amount().convert(text, None, None)

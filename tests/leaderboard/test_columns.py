@@ -92,6 +92,8 @@ def test_latex_of_chosen_columns_keeps_its_marks(table):
 def test_an_unknown_column_names_the_nearest(table, command, tmp_path):
     with pytest.raises(BenchbenchError, match="--columns digit: no such column"):
         chosen(table, ["digit"])
+    with pytest.raises(BenchbenchError, match="--columns: expected names with commas"):
+        chosen(table, [])
     code, _, err = command("leaderboard", tmp_path, "--columns", "rank", "--format", "csv")
     assert (code, err.count("\n")) == (2, 1)
     assert "--columns is for terminal, markdown and latex" in err

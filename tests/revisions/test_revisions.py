@@ -52,7 +52,7 @@ CHANGES = {
     "an encoder's first weights": ("execution/job.py", 'Rng(training.seed, "encoder")', 'Rng(training.seed, "other")'),
     "what rows an episode takes": ("episodes/fixed.py", "order = state.permutation(", "order = state.permutation(1 *"),
     "a test episode's stream": ("evaluation/target.py", "stream(key, number, ", "stream(key, number + 1, "),
-    "how bytes become floats": ("data/pool.py", "np.divide(x, 255,", "np.divide(x, 256,"),
+    "how bytes become floats": ("data/storage.py", "np.divide(x, 255,", "np.divide(x, 256,"),
     "a layer of every backbone": ("encoding/batch_norm.py", "import torch\n", "import torch\n\nSHIFT = 1e-3\n"),
 }
 
