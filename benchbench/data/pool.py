@@ -96,6 +96,16 @@ class Pool:
         """How many classes a labelled pool has."""
         return int(self.labels.max()) + 1
 
+    @property
+    def places(self) -> Tensor:
+        """The place of each class among those of its source, (classes,) int64: what a label means in every source if
+        classes are ordered."""
+        places = torch.empty(self.classes, dtype=torch.int64)
+        for source in self._joined():
+            for place, rows in enumerate(source.index):
+                places[self.labels[int(rows[0])]] = place
+        return places
+
     def samples(self, index: Tensor) -> Tensor:
         """index (...) on the CPU -> samples (..., *shape) on the pool's device."""
         x = self._x[self._rows[index.flatten().numpy()]]

@@ -24,7 +24,8 @@ class Backbone(nn.Module, Component, ABC):
     `provides` names what else it has: ``feature_maps(x)``, {stride: (N, C, h, w)}; ``tokens(x, keep=None)``,
     (N, T, dim), of images one token for each square of `patch` pixels in reading order (ragged edges are padded at the
     bottom and right), or only those in `keep` (N, K); ``positions``, ``positions(x)``, (N, T, dim), the features of
-    each of T ids; ``linear``, one `nn.Linear` named ``map`` of the flattened sample.
+    each of T ids; ``linear``, one `nn.Linear` named ``map`` of the flattened sample; ``scores``, one `nn.Embedding`
+    named so, (tokens, 1), whose sum over a sample's known tokens is its one feature.
 
     A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
     `pretrained_on`, which data, and `pretrained_labels`, whether their labels were used, as far as it is known. Records

@@ -28,6 +28,8 @@ class Protocol(Component, ABC):
     requires: ClassVar[frozenset[str]] = frozenset()
     #: What it scores: samples of every modality, unless it says otherwise.
     modalities: ClassVar[frozenset[str]] = frozenset({"*"})
+    #: It scores targets alone whose classes mean the same in each source (`benchbench.ClassSplit`).
+    needs_order: ClassVar[bool] = False
     #: For each metric, whether ``higher``, ``lower`` or ``none`` is better; ``higher`` for the one that tables show:
     #: ``accuracy``, else the first name. ``loss`` also declares ``loss@1``, ``loss@2`` and so on.
     metrics: ClassVar[Mapping[str, str]] = {"accuracy": "higher"}

@@ -234,6 +234,14 @@ class Target:
         """Correct queries of each episode of `batch`, from logits (B, Q, ways)."""
         return self.hits(batch, logits).sum(1).tolist()
 
+    def measured(
+        self, batch: TestBatch, logits: Tensor, measure: Callable[[np.ndarray, np.ndarray], float]
+    ) -> list[float]:
+        """What `measure` makes of each episode of `batch`, from its logits (Q, ways), float64, and labels (Q,)."""
+        self.hits(batch, logits)  # refuses logits of another shape
+        scores = logits.detach().double().cpu().numpy()
+        return [float(measure(*episode)) for episode in zip(scores, self._labels[batch.number], strict=True)]
+
     def losses(self, batch: TestBatch, logits: Tensor) -> list[float]:
         """The mean cross-entropy of the queries of each episode of `batch`, from logits (B, Q, ways)."""
         labels = torch.from_numpy(self._labels[batch.number])

@@ -109,6 +109,9 @@ class Misfits:
         if point["regime"] == "joint" and pretext.load().true_classes and _shared_meaning(source):
             self._methods[key] = f"classes mean the same in each source of {source.name}: no classifier tells all apart"
             return self._methods[key]
+        if any(part.load().needs_order for part in parts) and not _shared_meaning(source):
+            self._methods[key] = f"pretext {point['pretext']} needs classes that mean the same in each source"
+            return self._methods[key]
         lacks = f"backbone {point['backbone']} does not provide "
         try:
             with seeded_globals(Rng("plan")):
@@ -127,6 +130,8 @@ class Misfits:
             return None
         if task.objectives and not NEEDS[point["regime"]] <= task.objectives:
             self._methods[key] = f"pretext {point['pretext']} has no {' or '.join(NEEDS[point['regime']])} objective"
+        elif point["regime"].startswith("meta-pretext") and not learner.adapts_to_any_loss:
+            self._methods[key] = f"{point['meta']} adapts its head alone, not to a pretext's own loss"
         elif missing := (task.requires | learner.requires) - encoder.provides:
             self._methods[key] = lacks + ", ".join(sorted(missing))
         return self._methods[key]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.sample import HIDDEN
 from benchbench.encoding.task_norm import NormMode, Statistics, use_statistics
 from benchbench.encoding.tasks import encode
 from benchbench.testing.backbones import batch, one
@@ -95,6 +96,22 @@ def linear_map(subject: Subject) -> None:
     with torch.no_grad():
         if not torch.allclose(encoder(x), encoder.map(x.flatten(1))):  # type: ignore[operator]
             raise Fault("its features are others than map(x.flatten(1)): put nothing before or behind the map")
+
+
+@check("backbone")
+def scores(subject: Subject) -> None:
+    """A backbone that provides `scores` is one nn.Embedding so called, summed over the known tokens of a sample."""
+    encoder, sample = one(subject)
+    if "scores" not in encoder.provides:
+        raise NotApplicable("it does not provide scores")
+    table = getattr(encoder, "scores", None)
+    if not isinstance(table, nn.Embedding) or table.embedding_dim != 1 or encoder.dim != 1:
+        raise Fault("it provides 'scores' without an nn.Embedding (tokens, 1) called `scores`, or has more features")
+    x = batch(sample, 4)
+    x[1] = HIDDEN
+    with torch.no_grad():
+        if not torch.allclose(encoder.eval()(x), (table(x) * (x > HIDDEN).unsqueeze(-1)).sum(1), atol=1e-5):
+            raise Fault("its feature is not the sum of the scores of a sample's tokens, hidden ones and padding apart")
 
 
 @check("backbone")

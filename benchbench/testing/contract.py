@@ -29,8 +29,8 @@ GIVEN = {
 #: What must be a frozenset of names, and the known names if they are few.
 SETS: dict[str, frozenset[str] | None] = {
     "modalities": None,
-    "provides": frozenset({"feature_maps", "tokens", "positions", "linear"}),
-    "requires": frozenset({"feature_maps", "tokens", "positions", "linear"}),
+    "provides": frozenset({"feature_maps", "tokens", "positions", "linear", "scores"}),
+    "requires": frozenset({"feature_maps", "tokens", "positions", "linear", "scores"}),
     "objectives": frozenset({"plain", "task", "episodes"}),
     "test_settings": None,
 }

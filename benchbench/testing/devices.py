@@ -101,7 +101,7 @@ def any_device_for_scores(subject: Subject) -> None:
     def score(to: Callable[[Tensor], Tensor], rng: Rng) -> Tensor:
         here = to(torch.zeros(1))
         moved = Trained(model.encoder, model.learner, sample, str(here.device))
-        target = protocols.Watched(sample, device=str(here.device))
+        target = protocols.watched(subject, sample, device=str(here.device))
         protocols.scored(subject, subject.build(), moved, target, rng)
         # Scores are plain numbers: all that can go wrong is mixing devices on the way.
         return here

@@ -143,6 +143,8 @@ def query_labels_unread(subject: Subject) -> None:
 @check("meta")
 def support_labels_used(subject: Subject) -> None:
     """Different support labels give different scores: it adapts."""
+    if not subject.cls.uses_support:
+        raise NotApplicable("it declares that it does not adapt (uses_support)")
     learner, episodes = tested(learner_of(subject)), tasks_of(subject).withheld()
     other = replace(episodes, support_y=(episodes.support_y + 1) % episodes.ways)
     if torch.equal(logits_of(learner, episodes), logits_of(learner, other)):

@@ -27,8 +27,8 @@ UNITS = ("episode", "image", "pair", "target")
 class Watched(Target):
     """A target that keeps what is handed in for scoring. If poisoned, all its test labels are wrong."""
 
-    def __init__(self, sample: SampleSpec, *, poisoned: bool = False, device: str = "cpu"):
-        data = prepared_of(sample)
+    def __init__(self, sample: SampleSpec, *, poisoned: bool = False, device: str = "cpu", ordered: bool = False):
+        data = prepared_of(sample, ordered=ordered)
         own = replace(data, table=replace(data.table, labels=data.table.labels.copy()))
         super().__init__(own, sample, device=device)
         self.seen: list[np.ndarray] = []
@@ -56,6 +56,14 @@ class Watched(Target):
         return super().score_images(rows, predictions)
 
 
+def watched(
+    subject: Subject, sample: SampleSpec | None = None, *, poisoned: bool = False, device: str = "cpu"
+) -> Watched:
+    """A target of such samples as the protocol takes: with ordered classes if it needs them."""
+    found = sample or subject.shapes()[0]
+    return Watched(found, poisoned=poisoned, device=device, ordered=subject.cls.needs_order)
+
+
 def trained(subject: Subject, sample: SampleSpec | None = None) -> Trained:
     """A stand-in encoder and learner that provide what the protocol requires."""
     found = trained_of(sample or subject.shapes()[0], subject.cls.requires)
@@ -79,7 +87,7 @@ def scores_as_declared(subject: Subject) -> None:
     """Every declared metric has its scores, one for each episode or image, on samples of each modality."""
     for sample in {(s.modality, s.shape[0]): s for s in subject.shapes()}.values():
         protocol = subject.build()
-        found = scored(subject, protocol, trained(subject, sample), Watched(sample))
+        found = scored(subject, protocol, trained(subject, sample), watched(subject, sample))
         if not isinstance(found, dict) or {name.partition("@")[0] for name in found} != set(protocol.metrics):
             raise Fault(
                 f"it declares the metrics {sorted(protocol.metrics)} but returns {sorted(found)}: declare in "
@@ -113,8 +121,8 @@ def draws_follow_the_stream(subject: Subject) -> None:
     protocol, sample = subject.build(), subject.shapes()[0]
     # The core seeds torch's: fresh heads and dropout take no generator.
     with own_draws_only("its evaluate method", torch.nn.Dropout()):
-        first = scored(subject, protocol, trained(subject), Watched(sample))
-    again = scored(subject, protocol, trained(subject), Watched(sample))
+        first = scored(subject, protocol, trained(subject), watched(subject, sample))
+    again = scored(subject, protocol, trained(subject), watched(subject, sample))
     if {k: s.values for k, s in first.items()} != {k: s.values for k, s in again.items()}:
         raise Fault("the same encoder, target and rng give other scores at the second call: draw from `rng` alone")
 
@@ -124,13 +132,13 @@ def encoder_untouched(subject: Subject) -> None:
     """Scoring leaves encoder and learner unchanged: other protocols score them too."""
     model = trained(subject)
     with own_state_kept("its evaluate method", encoder=model.encoder, learner=model.learner):
-        scored(subject, subject.build(), model, Watched(subject.shapes()[0]))
+        scored(subject, subject.build(), model, watched(subject))
 
 
 @check("protocol")
 def test_labels_unread(subject: Subject) -> None:
     """What it hands in for scoring is the same if every test label is wrong."""
-    clean, poisoned = Watched(subject.shapes()[0]), Watched(subject.shapes()[0], poisoned=True)
+    clean, poisoned = watched(subject), watched(subject, poisoned=True)
     for target in (clean, poisoned):
         scored(subject, subject.build(), trained(subject), target)
     if not clean.seen:
@@ -149,7 +157,7 @@ def test_labels_unread(subject: Subject) -> None:
 def refuses_what_it_cannot_score(subject: Subject) -> None:
     """`check` computes nothing, and refuses a target only by raising BenchbenchError."""
     protocol: Protocol = subject.build()
-    target = Watched(subject.shapes()[0])
+    target = watched(subject)
     refuse: Callable[[Target], None] = protocol.check
     try:
         refuse(target)

@@ -114,6 +114,23 @@ class Bag(Backbone):
         return (self.positions(x) * held).sum(1) / held.sum(1).clamp(min=1)
 
 
+class Scored(Backbone):
+    """The sum of the scores of ids."""
+
+    dim = 1
+    provides = frozenset({"scores"})
+    modalities = frozenset({ANY})
+
+    def __init__(self, sample: SampleSpec):
+        super().__init__()
+        assert sample.vocabulary is not None
+        self.scores = nn.Embedding(len(sample.vocabulary), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, T) -> (N, 1)."""
+        return (self.scores(x) * (x > HIDDEN).unsqueeze(-1)).sum(1)
+
+
 class Means(MetaLearner):
     """The nearest class mean."""
 
@@ -128,7 +145,7 @@ class Means(MetaLearner):
 
 def encoder_for(sample: SampleSpec, requires: frozenset[str] = frozenset(), seed: int = 0) -> Backbone | None:
     """A stand-in encoder that provides what is required; None if there is none."""
-    kinds: tuple[type[Any], ...] = (Bag,) if sample.vocabulary else (Plain, Patches, Mapped)
+    kinds: tuple[type[Any], ...] = (Bag, Scored) if sample.vocabulary else (Plain, Patches, Mapped)
     for kind in kinds:
         if requires <= kind.provides and (kind is not Patches or len(sample.shape) == 3):
             with seeded_globals(Rng("conformance", "encoder", seed)):
@@ -219,8 +236,9 @@ class _Held(Dataset):
         return ClassSplit(test=tuple(range(len(table.class_names))))
 
 
-def prepared_of(sample: SampleSpec) -> Prepared:
-    """Ten classes of 24 samples, each with a box and a mask of the same corner."""
+def prepared_of(sample: SampleSpec, *, ordered: bool = False) -> Prepared:
+    """Ten classes of 24 samples, each with a box and a mask of the same corner; if `ordered`, five sources of two
+    ordered classes."""
     x = rows_of(sample, 10, 24)
     labels = np.repeat(np.arange(10), 24)
     names = tuple(map(str, range(10)))
@@ -232,7 +250,10 @@ def prepared_of(sample: SampleSpec) -> Prepared:
         masks[:, 2:10, 2:10] = 1
         held = replace(held, boxes=[box] * len(x), masks=masks)
     dataset = _Held(sample.modality)
-    return Prepared("held", dataset, held, dataset.split(held))
+    split = dataset.split(held)
+    if ordered:
+        split = ClassSplit.joined([ClassSplit(test=(c, c + 1), ordered=True) for c in range(0, 10, 2)])
+    return Prepared("held", dataset, held, split)
 
 
 def target_of(sample: SampleSpec) -> Target:

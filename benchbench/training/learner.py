@@ -28,6 +28,8 @@ class MetaLearner(OnEncoder):
     #: It adapts on top of features and never changes the encoder, so features may be computed once per sample.
     #: It must reach the encoder only through `self.encode`.
     frozen_features: ClassVar[bool] = False
+    #: It adapts to the support set. Where not, it is a floor: what queries give by themselves.
+    uses_support: ClassVar[bool] = True
     #: Settings that bear on scores alone, never on what is trained: trainings that differ only in them are one, whose
     #: checkpoint is scored with each.
     test_settings: ClassVar[frozenset[str]] = frozenset({"test_norm"})
@@ -38,8 +40,8 @@ class MetaLearner(OnEncoder):
     #: A query's score may depend on the other queries of its task, beyond the batch statistics that `test_norm` states:
     #: records of its scores then say so, and it is compared with others that are transductive.
     transductive: bool = False
-    #: It offers `adapt_to`, which the ``meta-pretext`` regimes need.
-    adapts_to_any_loss: ClassVar[bool] = False
+    #: It offers `adapt_to`, which the ``meta-pretext`` regimes need; a setting may take that away.
+    adapts_to_any_loss: bool = False
     #: Its outer step is the training optimiser's, along ``.grad``, so another loss may be added to its own: regime
     #: ``auxiliary`` needs this.
     joins_losses: ClassVar[bool] = True

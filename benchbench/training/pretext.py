@@ -32,6 +32,9 @@ class Pretext(OnEncoder):
     uses_labels: bool = False
     #: Its episodes are of the pool's true classes, which the core may also draw with varying ways and shots.
     true_classes: ClassVar[bool] = False
+    #: It learns from what a class's place means in each source, so the source's classes must be ordered
+    #: (`benchbench.ClassSplit`).
+    needs_order: ClassVar[bool] = False
     #: `prepare` trains the encoder in closed form: a plain stage takes no steps, and no view enters a loss.
     closed_form: ClassVar[bool] = False
     #: Which objectives make sense for it: ``plain`` (`loss`), ``task`` (`task_loss`), ``episodes``. The planner drops

@@ -9,10 +9,12 @@ from torch.func import grad
 from torch.nn import functional as F
 
 from benchbench import Backbone, Episodes, EpisodeShape, Rng, SampleSpec
+from benchbench.components.reference import key_content, resolve_component
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import encode
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.backbones.mlp import MLP
+from benchbench_standard.metas.anil import ANIL
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.meta_sgd import MetaSGD
 from benchbench_standard.metas.proto_maml import ProtoMAML
@@ -353,3 +355,48 @@ def test_it_learns(cls):
     test = Episodes.cat([draw(10_000 + i) for i in range(20)])
     accuracy = (learner.eval().logits(test, RNG).argmax(-1) == test.query_y).double().mean()
     assert accuracy > 0.6
+
+
+class OfTokens(Backbone):
+    """Two tokens embedded, then one layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.dim = 3
+        self.embedded, self.layer = nn.Embedding(9, 4), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.layer(self.embedded(x).flatten(1)).tanh()
+
+
+def token_tasks():
+    x = torch.randint(9, (2, 2, 5, 2), generator=torch.Generator().manual_seed(2))
+    return Episodes.from_classes(x, EpisodeShape(2, 3, 2))
+
+
+@pytest.mark.parametrize("cls", [MAML, MetaSGD])
+@pytest.mark.parametrize("adapts", ["all", "head", "decision"])
+def test_what_adapts(adapts, cls):
+    """The inner loop moves what is named, the outer step everything."""
+    learner, episodes = make(cls, OfTokens(), adapts=adapts, head_ways=2), token_tasks()
+    adapted = learner.adapt(episodes)
+    head, layer = {"head.weight", "head.bias"}, {"encoder.layer.weight", "encoder.layer.bias"}
+    expected = {"head": head, "decision": head | layer, "all": head | layer | {"encoder.embedded.weight"}}[adapts]
+    assert set(adapted) == expected
+    start = learner.begin(episodes)
+    assert all((adapted[name] - start[name]).abs().max() > 0 for name in expected)
+    learner.backward(episodes, RNG)
+    assert all(w.grad.abs().max() > 0 for w in learner.encoder.parameters())
+
+
+def test_the_head_alone_is_anil():
+    encoder, episodes = OfTokens(), token_tasks()
+    maml, anil = (make(cls, encoder, head_ways=2, **given) for cls, given in ((MAML, {"adapts": "head"}), (ANIL, {})))
+    torch.testing.assert_close(maml.logits(episodes, RNG), anil.logits(episodes, RNG))
+    assert not maml.adapts_to_any_loss
+
+
+def test_what_adapts_is_in_keys_only_where_it_was_set():
+    content = {name: key_content(resolve_component("meta", name)) for name in ("maml", "anil", "fomaml", "meta-sgd")}
+    assert all("adapts" not in held["settings"] for held in content.values())
+    assert key_content(resolve_component("meta", "maml", {"adapts": "head"}))["settings"]["adapts"] == "head"

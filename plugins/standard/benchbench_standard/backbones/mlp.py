@@ -10,7 +10,9 @@ from benchbench import Backbone, SampleSpec
 
 class MLP(Backbone):
     """`depth` fully connected layers with batch norm and ReLU, as MAML's non-convolutional Omniglot network (Finn et
-    al. 2017, appendix A.1) with equal widths."""
+    al. 2017, appendix A.1) with equal widths. It takes images, flattened, and the values of tables."""
+
+    modalities = frozenset({"image", "tabular"})
 
     def __init__(
         self, sample: SampleSpec, *, width: Annotated[int, Field(ge=1)] = 256, depth: Annotated[int, Field(ge=1)] = 2

@@ -1,8 +1,9 @@
 from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from benchbench import Episodes, Rng
+from benchbench import Backbone, Episodes, Rng
 from benchbench_standard.metas.maml import MAML
 
 
@@ -19,12 +20,12 @@ class ANIL(MAML):
     #: MAML's second changed what happens to an encoder under adapted weights, which is not so here.
     #: 2: a head of five rows.
     revision = 2
+    neutral: ClassVar = {"adapts": "head"}
     adapts_to_any_loss = False
     frozen_features = True
 
-    def initial(self, ways: int) -> dict[str, Tensor]:
-        """What adapts: the head."""
-        return {name: w for name, w in super().initial(ways).items() if name.startswith("head.")}
+    def __init__(self, encoder: Backbone, *, adapts: Literal["head"] = "head", **maml: Any):
+        super().__init__(encoder, adapts=adapts, **maml)
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
         """Each sample's features once, then MAML's inner loop on them: (B, Q, ways)."""

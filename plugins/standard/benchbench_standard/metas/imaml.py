@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -26,6 +27,8 @@ class IMAML(MAML):
 
     #: 4: the damped system, and no proximal term at test.
     revision = 4
+    #: Everything adapts: MAML's setting is none here.
+    neutral: ClassVar = {}
 
     adapts_to_any_loss = False
     test_settings = frozenset({"test_norm", "test_steps", "test_strength"})

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
@@ -17,6 +19,8 @@ class ProtoMAML(MAML):
 
     #: MAML's third changed its head, which is not so here.
     revision = 2
+    #: Everything adapts: MAML's setting is none here.
+    neutral: ClassVar = {}
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -30,6 +30,8 @@ class Reptile(MAML):
 
     #: 4: the official recipe of June 2018.
     revision = 4
+    #: Everything adapts: MAML's setting is none here.
+    neutral: ClassVar = {}
 
     adapts_to_any_loss = False
     joins_losses = False

@@ -24,6 +24,8 @@ class CAMeLU(TwoViews):
     """
 
     name = "camelu"
+    #: Pixels can be mixed; ids of tokens cannot.
+    modalities = frozenset({"image"})
     revision = 1
     objectives = frozenset({"episodes"})
 

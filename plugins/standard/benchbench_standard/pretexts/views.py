@@ -26,11 +26,12 @@ class TwoViews(Pretext):
     `rescale` divides what dropout leaves by 1 - dropout, as ProtoCLR's official code does, `colour` is the strength of
     the jitter.
 
-    Of texts they are `TextViews`': `drop`, `swap` and `hide`; of sequences `SequenceViews`': `reverse`, `shift` and
-    `mutate`. Each kind of sample has settings of its own: those of another are refused."""
+    Of texts, and of the fields of interactions, they are `TextViews`': `drop`, `swap` and `hide`; of sequences
+    `SequenceViews`': `reverse`, `shift` and `mutate`. Each kind of sample has settings of its own: those of another are
+    refused."""
 
     revision = 2
-    modalities = frozenset({"image", "text", "sequence"})
+    modalities = frozenset({"image", "text", "sequence", "interaction"})
     neutral: ClassVar = dict.fromkeys(("drop", "swap", "hide", "reverse", "shift", "mutate"))
     objectives = frozenset({"plain", "task"})
     views = 2
@@ -71,8 +72,10 @@ class TwoViews(Pretext):
         of_sequences = {"reverse": reverse, "shift": shift, "mutate": mutate}
         given = {"image": of_images, "text": of_texts, "sequence": of_sequences}
         chosen = {kind: {k: v for k, v in own.items() if v is not None} for kind, own in given.items()}
+        # Fields are tokens, whose order means nothing.
+        of = "text" if sample.modality == "interaction" else sample.modality
         for kind, own in chosen.items():
-            if own and kind != sample.modality:
+            if own and kind != of:
                 raise BenchbenchError(
                     f"pretext {self.name}: {', '.join(own)} set views of modality {kind}, not of {sample.modality}"
                 )
@@ -81,7 +84,7 @@ class TwoViews(Pretext):
             "text": TextViews,
             "sequence": partial(SequenceViews, sample.vocabulary),
         }
-        self.augment = make[sample.modality](**chosen[sample.modality])
+        self.augment = make[of](**chosen[of])
 
     def pair(self, x: Tensor, rng: Rng) -> Tensor:
         """Two views of each sample, x (N, *shape) -> (2N, *shape), where i and i + N are of one sample. Raises
