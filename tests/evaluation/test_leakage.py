@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchbench import Amount, Division, Labelled, Rng, SampleSpec, Target, TestBatch, Trained
+from benchbench import Amount, ClassSplit, Division, Labelled, Rng, SampleSpec, Target, TestBatch, Trained
 from benchbench.components.registry import offers
 from benchbench.components.settings import construct
 from benchbench_standard.protocols.adaptation import Adaptation
@@ -23,6 +23,7 @@ from benchbench_standard.protocols.logistic import Logistic
 from benchbench_standard.protocols.meta_dataset import MetaDataset
 from benchbench_standard.protocols.nearest_centroid import NearestCentroid
 from benchbench_standard.protocols.parts import OnParts
+from benchbench_standard.protocols.ranking import Ranking
 from benchbench_standard.protocols.ridge import RidgeRegression
 from benchbench_standard.protocols.robustness import Robustness
 from benchbench_standard.protocols.segmentation import Segmentation
@@ -125,8 +126,31 @@ def test_what_is_scored_does_not_depend_on_the_truth(protocol, small, digits) ->
     assert all(torch.equal(a, b) for a, b in zip(right.asked, wrong.asked, strict=True))
 
 
+@pytest.fixture
+def in_order(digits):
+    """Pairs of digits as sources of two ordered classes."""
+    pairs = [ClassSplit(test=(c, c + 1), ordered=True) for c in range(0, 10, 2)]
+    return replace(digits, split=ClassSplit.joined(pairs))
+
+
+def test_a_ranking_does_not_depend_on_the_truth(small, in_order) -> None:
+    protocol = Ranking(episodes=16)
+    right, wrong = Watched(in_order, SAMPLE), Watched(in_order, SAMPLE)
+    wrong.shift = 1
+    scores = [protocol.evaluate(small, target, Rng(0)) for target in (right, wrong)]
+    assert all(torch.equal(a, b) for a, b in zip(right.asked, wrong.asked, strict=True))
+    for name in ("auc", "accuracy"):
+        whole = scores[0][name].denominator or 1
+        flipped = [whole - value for value in scores[1][name].values]
+        assert scores[0][name].values == pytest.approx(flipped)
+    assert np.mean(scores[0]["auc"].values) > 0.7
+    shuffled = protocol.evaluate(small, Shuffled(in_order, SAMPLE), Rng(0))
+    # Chance is one half, with a standard error of some 5 points over 16 episodes.
+    assert np.mean(shuffled["auc"].values) < 0.65
+
+
 def test_every_protocol_is_among_these() -> None:
-    tested = {type(p) for p in (*PROTOCOLS, *EPISODIC.values())} | {Robustness, *SCENES}
+    tested = {type(p) for p in (*PROTOCOLS, *EPISODIC.values())} | {Robustness, Ranking, *SCENES}
     ours = {offer.load() for offer in offers("protocol") if offer.distribution == "benchbench-suite"}
     assert ours == tested
 

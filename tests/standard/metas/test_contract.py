@@ -14,7 +14,7 @@ from benchbench_standard.backbones.mlp import MLP
 
 RNG = Rng("test")
 ALL = sorted(offer.name for offer in offers("meta") if offer.distribution == "benchbench-suite")
-ADAPTERS = {"baseline++", "nearest-centroid", "nearest-neighbour", "readout"}
+ADAPTERS = {"baseline++", "nearest-centroid", "nearest-neighbour", "prior", "readout"}
 #: They train on features of an encoder that stays as it is.
 FROZEN = {"caml"}
 LEARNING = [name for name in ALL if name not in ADAPTERS]
@@ -32,6 +32,7 @@ STATED = {
     "metaopt-net": (False, 0),
     "nearest-centroid": (False, 0),
     "nearest-neighbour": (False, 0),
+    "prior": (False, 0),
     "proto-maml": (False, 6),
     "protonet": (False, 0),
     "prototune": (False, 15),
