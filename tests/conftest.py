@@ -39,6 +39,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch):
+    """Tables have all their columns, whatever a terminal, or another test, says of its width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def command(capsys):
     """Run ``benchbench ARGUMENTS`` in this process: exit code, standard output, standard error."""

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 from benchbench.components.registry import offers
-from benchbench.data.modality import modality_named
 
 AXES = ("pretext", "meta", "backbone", "source", "target", "protocol", "regime")
 KINDS = ("pretext", "meta", "backbone", "dataset", "protocol")
@@ -24,6 +23,9 @@ Point = dict[str, str]
 @cache
 def raw_floors() -> Mapping[str, tuple[Mapping[str, str], ...]]:
     """The rules for raw inputs, by the modality whose samples they are for."""
+    # It imports torch, and those who only read records need none.
+    from benchbench.data.modality import modality_named
+
     names = [offer.name for offer in offers("modality")]
     return {name: tuple({**UNTRAINED, **rule} for rule in modality_named(name).floors) for name in names}
 

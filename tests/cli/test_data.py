@@ -65,7 +65,7 @@ def test_verify(command, root: Path, zoo: tuple[str, ...]) -> None:
     code, out, _ = command("data", "verify", *zoo)
     assert code == 0
     assert "18 samples; files and samples are as they were prepared" in out
-    assert "1 images come more than once (1 repeats): 1 in several classes, 1 across train and test classes" in out
+    assert "1 samples come more than once (1 repeats): 1 in several classes, 1 across train and test classes" in out
     assert "class 0/0.png (class 0) = class 5/2.png (class 5)" in out
 
 

@@ -14,6 +14,7 @@ import benchbench
 from benchbench import Backbone, BenchbenchError, Episodes, EpisodeShape, MetaLearner, Rng, SampleSpec, Target, Trained
 from benchbench.components.reference import resolve_component
 from benchbench.components.registry import offers
+from benchbench.data.modality import modality_named
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.evaluation import trained as evaluation
@@ -21,6 +22,7 @@ from benchbench.evaluation.independence import check_alone, depends_on_queries
 from benchbench.evaluation.trained import encoded
 from benchbench.planning.matrix import parse_matrix
 from benchbench.results.recompute import Recomputed
+from benchbench.testing.standins import prepared_of
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.nearest_centroid import NearestCentroid
@@ -251,14 +253,20 @@ def test_a_frozen_protocol_takes_no_transductive_adapter(monkeypatch, small, tar
 # Honest components
 
 
+def specimen(modality):
+    return modality_named(modality).specimens()[0]
+
+
 @pytest.mark.parametrize("name", sorted(o.name for o in offers("backbone") if o.distribution == "benchbench-suite"))
 def test_standard_backbones_are_independent(name):
-    glyphs = prepare(resolve_component("dataset", "glyphs"))
-    sample = SampleSpec("image", glyphs.table.shape)
+    ref = resolve_component("backbone", name)
+    modality = "image" if "image" in ref.load().modalities else min(ref.load().modalities)
+    data = prepare(resolve_component("dataset", "glyphs")) if modality == "image" else prepared_of(specimen(modality))
+    sample = data.raw
     torch.manual_seed(0)
-    encoder = convert_norm(resolve_component("backbone", name).build(sample))
+    encoder = convert_norm(ref.build(sample))
     assert isinstance(encoder, Backbone)
-    model, target = Trained(encoder, NearestCentroid(encoder), sample), Target(glyphs, sample)
+    model, target = Trained(encoder, NearestCentroid(encoder), sample), Target(data, sample)
     assert model.encoder_for(target) is encoder
     assert model.embed(target.samples(target.used[:70])).isfinite().all()
 

@@ -131,7 +131,7 @@ def test_embed(command, trained: Path, tmp_path: Path) -> None:
     base = ("embed", key, tmp_path / "pictures", "--results", trained)
     code, out, err = command(*base, "--output", tmp_path / "f.npz")
     assert code == 0, err
-    assert "3 images, 8 features each" in out
+    assert "3 samples, 8 features each" in out
     with np.load(tmp_path / "f.npz") as held:
         features, files = held["features"], held["files"].tolist()
     assert files == ["sub0/0.png", "sub1/1.png", "sub2/2.png"]
@@ -177,7 +177,7 @@ def test_bad_input(command, trained: Path, tmp_path: Path) -> None:
 def test_images_are_read_as_they_are_seen(trained: Path, tmp_path: Path) -> None:
     """Sixteen bits stand for the same greys as eight, and a photograph is turned as its camera says."""
     from benchbench.export.export import encoder_of
-    from benchbench.export.folder import embed_folder
+    from benchbench.export.folder import embed_found
 
     encoder, _ = encoder_of(trained, record(trained, "none", "nearest-centroid"))
     grey = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
@@ -186,7 +186,7 @@ def test_images_are_read_as_they_are_seen(trained: Path, tmp_path: Path) -> None
     turned = Image.fromarray(np.rot90(grey).copy())
     turned.getexif()[0x0112] = 6  # to be turned a quarter clockwise
     turned.save(tmp_path / "c.png", exif=turned.getexif())
-    embed_folder(encoder, tmp_path, tmp_path / "f.npz")
+    embed_found(encoder, tmp_path, tmp_path / "f.npz")
     with np.load(tmp_path / "f.npz") as held:
         a, b, c = held["features"]
     assert a.any()

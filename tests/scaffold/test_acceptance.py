@@ -33,7 +33,7 @@ episodes = 5
 TEXTS = """
 name = "texts"
 [axes]
-pretext = ["my-texts-pretext", "masked-tokens", "contrastive", "labels"]
+pretext = ["my-texts-pretext", "next-token", "contrastive", "labels"]
 meta = ["nearest-centroid", "protonet"]
 backbone = ["my-texts-backbone"]
 source = ["my-texts-dataset"]
@@ -112,5 +112,5 @@ def test_texts_of_a_third_party_take_120_lines_and_stand_in_a_matrix(scaffolded)
     assert {r["content"]["modality"] for r in records} == {"text"}
     trained = [r for r in records if not r["flags"]["floor"]]
     assert all(r["content"]["tokens"] > r["cost"]["samples"] for r in trained)
-    assert {r["method"]["pretext"] for r in trained} >= {"my-texts-pretext", "masked-tokens", "contrastive", "labels"}
+    assert {r["method"]["pretext"] for r in trained} >= {"my-texts-pretext", "next-token", "contrastive", "labels"}
     assert {"words", "ngrams"} <= {r["method"]["backbone"] for r in records if r["flags"]["floor"]}

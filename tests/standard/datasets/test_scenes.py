@@ -8,8 +8,9 @@ from PIL import Image
 
 from benchbench import BenchbenchError, DataMissing, Sample
 from benchbench.components.reference import resolve_component
-from benchbench.data import table
+from benchbench.data.modality import modality_named
 from benchbench.data.prepare import prepare
+from benchbench.data.table_writing import write
 
 
 @pytest.fixture
@@ -116,10 +117,10 @@ def test_what_is_missing_or_wrong_is_named(root: Path) -> None:
 
 
 def test_annotations_must_fit_the_images(tmp_path: Path) -> None:
-    x, none = np.zeros((1, 4, 4), np.uint8), np.zeros((0, 5), np.float32)
+    x, none, images = np.zeros((1, 4, 4), np.uint8), np.zeros((0, 5), np.float32), modality_named("image")
     with pytest.raises(BenchbenchError, match="expected a mask uint8"):
-        table.write(tmp_path, [Sample(x, "a", mask=np.zeros((3, 4), np.uint8))], "here")
+        write(tmp_path, [Sample(x, "a", mask=np.zeros((3, 4), np.uint8))], "here", images)
     with pytest.raises(BenchbenchError, match="some samples have a mask and others none"):
-        table.write(tmp_path, [Sample(x, "a", mask=x[0]), Sample(x, "a")], "here")
+        write(tmp_path, [Sample(x, "a", mask=x[0]), Sample(x, "a")], "here", images)
     with pytest.raises(BenchbenchError, match="some samples have boxes and others none"):
-        table.write(tmp_path, [Sample(x, "a", boxes=none), Sample(x, "a")], "here")
+        write(tmp_path, [Sample(x, "a", boxes=none), Sample(x, "a")], "here", images)
