@@ -132,17 +132,14 @@ class Pool:
         rows = np.empty((count, shape.ways, shape.per_class), np.int64)
         for b in range(count):
             source = self._source(state)
-            for w, c in enumerate(self._classes(state, shape.ways, source)):
+            drawn = draw_classes(state, shape.ways, len(source.index), source.variants, ordered=source.ordered)
+            for w, c in enumerate(drawn):
                 members = source.index[c]
                 rows[b, w] = members[state.permutation(len(members))[: shape.per_class]]
         # Rows, not samples, are divided into support and queries: samples would be copied once more.
-        drawn = Episodes.from_classes(torch.from_numpy(rows), shape)
-        support_y, query_y = drawn.support_y.to(self.device), drawn.labels().to(self.device)
-        return Episodes(self.samples(drawn.support_x), support_y, self.samples(drawn.query_x), query_y, shape.ways)
-
-    @staticmethod
-    def _classes(state: np.random.RandomState, ways: int, source: Source) -> np.ndarray:
-        return draw_classes(state, ways, len(source.index), source.variants, ordered=source.ordered)
+        placed = Episodes.from_classes(torch.from_numpy(rows), shape)
+        support_y, query_y = placed.support_y.to(self.device), placed.labels().to(self.device)
+        return Episodes(self.samples(placed.support_x), support_y, self.samples(placed.query_x), query_y, shape.ways)
 
     def variable_episode(self, shape: VariableShape, rng: Rng) -> Episodes:
         """One episode of varying ways and shots over the pool's true classes, from one source as above: B = 1."""
