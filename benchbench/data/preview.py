@@ -126,7 +126,7 @@ def class_sheet(data: Prepared, path: Path) -> None:
     parts = {part: data.split.part(part) for part in PARTS}
     shown = {part: [classes[i] for i in _spread(len(classes), CLASSES)] for part, classes in parts.items() if classes}
     sheet = _sheet(data, [data.table.class_names[c] for chosen in shown.values() for c in chosen], IMAGES)
-    shape = "x".join(map(str, data.table.shape))
+    shape = "x".join(map(str, data.table.shape)) + (" tokens" if data.table.tokens else "")
     sheet.heading(f"{data.name}: {len(data.table):,} {_what(data)} of {shape}", large=True)
     for part, chosen in shown.items():
         some = "" if len(chosen) == len(parts[part]) else f", {len(chosen)} of them"

@@ -29,10 +29,11 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
     recipe = first.content["recipe"]
     shape = " x ".join(map(str, encoder.sample.shape))
     kind = encoder.sample.modality
+    what = f"{kind}s of {shape} tokens" if encoder.sample.vocabulary else f"{shape} {kind}s"
     lines = [
         f"# {first.method.label}, {first.method.backbone}, trained on {first.source}",
         "",
-        f"An encoder of {shape} {kind}s to {encoder.dim} features, exported by benchbench.",
+        f"An encoder of {what} to {encoder.dim} features, exported by benchbench.",
         "",
         "## How it was trained",
         "",

@@ -79,13 +79,23 @@ class _Planner:
         seeds = dict.fromkeys(self.matrix.seeds)
         self.result.trainings = [family.training(seed) for seed in seeds for family in families]
         # Floors are no use without what they are a floor of.
-        if not any(family.trains for family in families) and (self.impossible or not families):
+        nothing_asked = not any(map(self._asked, grouped)) and bool(self.result.dropped)
+        if not any(family.trains for family in families) and (self.impossible or not families or nothing_asked):
             left_out = [*self.result.broken, *self.impossible, *self.result.dropped][:3]
             why = "".join(f"; {label}: {reason}" for label, reason in left_out)
             raise BenchbenchError(
                 f"matrix {self.matrix.name!r} is empty: its axes, excludes and --only leave no cell{why}"
             )
         return self.result
+
+    def _asked(self, method: tuple[str, ...]) -> bool:
+        """Whether the axes or an include name a method, not the floors alone."""
+        point = dict(zip(METHOD_AXES, method, strict=True))
+        rules: list[Mapping[str, Any]] = [{}, *self.matrix.include]
+        return any(
+            all(point[axis] in as_list(rule.get(axis, getattr(self.matrix.axes, axis))) for axis in TUNABLE)
+            for rule in rules
+        )
 
     # Names -> components
 
