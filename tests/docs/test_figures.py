@@ -104,3 +104,33 @@ def test_what_was_reproduced() -> None:
     assert (
         f"Reptile, after a tenth of its steps or less, is {reptile[2].split()[0].strip('-')} points behind MAML" in text
     )
+
+
+def test_intents_by_folds(command) -> None:
+    """What results/README.md says of texts is what the records give."""
+    folder = ROOT / "results" / "intents-folds"
+    text = (ROOT / "results" / "README.md").read_text("utf-8").split("**Intents by folds.**")[1]
+    code, out, _ = command("leaderboard", str(folder), "--view", "effects", "--format", "json")
+    assert code == 0
+    found = {(r["pretext"], r["value"].removesuffix(" (pseudo)")): r for r in json.loads(out)["rows"]}
+    for pretext, row in table(text).items():
+        for meta, name in (("MAML", "maml"), ("ProtoNet", "protonet")):
+            r = found[pretext, name]
+            assert row[meta] == f"{r['effect']:+.2f} [{r['effect_low']:+.2f}, {r['effect_high']:+.2f}]"
+            assert r["over"] == "seeds"
+    means: dict[tuple[str, str, str], list[float]] = {}
+    for r in load_records(folder):
+        of = r.method.backbone if r.flags.floor else r.method.pretext
+        means.setdefault((of, r.method.meta, r.protocol), []).append(100 * r.summary["accuracy"].mean)
+
+    def shown(of: str, meta: str) -> str:
+        return " and ".join(f"{statistics.mean(means[of, meta, f'5way-{k}shot']):.1f}" for k in (1, 5))
+
+    said = " ".join(text.split())
+    assert f"n-grams have {shown('ngrams', 'nearest-centroid')} (1 and 5 shots)" in said
+    assert f"masked-tokens × MAML, {shown('masked-tokens', 'maml')}, the best with labels" in said
+    assert f"MAML too, {shown('labels', 'maml')}." in said
+    best = {labels: max((statistics.mean(v), k[0]) for k, v in means.items()
+                        if k[2] == "5way-1shot" and k[1] != "nearest-centroid" and (k[0] == "labels") == labels)[1]
+            for labels in (True, False)}  # fmt: skip
+    assert best == {True: "labels", False: "masked-tokens"}
