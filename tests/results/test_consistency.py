@@ -189,3 +189,11 @@ def test_floors_of_tokens_say_where_their_vocabulary_is_from(tmp_path):
     (fault,) = content_faults(changed(held["kmers"], "sample", to={"of": "source"}))[:1]
     assert fault.startswith("content.sample")
     assert key_faults(changed(held["conv1d"], "sample", "shape", to=[3]))[0]
+
+
+def test_a_floor_may_be_planned_beside_a_source_with_a_name_of_its_own(planned):
+    floor = next(r for r in planned if r.flags.floor).model_copy(deep=True)
+    floor.content["names"] = {"source": "birds"}
+    assert content_faults(floor) == []
+    floor.content["names"] = {"bird": "x"}
+    assert content_faults(floor) == ["content.names: 'bird' is no part of this record"]
