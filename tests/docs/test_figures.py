@@ -119,7 +119,13 @@ def test_intents_by_folds(command) -> None:
             assert row[meta] == f"{r['effect']:+.2f} [{r['effect_low']:+.2f}, {r['effect_high']:+.2f}]"
             assert r["over"] == "seeds"
     means: dict[tuple[str, str, str], list[float]] = {}
-    for r in load_records(folder):
+    records = load_records(folder)
+    # Two cells of one training.
+    seconds = {r.training_key: (r.method.meta, r.timing["train_seconds"]) for r in records}
+    took = {meta: statistics.mean(t for m, t in seconds.values() if m == meta) for meta, _ in seconds.values()}
+    said = f"MAML {took['maml']:.1f} seconds, ProtoNet {took['protonet']:.1f} and plain training {took['readout']:.1f}"
+    assert said in " ".join(text.split())
+    for r in records:
         of = r.method.backbone if r.flags.floor else r.method.pretext
         means.setdefault((of, r.method.meta, r.protocol), []).append(100 * r.summary["accuracy"].mean)
 

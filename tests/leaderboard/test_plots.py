@@ -10,9 +10,10 @@ from PIL import Image
 from benchbench.components.registry import offers
 from benchbench.keys import content_key
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.plots.drawn import Signs, cost, drawn, scores
+from benchbench.leaderboard.plots.drawn import cost, drawn, scores
 from benchbench.leaderboard.plots.figures import COLOURS, styled, svg
 from benchbench.leaderboard.plots.heatmaps import best_transfer, transfer
+from benchbench.leaderboard.plots.signs import Signs
 from benchbench.leaderboard.render import write_leaderboard
 
 EVIL = "<script>alert(1)</script> $x_1$ & \\"

@@ -17,9 +17,7 @@ from benchbench.leaderboard.grid import Grid, average_ranks, names, ordered
 from benchbench.leaderboard.plots.budget_lines import scaling
 from benchbench.leaderboard.plots.figures import (
     COLOURS,
-    FILLS,
     GREY,
-    MARKERS,
     MOST_PANELS,
     panels,
     pdf,
@@ -29,6 +27,7 @@ from benchbench.leaderboard.plots.figures import (
     svg,
 )
 from benchbench.leaderboard.plots.heatmaps import best_transfer, transfer
+from benchbench.leaderboard.plots.signs import Signs
 from benchbench.leaderboard.statistics.across import FEWEST_TARGETS
 from benchbench.leaderboard.views.comparison import over_targets
 from benchbench.leaderboard.views.cost import pareto
@@ -357,42 +356,6 @@ def _effect(row: dict[str, Any]) -> str:
 def _by_rank(found: Grid) -> list[str]:
     text = names(found)
     return [text[row] for row in ordered(found, average_ranks(found))]
-
-
-class Signs:
-    """One colour and fill per pretext, one marker per meta-algorithm; hollow if nothing was trained."""
-
-    def __init__(self, rows: list[dict[str, Any]]):
-        self.pretexts = sorted({r["pretext"] for r in rows})
-        self.metas = sorted({r["meta"] for r in rows})
-        self.hollow = any(not r["regime"] for r in rows)
-
-    def of(self, row: dict[str, Any]) -> dict[str, Any]:
-        """How a row is drawn."""
-        marker = MARKERS[self.metas.index(row["meta"]) % len(MARKERS)]
-        # A floor has no regime.
-        return self._pretext(row["pretext"], None if row["regime"] else "none") | {"marker": marker}
-
-    def _pretext(self, name: str, fill: str | None = None) -> dict[str, Any]:
-        i = self.pretexts.index(name)
-        colour = COLOURS[i % len(COLOURS)]
-        fill = fill or FILLS[i % len(FILLS)]
-        return {"color": colour, "fillstyle": fill, "markerfacecoloralt": "white", "markeredgecolor": colour}
-
-    def legend(self, figure: Figure) -> None:
-        """Put a legend beneath the figure: colours, then markers."""
-        signs = [
-            Line2D([], [], marker="o", markersize=8, linestyle="none", label=name, **self._pretext(name))
-            for name in self.pretexts
-        ]
-        signs += [
-            Line2D([], [], color="#444444", linestyle="none", marker=MARKERS[i % len(MARKERS)], label=name)
-            for i, name in enumerate(self.metas)
-        ]
-        if self.hollow:
-            hollow: dict[str, Any] = {"marker": "o", "fillstyle": "none", "color": "#444444", "linestyle": "none"}
-            signs.append(Line2D([], [], label="hollow: floor, not trained", **hollow))
-        figure.legend(handles=signs, loc="outside lower center", ncols=5)
 
 
 PLOTS: dict[str, Callable[[Grid], Figure | None]] = {

@@ -7,22 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench import HIDDEN, PADDING, Backbone, BenchbenchError, SampleSpec
+from benchbench_standard.backbones.attention_block import AttentionBlock
 from benchbench_standard.backbones.token_shares import vocabulary_of
-
-
-class _Block(nn.Module):
-    def __init__(self, dim: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.qkv, self.project = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.project(attended.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm2(x))
 
 
 class TextTransformer(Backbone):
@@ -60,7 +46,7 @@ class TextTransformer(Backbone):
             self.place = nn.Parameter(0.02 * torch.randn(length, width))
         else:
             self.register_buffer("place", 0.02 * math.sqrt(2) * sinusoids(length, width))
-        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(AttentionBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.dim = width
 

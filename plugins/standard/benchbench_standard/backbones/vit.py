@@ -6,22 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench import Backbone, SampleSpec
+from benchbench_standard.backbones.attention_block import AttentionBlock
 
 SIZES = {"tiny": (192, 3), "small": (384, 6)}
-
-
-class _Block(nn.Module):
-    def __init__(self, dim: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.qkv, self.project = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        x = x + self.project(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm2(x))
 
 
 class ViT(Backbone):
@@ -46,7 +33,7 @@ class ViT(Backbone):
         self.patch = patch or (4 if small < 48 else 8 if small < 128 else 16)
         self.embed = nn.Conv2d(channels, self.dim, self.patch, self.patch)
         self.position = nn.Parameter(torch.empty(1, self.dim, -(-height // self.patch), -(-width // self.patch)))
-        self.blocks = nn.Sequential(*(_Block(self.dim, heads) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(AttentionBlock(self.dim, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(self.dim)
         nn.init.trunc_normal_(self.position, std=0.02)
         for module in self.modules():
