@@ -1,5 +1,6 @@
 """Learners that fit a head on features, against transcriptions in NumPy and scikit-learn, in float64."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -197,6 +198,6 @@ def test_dkt_is_scikit_learns_gaussian_process(kernel, raw, uneven):
 
 
 def test_dkt_says_what_it_needs(monkeypatch, raw):
-    monkeypatch.setattr(dkt, "gpytorch", None)
+    monkeypatch.setitem(sys.modules, "gpytorch", None)
     with pytest.raises(BenchbenchError, match=r"install benchbench-suite\[dkt\]"):
         dkt.DKT(raw)

@@ -1,3 +1,4 @@
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
@@ -7,10 +8,14 @@ from torch.nn import functional as F
 
 from benchbench import Backbone, BenchbenchError, Episodes, MetaLearner, Rng
 
-try:
-    import gpytorch
-except ModuleNotFoundError:
-    gpytorch = None
+
+def gpytorch() -> Any:
+    """GPyTorch, imported where it is used: that takes as long as importing torch, and warns. Raises BenchbenchError
+    where it is missing."""
+    try:
+        return import_module("gpytorch")
+    except ModuleNotFoundError:
+        raise BenchbenchError("meta dkt needs GPyTorch: install benchbench-suite[dkt]") from None
 
 
 class DKT(MetaLearner):
@@ -44,33 +49,32 @@ class DKT(MetaLearner):
         **norm: Any,
     ):
         super().__init__(encoder, **norm)
-        if gpytorch is None:
-            raise BenchbenchError("meta dkt needs GPyTorch: install benchbench-suite[dkt]")
-        base = gpytorch.kernels.LinearKernel()
+        gp = gpytorch()
+        base = gp.kernels.LinearKernel()
         if kernel == "rbf":
-            base = gpytorch.kernels.RBFKernel()
+            base = gp.kernels.RBFKernel()
             base.lengthscale = encoder.dim**0.5
         else:
             # The scale around it is its variance.
             base.variance = 1.0
             base.raw_variance.requires_grad_(False)
         self.unit_length = kernel == "cosine"
-        self.kernel = gpytorch.kernels.ScaleKernel(base)
-        self.mean = gpytorch.means.ConstantMean()
-        self.likelihood = gpytorch.likelihoods.GaussianLikelihood()
+        self.kernel = gp.kernels.ScaleKernel(base)
+        self.mean = gp.means.ConstantMean()
+        self.likelihood = gp.likelihoods.GaussianLikelihood()
         self.likelihood.noise = initial_noise
 
     def process(self, x: Tensor, y: Tensor, ways: int) -> Any:
         """One regressor a class, conditioned on features (B, S, dim) with labels (B, S): batch shape (B, ways)."""
-        learner = self
+        gp, learner = gpytorch(), self
 
-        class Process(gpytorch.models.ExactGP):
+        class Process(gp.models.ExactGP):
             def __init__(self, x: Tensor, y: Tensor):
                 super().__init__(x, y, learner.likelihood)
                 self.mean, self.kernel = learner.mean, learner.kernel
 
             def forward(self, x: Tensor) -> Any:
-                return gpytorch.distributions.MultivariateNormal(self.mean(x), self.kernel(x))
+                return gp.distributions.MultivariateNormal(self.mean(x), self.kernel(x))
 
         return Process(self.inputs(x, ways), 2 * F.one_hot(y, ways).mT.to(x.dtype) - 1)
 
@@ -95,7 +99,7 @@ class DKT(MetaLearner):
         features = self.encode(episodes.all_x, support=episodes.shots)
         labels = torch.cat([episodes.support_y, episodes.labels()], 1)
         process = self.process(features, labels, episodes.ways).train()
-        marginal = gpytorch.mlls.ExactMarginalLogLikelihood(self.likelihood, process)
+        marginal = gpytorch().mlls.ExactMarginalLogLikelihood(self.likelihood, process)
         loss = -marginal(process(*process.train_inputs), process.train_targets).mean()
         with torch.no_grad():
             return loss, self.posterior_scores(features, episodes)
