@@ -13,7 +13,7 @@ from tabulate import tabulate
 from benchbench.cli.values import parse_settings
 from benchbench.components.described import Description, described
 from benchbench.components.installed import STANDARD
-from benchbench.components.registry import GROUPS, Offer, misnamed, offers
+from benchbench.components.registry import GROUPS, Offer, also_called, misnamed, offers
 from benchbench.components.settings import schema
 from benchbench.errors import BenchbenchError, BrokenPlugin, suggest
 from benchbench.leaderboard.columns import terminal_width
@@ -25,6 +25,7 @@ def _all() -> list[Offer]:
 
 _listing = (
     click.option("--json", "as_json", is_flag=True, help="As JSON."),
+    click.option("--markdown", is_flag=True, help="As a table of names, synonyms and papers."),
     click.option("--check", is_flag=True, help="Import every component and say which are broken."),
 )
 
@@ -32,23 +33,25 @@ _listing = (
 @click.group("plugins", invoke_without_command=True)
 @_listing[0]
 @_listing[1]
+@_listing[2]
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, check: bool) -> None:
+def command(ctx: click.Context, as_json: bool, markdown: bool, check: bool) -> None:
     """List the components that are installed, with what each is and its paper."""
     if not ctx.invoked_subcommand:
-        _list(_all(), as_json, check)
+        _list(_all(), as_json, markdown, check)
 
 
 @command.command("list")
-@click.option("--kind", type=click.Choice(list(GROUPS)), help="Only these.")
+@click.option("--kind", "kinds", type=click.Choice(list(GROUPS)), multiple=True, help="Only these; may be repeated.")
 @_listing[0]
 @_listing[1]
-def list_(kind: str | None, as_json: bool, check: bool) -> None:
+@_listing[2]
+def list_(kinds: tuple[str, ...], as_json: bool, markdown: bool, check: bool) -> None:
     """List the components that are installed, with what each is and its paper."""
-    _list([o for o in _all() if kind in (None, o.kind)], as_json, check)
+    _list([o for o in _all() if not kinds or o.kind in kinds], as_json, markdown, check)
 
 
-def _list(found: list[Offer], as_json: bool, check: bool) -> None:
+def _list(found: list[Offer], as_json: bool, markdown: bool, check: bool) -> None:
     said = [described(o.entry_point) for o in found]
     states = [{"state": _state(o)} if check else {} for o in found]
     if as_json:
@@ -58,11 +61,21 @@ def _list(found: list[Offer], as_json: bool, check: bool) -> None:
             for o, d, state in zip(found, said, states, strict=True)
         ]
         click.echo(json.dumps(rows, indent=1))
+    elif markdown:
+        click.echo(_as_markdown(found, said, states))
     else:
         click.echo(_as_text(found, said, states))
     for kind in GROUPS:
         for message in misnamed(kind):
             click.echo(f"warning: {message}", err=True)
+
+
+def _as_markdown(found: list[Offer], said: list[Description], states: list[dict[str, str]]) -> str:
+    lines = [
+        {"kind": o.kind, "name": f"`{o.name}`", "also called": ", ".join(also_called(o)), "paper": d.paper} | state
+        for o, d, state in zip(found, said, states, strict=True)
+    ]
+    return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
 
 
 def _as_text(found: list[Offer], said: list[Description], states: list[dict[str, str]]) -> str:

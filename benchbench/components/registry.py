@@ -95,13 +95,17 @@ def synonyms(kind: str) -> dict[str, list[Offer]]:
     and the like. Imports every component of the kind, so it is asked only for names that are none."""
     found: dict[str, list[Offer]] = {}
     for offer in offers(kind):
-        try:
-            others = getattr(offer.load(), "synonyms", ())
-        except BrokenPlugin:
-            others = ()
-        for name in dict.fromkeys(map(_folded, (offer.name, *others))):
+        for name in dict.fromkeys(map(_folded, (offer.name, *also_called(offer)))):
             found.setdefault(name, []).append(offer)
     return found
+
+
+def also_called(offer: Offer) -> tuple[str, ...]:
+    """What else a component is called. Imports it; a broken one is called nothing."""
+    try:
+        return tuple(getattr(offer.load(), "synonyms", ()))
+    except BrokenPlugin:
+        return ()
 
 
 def _folded(name: str) -> str:

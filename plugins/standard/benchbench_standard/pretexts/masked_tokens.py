@@ -22,9 +22,9 @@ from benchbench import (
 
 
 class MaskedTokens(Pretext):
-    """Find hidden tokens from those around them.
+    """Find hidden tokens from those around them (Devlin, Chang, Lee & Toutanova 2019, arXiv 1810.04805).
 
-    The plain objective is BERT's (Devlin, Chang, Lee & Toutanova 2019, arXiv 1810.04805, section 3.1): of `mask` of a
+    The plain objective is BERT's (section 3.1): of `mask` of a
     sample's tokens, at least one, 80 % are hidden, 10 % replaced by others, 10 % left; each is predicted from the
     feature of its position by a linear layer. What is hidden looks like a token that the encoder does not know.
 
