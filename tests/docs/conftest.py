@@ -199,3 +199,9 @@ def parse_command() -> Callable[[list[str]], None]:
 def pages() -> list[Path]:
     """The README and every page of the site."""
     return [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
+
+
+@pytest.fixture
+def pictures() -> Callable[[Path], None]:
+    """Writes a folder of class folders of pictures."""
+    return _take_pictures
