@@ -166,7 +166,7 @@ def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
         raise
     except (Exception, SystemExit) as error:
         reason, trace = explain(error)
-        fail(job, reason, report, {"traceback": trace} if trace else {})
+        fail_job(job, reason, report, {"traceback": trace} if trace else {})
 
 
 def explain(error: BaseException) -> tuple[str, str]:
@@ -179,7 +179,7 @@ def explain(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", text
 
 
-def fail(
+def fail_job(
     job: Job, reason: str, report: Callable[[Event], None], evidence: dict[str, str] | None = None, seconds: float = 0.0
 ) -> None:
     """Record that a job's remaining cells failed. `evidence` helps to find out why: ``traceback``, ``output`` (the end
