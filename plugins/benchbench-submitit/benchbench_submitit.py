@@ -82,8 +82,10 @@ class Submitit(Executor):
             raise BenchbenchError("executor submitit needs submitit: pip install benchbench-submitit") from None
         if not jobs:
             return
+        # Over its limit, a job ends; submitit would requeue it.
+        limits = {} if self.cluster == "debug" else {f"{self.cluster}_max_num_timeout": 0}
         try:
-            executor = submitit.AutoExecutor(jobs[0].store / "submitit", self.cluster, slurm_max_num_timeout=0)
+            executor = submitit.AutoExecutor(jobs[0].store / "submitit", self.cluster, **limits)
         except RuntimeError as error:
             raise BenchbenchError(
                 f"executor submitit: {error} On a machine without SLURM: --executor-option cluster=local"
@@ -154,6 +156,7 @@ class _Run:
                 for held in self.submitted:
                     with suppress(OSError, subprocess.SubprocessError):
                         held.handle.cancel(check=False)
+                for held in self.submitted:
                     if held.started:
                         self.report(Event("stopped", held.job.training))
         interrupts.check()

@@ -23,7 +23,7 @@ MATRIX = """
 name = "jobs"
 floors = false
 [axes]
-pretext = ["rotation"]
+pretext = ["labels"]
 meta = ["nearest-centroid", "protonet"]
 backbone = ["mlp"]
 source = ["glyphs"]
@@ -193,7 +193,7 @@ def test_a_job_over_its_limit_becomes_a_failed_record(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_preempted_resumes_at_its_checkpoint(tmp_path: Path) -> None:
-    store, heard, asked = tmp_path / "jobs", [], matrix(tmp_path, 1500)  # type: ignore[var-annotated]
+    store, heard, asked = tmp_path / "jobs", [], matrix(tmp_path, 300)  # type: ignore[var-annotated]
     preempt = signalled(store, signal.SIGUSR2)
 
     def hear(event: Any) -> None:
@@ -234,12 +234,11 @@ def test_slurm_is_asked_for_what_is_set(tmp_path: Path, slurm: Path) -> None:
     assert (done.trained, done.failed) == (2, [])
     benchbench.run(asked, tmp_path / "alone", executor="inline")
     assert lasting(tmp_path / "jobs") == lasting(tmp_path / "alone")
-    for number, training in zip(("100", "101"), done.trainings, strict=True):
+    for number in ("100", "101"):
         script = (slurm / f"{number}.sh").read_text()
         for line in ("partition=gpu", "time=30", "mem=2560MB", "cpus-per-task=3"):
             assert f"#SBATCH --{line}\n" in script
         assert "gpus" not in script
-    assert f"benchbench-{training.key[:8]}" in script or len(done.trainings) == 2
 
 
 def test_a_gpu_is_asked_for_on_cuda_alone(tmp_path: Path) -> None:
@@ -267,7 +266,8 @@ def test_ctrl_c_cancels_what_waits_at_slurm(tmp_path: Path, slurm: Path) -> None
 
     def hear(event: Any) -> None:
         heard.append(event.kind)
-        os.kill(os.getpid(), signal.SIGINT)
+        if len(heard) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         run(matrix(tmp_path), tmp_path / "jobs", hear)
@@ -277,7 +277,7 @@ def test_ctrl_c_cancels_what_waits_at_slurm(tmp_path: Path, slurm: Path) -> None
 
 def test_what_is_wrong_is_said(tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (slurm / "refuses").touch()
-    with pytest.raises(benchbench.BenchbenchError, match="executor submitit: a job was refused: .*invalid partition"):
+    with pytest.raises(benchbench.BenchbenchError, match=r"executor submitit: a job was refused: .*invalid partition"):
         run(matrix(tmp_path), tmp_path / "jobs", partition="gpu")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(benchbench.BenchbenchError, match="On a machine without SLURM: --executor-option cluster=local"):
