@@ -153,13 +153,14 @@ def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
     report(Event("finished", training, time.monotonic() - started))
 
 
-def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
+def run_job(job: Job, report: Callable[[Event], None], stop: Stop | None = None) -> None:
     """Do a job in this process and write its records; an error, or a plugin's ``sys.exit``, becomes `failed` records.
+    Once `stop` returns true, the training writes its checkpoint and ends.
 
     Raises only StorageError, when the store cannot be written and the run cannot go on.
     """
     try:
-        attempt(job, report, stop)
+        attempt(job, report, stop or never)
     except Stopped:
         report(Event("stopped", job.training))
     except StorageError:

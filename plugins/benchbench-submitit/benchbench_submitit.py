@@ -18,24 +18,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from benchbench import (
-    BenchbenchError,
-    Event,
-    Executor,
-    Interrupts,
-    Job,
-    JobQueue,
-    StorageError,
-    fail_job,
-    run_job,
-)
+from benchbench import BenchbenchError, Event, Executor, Interrupts, Job, JobQueue, StorageError, fail_job, run_job
 
 #: Seconds between two looks at the jobs, and between two questions to SLURM.
 TICK, ASK = 0.5, 30.0
 #: Seconds after a job's end in which what it wrote last may still be on its way through a shared file system.
 GRACE = {"slurm": 15.0, "local": 0.5, "debug": 0.0}
-#: Jobs waiting or running on a cluster at a time, if nothing else is said.
-JOBS = 100
 #: Seconds for a training to write its checkpoint before its job is requeued; SLURM kills it after 90.
 PATIENCE = 60.0
 #: Characters that a failed record keeps of what a job printed.
@@ -68,7 +56,7 @@ class Submitit(Executor):
     ):
         self.cluster, self.partition, self.minutes = cluster, partition, minutes
         self.memory, self.cpus, self.gpus = memory, cpus, gpus
-        self.jobs = jobs or (JOBS if cluster == "slurm" else os.cpu_count() or 1)
+        self.jobs = jobs or (100 if cluster == "slurm" else os.cpu_count() or 1)
 
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
         """Run every job, alongside other runs on the store. When interrupted, it cancels those that wait or run.
@@ -98,14 +86,11 @@ class Submitit(Executor):
             "name": f"benchbench-{job.training.key[:8]}",
             "timeout_min": self.minutes,
             "cpus_per_task": self.cpus or job.training.recipe["threads"],
+            "mem_gb": self.memory,
+            "gpus_per_node": self.gpus if job.device.startswith("cuda") else None,
+            "slurm_partition": self.partition or None,
         }
-        if self.memory:
-            asked["mem_gb"] = self.memory
-        if job.device.startswith("cuda"):
-            asked["gpus_per_node"] = self.gpus
-        if self.partition:
-            asked["slurm_partition"] = self.partition
-        return asked
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass
@@ -224,8 +209,8 @@ class _Work:
 
     def __init__(self, job: Job, events: Path):
         self.job, self.events = job, events
-        self.stop: threading.Event | None = None
-        self.thread: threading.Thread | None = None
+        self.stop: Any = None
+        self.thread: Any = None
 
     def __call__(self) -> None:
         self.stop = threading.Event()
@@ -237,24 +222,20 @@ class _Work:
         """Before the job is requeued: let the training write its checkpoint. It resumes there."""
         from submitit.helpers import DelayedSubmission
 
-        if self.stop and self.thread:
-            self.stop.set()
-            self.thread.join(PATIENCE)
+        self.stop.set()
+        self.thread.join(PATIENCE)
         return DelayedSubmission(_Work(self.job, self.events))
 
     def _train(self, stop: Callable[[], bool]) -> None:
         with self.events.open("ab", buffering=0) as file:
             file.write(b"\n")
 
-            def say(kind: str, data: Any = None) -> None:
-                file.write(base64.b64encode(pickle.dumps((kind, data))) + b"\n")
-
-            def hear(event: Event) -> None:
+            def say(kind: str, data: Any) -> None:
                 # A job that was stopped is requeued or over its limit.
-                if event.kind != "stopped":
-                    say(event.kind, event.data)
+                if kind != "stopped":
+                    file.write(base64.b64encode(pickle.dumps((kind, data))) + b"\n")
 
             try:
-                run_job(self.job, hear, stop)
+                run_job(self.job, lambda event: say(event.kind, event.data), stop)
             except StorageError as error:
                 say("unwritable", str(error))
