@@ -1,8 +1,5 @@
 """An executor for SLURM by submitit (https://github.com/facebookincubator/submitit): one batch job for each training.
-
-The command stays where it is started, on a login node say, hands out the jobs and gathers what they report, through a
-folder of the store that every node mounts.
-"""
+What jobs report comes back through a folder of the store, which every node mounts."""
 
 import base64
 import os
@@ -75,9 +72,7 @@ class Submitit(Executor):
         try:
             executor = submitit.AutoExecutor(jobs[0].store / "submitit", self.cluster, **limits)
         except RuntimeError as error:
-            raise BenchbenchError(
-                f"executor submitit: {error} On a machine without SLURM: --executor-option cluster=local"
-            ) from None
+            raise BenchbenchError(f"executor submitit: {error} (try --executor-option cluster=local)") from None
         _Run(self, executor, jobs, report).run()
 
     def asks(self, job: Job) -> dict[str, Any]:
@@ -104,15 +99,15 @@ class _Submitted:
     began: float = field(default_factory=time.monotonic)
     started: bool = False
     ended: bool = False
-    gone: float | None = None
+    gone: float = 0.0
 
     def messages(self) -> Iterator[tuple[str, Any]]:
-        """What it has reported since the last call, whole lines alone."""
+        """What it has reported since the last call, in whole lines."""
         with suppress(FileNotFoundError), self.events.open("rb") as file:
             file.seek(self.read)
             while (line := file.readline()).endswith(b"\n"):
                 self.read += len(line)
-                # A job that is killed leaves half a line, and one that is requeued begins another.
+                # A job that is requeued may have left half a line.
                 with suppress(ValueError, EOFError, pickle.UnpicklingError):
                     yield pickle.loads(base64.b64decode(line[:-1], validate=True))
 
@@ -132,18 +127,15 @@ class _Run:
                 while (self.submitted or queue.waiting) and not interrupts:
                     while len(self.submitted) < self.settings.jobs and (job := queue.next()):
                         self._submit(job)
-                    self._ask()
                     for held in list(self.submitted):
-                        if not interrupts:
-                            self._attend(held)
+                        self._attend(held)
                     time.sleep(TICK)
             finally:
                 for held in self.submitted:
                     with suppress(OSError, subprocess.SubprocessError):
                         held.handle.cancel(check=False)
-                for held in self.submitted:
-                    if held.started:
-                        self.report(Event("stopped", held.job.training))
+                for held in (held for held in self.submitted if held.started):
+                    self.report(Event("stopped", held.job.training))
         interrupts.check()
 
     def _submit(self, job: Job) -> None:
@@ -151,20 +143,16 @@ class _Run:
         self.executor.update_parameters(**self.settings.asks(job))
         try:
             handle = self.executor.submit(_Work(job, events))
-        except Exception as error:
-            # submitit passes on whatever sbatch says in several ways.
+        except Exception as error:  # whatever sbatch says comes in several types
             raise BenchbenchError(f"executor submitit: a job was refused: {error}") from error
         self.submitted.append(_Submitted(job, handle, events))
 
-    def _ask(self) -> None:
-        """Ask SLURM about every job at once, more often than submitit does by itself."""
-        if self.settings.cluster == "slurm" and self.submitted and time.monotonic() - self.asked > ASK:
-            self.submitted[0].handle.done(force_check=True)
-            self.asked = time.monotonic()
-
     def _attend(self, held: _Submitted) -> None:
         """Pass on what a job has reported, and notice its end."""
-        over = held.handle.done()
+        # submitit asks SLURM less and less often; asked for one job, it learns of all.
+        force = time.monotonic() - self.asked > ASK
+        self.asked = time.monotonic() if force else self.asked
+        over = held.handle.done(force_check=force)
         for kind, data in held.messages():
             if kind == "unwritable":
                 raise StorageError(data)
@@ -172,10 +160,8 @@ class _Run:
             if kind != "started" or not held.started:
                 self.report(Event(kind, held.job.training, data))
             held.started |= kind == "started"
-        if not over:
-            return
-        held.gone = held.gone or time.monotonic()
-        if not held.ended and time.monotonic() - held.gone < GRACE[self.settings.cluster]:
+        held.gone = over and (held.gone or time.monotonic())
+        if not over or (not held.ended and time.monotonic() - held.gone < GRACE[self.settings.cluster]):
             return
         self.submitted.remove(held)
         if not held.ended:
@@ -189,9 +175,7 @@ class _Run:
     def _why(self, held: _Submitted) -> tuple[str, dict[str, str]]:
         """(reason, evidence) for a job that ended without a word."""
         handle, number = held.handle, held.handle.job_id
-        printed = (handle.stderr() or "").strip()
-        log = handle.paths.stderr
-        evidence = {"log": f"{log.parent.name}/{log.name}", "output": printed[-TAIL:]}
+        evidence = {"log": f"submitit/{handle.paths.stderr.name}", "output": (handle.stderr() or "")[-TAIL:]}
         said = str(handle.exception()) if handle.paths.result_pickle.exists() else ""
         if "timed-out" in said or handle.state == "TIMEOUT":
             return f"it took longer than the limit of {self.settings.minutes} minutes", evidence
@@ -209,8 +193,6 @@ class _Work:
 
     def __init__(self, job: Job, events: Path):
         self.job, self.events = job, events
-        self.stop: Any = None
-        self.thread: Any = None
 
     def __call__(self) -> None:
         self.stop = threading.Event()
