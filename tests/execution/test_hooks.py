@@ -2,6 +2,7 @@ import inspect
 import logging
 import sys
 import types
+from copy import deepcopy
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -101,7 +102,8 @@ def test_a_run_tells_settings_steps_costs_and_scores(install, monkeypatch, tmp_p
     heard = []
 
     def training_started(training, settings):
-        heard.append((training, settings))
+        heard.append((training, deepcopy(settings)))
+        settings["backbone"]["settings"].clear()  # what is recorded stays
 
     def step_metrics(training, step, stage, metrics):
         heard.append((stage, step, set(metrics)))
@@ -137,8 +139,7 @@ def test_a_run_tells_settings_steps_costs_and_scores(install, monkeypatch, tmp_p
     assert cost["flops"] == record.cost.flops
     assert cost["train_seconds"] == record.timing["train_seconds"]
     assert scores == {"digits": {"5way-1shot": {"accuracy": record.summary["accuracy"].model_dump()}}}
-    # The scores of an earlier run count, and a hook cannot change what is recorded.
-    settings["backbone"]["settings"].clear()
+    # The scores of an earlier run count.
     done = benchbench.run(asked, tmp_path, executor="inline")
     assert set(heard[-1][2]) == {"digits", "symbols"}
     spent = sum(r.timing["evaluation_seconds"] for r in done.records)
