@@ -36,10 +36,10 @@ def headed(card: str, records: list[Record], licence: str, modality: str) -> str
         if r.scores[name].unit != "pair"
     ]
     known = licence.split(",")[0].strip().lower().replace(" ", "-")
-    terms = {"license": known} if known in LICENCES else {"license": "other", "license_name": licence}
     method = first.method
     data = ModelCardData(
-        **terms,
+        license=known if known in LICENCES else "other",
+        license_name=None if known in LICENCES else licence,
         library_name="benchbench",
         datasets=None if first.flags.floor else [first.source],
         metrics=sorted({result.metric_type for result in results}),
