@@ -17,7 +17,7 @@ log = logging.getLogger("benchbench.execution")
 PAUSE = 0.5
 
 
-class Queue:
+class JobQueue:
     """Hands out jobs one by one, each under the leases of its training and of its stages that are not trained yet.
 
     A job's leases are taken all or none and never waited for, so runs cannot deadlock. A job that another run holds is
@@ -35,7 +35,7 @@ class Queue:
         self.named: set[tuple[str, int]] = set()
         self.rests_until = 0.0
 
-    def __enter__(self) -> "Queue":
+    def __enter__(self) -> "JobQueue":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -18,23 +18,34 @@ log = logging.getLogger("benchbench.hooks")
 
 
 class Specifications:
-    """Every hook, with its arguments. `training` is ``{"key", "label", "matrix", "seed"}``."""
+    """Every hook, with its arguments; an implementation names those that it wants. `training` is
+    ``{"key", "label", "matrix", "seed"}``."""
 
     @hookspec
-    def training_started(self, training: dict[str, Any]) -> None:
-        """A training begins."""
+    def training_started(self, training: dict[str, Any], settings: dict[str, Any]) -> None:
+        """A training begins. `settings` holds ``pretext``, ``meta``, ``backbone`` and ``source`` (name, revision and
+        settings of each; a floor's source is None), ``regime``, ``budget``, ``episodes``, ``training`` and the rest of
+        its recipe."""
 
     @hookspec
-    def step_metrics(self, training: dict[str, Any], step: int, metrics: dict[str, float]) -> None:
-        """Loss and other metrics after `step` optimiser steps of the current stage."""
+    def step_metrics(self, training: dict[str, Any], step: int, stage: int, metrics: dict[str, float]) -> None:
+        """Loss and other metrics after `step` optimiser steps of a stage; the first one is 1."""
 
     @hookspec
-    def training_finished(self, training: dict[str, Any], seconds: float) -> None:
-        """A training and its evaluations are done."""
+    def training_finished(
+        self, training: dict[str, Any], seconds: float, cost: dict[str, float], scores: dict[str, Any]
+    ) -> None:
+        """A training and its evaluations are done. `cost` holds ``parameters``, ``samples``, ``encoder_passes``,
+        ``flops``, ``train_seconds``, ``evaluation_seconds`` and ``peak_memory_mib``; `scores` target -> protocol ->
+        metric -> ``{"mean", "ci95", "n"}``, those of earlier runs included."""
 
     @hookspec
     def training_failed(self, training: dict[str, Any], reason: str) -> None:
         """A training failed; its failure is recorded."""
+
+    @hookspec
+    def training_stopped(self, training: dict[str, Any]) -> None:
+        """A training stopped before its end, as Ctrl-C asked; another run takes it up."""
 
     @hookspec
     def record_written(self, record: Record) -> None:

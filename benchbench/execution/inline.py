@@ -1,7 +1,7 @@
 import time
 from collections.abc import Callable
 
-from benchbench.execution.claims import PAUSE, Queue
+from benchbench.execution.claims import PAUSE, JobQueue
 from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import Interrupts
 from benchbench.execution.job import Event, Job, run_job
@@ -16,7 +16,7 @@ class Inline(Executor):
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
         """Run every job; one that raises an error counts as failed, and the next one runs. Signals end the run as they
         do for `Local`."""
-        with Interrupts() as interrupts, Queue(jobs, report) as queue:
+        with Interrupts() as interrupts, JobQueue(jobs, report) as queue:
             while queue.waiting and not interrupts:
                 if job := queue.next():
                     run_job(job, report, lambda: bool(interrupts))

@@ -153,20 +153,21 @@ def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> No
     report(Event("finished", training, time.monotonic() - started))
 
 
-def run_job(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:
+def run_job(job: Job, report: Callable[[Event], None], stop: Stop | None = None) -> None:
     """Do a job in this process and write its records; an error, or a plugin's ``sys.exit``, becomes `failed` records.
+    Once `stop` returns true, the training writes its checkpoint and ends.
 
     Raises only StorageError, when the store cannot be written and the run cannot go on.
     """
     try:
-        attempt(job, report, stop)
+        attempt(job, report, stop or never)
     except Stopped:
         report(Event("stopped", job.training))
     except StorageError:
         raise
     except (Exception, SystemExit) as error:
         reason, trace = explain(error)
-        fail(job, reason, report, {"traceback": trace} if trace else {})
+        fail_job(job, reason, report, {"traceback": trace} if trace else {})
 
 
 def explain(error: BaseException) -> tuple[str, str]:
@@ -179,7 +180,7 @@ def explain(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", text
 
 
-def fail(
+def fail_job(
     job: Job, reason: str, report: Callable[[Event], None], evidence: dict[str, str] | None = None, seconds: float = 0.0
 ) -> None:
     """Record that a job's remaining cells failed. `evidence` helps to find out why: ``traceback``, ``output`` (the end

@@ -15,10 +15,10 @@ from pydantic import Field
 
 from benchbench.components.registry import find
 from benchbench.errors import StorageError
-from benchbench.execution.claims import Queue
+from benchbench.execution.claims import JobQueue
 from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import SIGNALS, Interrupts
-from benchbench.execution.job import Event, Job, explain, fail
+from benchbench.execution.job import Event, Job, explain, fail_job
 from benchbench.execution.process import Running
 
 log = logging.getLogger("benchbench.execution")
@@ -56,7 +56,7 @@ class Local(Executor):
         context = _server(jobs)
         running: list[Running] = []
         broken = ""
-        with Interrupts() as interrupts, Queue(jobs, report) as queue:
+        with Interrupts() as interrupts, JobQueue(jobs, report) as queue:
             try:
                 while running or (queue.waiting and not interrupts and not broken):
                     ends = bool(interrupts or broken)
@@ -83,7 +83,7 @@ class Local(Executor):
         context: ForkServerContext,
         job: Job,
         running: list[Running],
-        queue: Queue,
+        queue: JobQueue,
         report: Callable[[Event], None],
     ) -> None:
         try:
@@ -92,10 +92,10 @@ class Local(Executor):
             # The job cannot be sent to a process: a plugin's settings do not pickle.
             reason, trace = explain(error)
             report(Event("started", job.training))
-            fail(job, reason, report, {"traceback": trace})
+            fail_job(job, reason, report, {"traceback": trace})
             queue.done(job)
 
-    def _attend(self, r: Running, running: list[Running], queue: Queue, report: Callable[[Event], None]) -> str:
+    def _attend(self, r: Running, running: list[Running], queue: JobQueue, report: Callable[[Event], None]) -> str:
         """Handle a process's messages and notice if it has ended; returns why the store cannot be written, if it
         cannot."""
         ended = r.ended
@@ -122,7 +122,7 @@ class Local(Executor):
             report(Event(kind, r.job.training, data))
         else:
             reason, evidence = r.failure()
-            fail(r.job, reason, report, evidence, r.seconds)
+            fail_job(r.job, reason, report, evidence, r.seconds)
             queue.done(r.job)
         return ""
 

@@ -16,10 +16,10 @@ from pydantic import Field
 
 from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError
-from benchbench.execution.claims import Queue
+from benchbench.execution.claims import JobQueue
 from benchbench.execution.executor import Executor
 from benchbench.execution.interrupts import Interrupts
-from benchbench.execution.job import Event, Job, fail, run_job
+from benchbench.execution.job import Event, Job, fail_job, run_job
 from benchbench.execution.ray_checkpoints import Folder, Watched, place
 from benchbench.store.files import Store
 from benchbench.store.records import Record
@@ -139,7 +139,7 @@ class _Run:
 
     def __init__(self, settings: Ray, jobs: list[Job], report: Callable[[Event], None]):
         self.settings, self.report = settings, report
-        self.queue = Queue(jobs, report)
+        self.queue = JobQueue(jobs, report)
         self.running: dict[Any, _Running] = {}
 
     def run(self) -> None:
@@ -235,7 +235,7 @@ class _Run:
         if not job.cells:
             self.report(Event("finished", job.training, time.monotonic() - running.began))
         else:
-            fail(job, f"its worker was lost {running.lost} times ({why})", self.report)
+            fail_job(job, f"its worker was lost {running.lost} times ({why})", self.report)
 
 
 def _kept(job: Job) -> Folder:

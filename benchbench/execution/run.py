@@ -17,6 +17,7 @@ from benchbench.execution.job import Event, Job, digest
 from benchbench.execution.progress import ProgressFiles
 from benchbench.execution.recording import current_sources
 from benchbench.execution.schedule import costs, ordered
+from benchbench.execution.told import about, outcome, settings
 from benchbench.planning.plan import Plan
 from benchbench.store.briefs import each_brief, remember
 from benchbench.store.files import Store
@@ -67,7 +68,7 @@ def run_plan(
     runner = make_executor(executor, jobs, executor_settings or {}, device)
     store = Store(results).open()
     trainings = sharded(todo.trainings, shard)
-    outcome = Outcome(store, trainings, failed=list(todo.broken))
+    done = Outcome(store, trainings, failed=list(todo.broken))
     work: list[Job] = []
     where = store.root.resolve()
     for training in trainings:
@@ -77,28 +78,28 @@ def run_plan(
         if changed and rerun_changed:
             cells = training.cells
         elif changed:
-            outcome.changed.append((training.label, changed))
+            done.changed.append((training.label, changed))
         if cells:
             replaces = frozenset(digest(held[c.key]) for c in cells if c.key in held)
             work.append(Job(training, cells, where, device, rerun_changed, replaces))
         else:
-            outcome.reused += 1
+            done.reused += 1
         if any(held[c.key].status == "failed" for c in training.cells if c.key in held and c not in cells):
-            outcome.failures.append(training.key)
+            done.failures.append(training.key)
     write_plan(plan_file(todo), store)
     hooks, note = Hooks.installed(), ProgressFiles(store)
 
     def hear(event: Event) -> None:
         note(event)
-        _tell(hooks, event)
+        _tell(hooks, store, event)
         if event.kind in ("finished", "failed"):
             remember(store.root, store.record_file(event.training.key))
-        outcome.trained += event.kind == "finished"
-        outcome.reused += event.kind == "elsewhere"
+        done.trained += event.kind == "finished"
+        done.reused += event.kind == "elsewhere"
         if event.kind == "failed":
-            outcome.failed.append((event.training.label, event.data))
+            done.failed.append((event.training.label, event.data))
         if event.kind == "failed" or (event.kind == "elsewhere" and _failed(store, event.training)):
-            outcome.failures.append(event.training.key)
+            done.failures.append(event.training.key)
         if report:
             report(event)
 
@@ -107,8 +108,8 @@ def run_plan(
             runner.run(ordered(work, costs(each_brief(store.root))), hear)
     finally:
         note.clear()
-    outcome.failures = list(dict.fromkeys(outcome.failures))
-    return outcome
+    done.failures = list(dict.fromkeys(done.failures))
+    return done
 
 
 def plan_file(todo: Plan) -> PlanFile:
@@ -128,20 +129,23 @@ def plan_file(todo: Plan) -> PlanFile:
     return PlanFile(todo.matrix.name, trainings)
 
 
-def _tell(hooks: Hooks, event: Event) -> None:
-    t = event.training
-    training = {"key": t.key, "label": t.label, "matrix": t.matrix, "seed": t.seed}
+def _tell(hooks: Hooks, store: Store, event: Event) -> None:
+    training = about(event.training)
     if event.kind == "started":
-        hooks.call("training_started", training=training)
+        hooks.call("training_started", training=training, settings=settings(event.training))
     elif event.kind == "progress" and "step" in event.data:
+        place = {name: event.data[name] for name in ("step", "stage")}
         metrics = {k: v for k, v in event.data.items() if k not in ("step", "steps", "stage", "stages")}
-        hooks.call("step_metrics", training=training, step=event.data["step"], metrics=metrics)
+        hooks.call("step_metrics", training=training, **place, metrics=metrics)
     elif event.kind == "record":
         hooks.call("record_written", record=event.data)
     elif event.kind == "finished":
-        hooks.call("training_finished", training=training, seconds=event.data)
+        cost, scores = outcome(event.training, store.records(event.training.key))
+        hooks.call("training_finished", training=training, seconds=event.data, cost=cost, scores=scores)
     elif event.kind == "failed":
         hooks.call("training_failed", training=training, reason=event.data)
+    elif event.kind == "stopped":
+        hooks.call("training_stopped", training=training)
 
 
 def default_jobs(device: str) -> int:

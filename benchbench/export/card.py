@@ -8,13 +8,15 @@ from benchbench.components.registry import find
 from benchbench.encoding.backbone import Backbone
 from benchbench.encoding.sample import SampleSpec
 from benchbench.export.encoder import WEIGHTS, Encoder
+from benchbench.export.hub import headed
 from benchbench.export.onnx import ONNX, TOLERANCE
 from benchbench.store.records import Record
 
 
 def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str], difference: float | None) -> str:
     """The card as Markdown: how the encoder was trained, what it scored, its licence and how to load it. `times` says
-    how long each runtime takes, `difference` how far the ONNX file's features are from the encoder's."""
+    how long each runtime takes, `difference` how far the ONNX file's features are from the encoder's. It begins
+    with a header for the Hub: see `headed`."""
     first = records[0]
     source = None if first.flags.floor else find("dataset", first.content["source"]["name"]).load()
     licence = getattr(source, "licence", "") or "not stated"
@@ -86,7 +88,7 @@ def model_card(records: list[Record], encoder: Encoder, times: Mapping[str, str]
             f"`{ONNX}` takes samples (N, {shape.replace(' x ', ', ')}) and gives the same features: the "
             f"largest difference found was {difference:.2g}, at most {TOLERANCE} is allowed.",
         ]
-    return "\n".join(lines) + "\n"
+    return headed("\n".join(lines) + "\n", records, licence, kind)
 
 
 def _use(sample: SampleSpec) -> str:

@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import pluggy
 import pytest
 
 import benchbench
 from benchbench.components import registry
+from benchbench.execution.hooks import Specifications
 from benchbench.planning.matrix import load_matrix
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +27,9 @@ def module(folder: Path) -> Path:
     return folder / f"{folder.name.replace('-', '_')}.py"
 
 
-def test_all_four_are_there():
-    assert [f.name.removeprefix("benchbench-") for f in FOLDERS] == ["easyfsl", "huggingface", "lightly", "timm"]
+def test_all_of_them_are_there():
+    names = ["easyfsl", "huggingface", "lightly", "submitit", "timm", "trackers"]
+    assert [f.name.removeprefix("benchbench-") for f in FOLDERS] == names
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
@@ -53,6 +56,8 @@ def test_its_distribution_is_whole(folder: Path):
 def test_every_entry_point_is_a_component_of_its_kind_with_a_name_of_its_own(folder: Path):
     contracts = {kind: getattr(benchbench, name) for kind, name in registry.CONTRACTS.items()}
     for group, offered in about(folder)["entry-points"].items():
+        if group == "benchbench.hooks":
+            continue
         kind = KINDS[group]
         standard = {o.name for o in registry.offers(kind) if o.distribution == "benchbench-suite"}
         for name, value in offered.items():
@@ -61,6 +66,18 @@ def test_every_entry_point_is_a_component_of_its_kind_with_a_name_of_its_own(fol
             assert registry.NAME.fullmatch(name)
             assert name.startswith(folder.name.removeprefix("benchbench-"))
             assert name not in standard
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
+def test_every_hook_plugin_implements_hooks(folder: Path):
+    for name, value in about(folder)["entry-points"].get("benchbench.hooks", {}).items():
+        assert registry.NAME.fullmatch(name)
+        path, _, attribute = value.partition(":")
+        manager = pluggy.PluginManager("benchbench")
+        manager.add_hookspecs(Specifications)
+        manager.register(getattr(importlib.import_module(path), attribute), name)
+        manager.check_pending()
+        assert {hook.name for hook in manager.get_hookcallers(manager.get_plugin(name)) or ()} >= {"training_started"}
 
 
 def test_the_committed_matrix_uses_enough_of_them():

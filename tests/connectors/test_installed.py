@@ -9,6 +9,8 @@ import pytest
 pytestmark = pytest.mark.full
 ROOT = Path(__file__).parents[2]
 NAMES = ("benchbench-easyfsl", "benchbench-huggingface", "benchbench-lightly", "benchbench-timm")
+#: What they offer is no part of a matrix; they import what they serve when it is asked for.
+SERVICES = ("benchbench-submitit", "benchbench-trackers")
 #: Run there: weights in timm's format, and a folder of Hugging Face's datasets with six classes of twenty images.
 PREPARE = """
 import datasets, numpy, timm, torch
@@ -59,16 +61,16 @@ def installed(fresh, build, suite_wheel, tmp_path_factory):
     for library in ("datasets", "easyfsl", "lightly", "timm"):
         pytest.importorskip(library, reason="needs benchbench-suite[connectors]")
     made = fresh("connectors", BENCHBENCH_CACHE=str(tmp_path_factory.mktemp("cache")))
-    made.install(suite_wheel, *(build(ROOT / "plugins" / name, made.folder / "wheels") for name in NAMES))
+    made.install(suite_wheel, *(build(ROOT / "plugins" / name, made.folder / "wheels") for name in (*NAMES, *SERVICES)))
     return made
 
 
 def test_they_are_those_of_the_wheels(installed):
-    modules = [name.replace("-", "_") for name in NAMES]
+    modules = [name.replace("-", "_") for name in (*NAMES, *SERVICES)]
     found = installed.run("-c", f"import {', '.join(modules)}; print({', '.join(f'{m}.__file__' for m in modules)})")
     assert found.returncode == 0, found.stderr
     assert all(Path(p).is_relative_to(installed.folder / "venv") for p in found.stdout.split())
-    assert len(found.stdout.split()) == len(NAMES)
+    assert len(found.stdout.split()) == len(modules)
 
 
 def test_a_matrix_of_theirs_runs(installed):

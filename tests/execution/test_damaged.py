@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchbench.execution.job import Job, fail
+from benchbench.execution.job import Job, fail_job
 from benchbench.planning.matrix import load_matrix
 from benchbench.planning.plan import plan
 from benchbench.store.files import Store
@@ -42,7 +42,7 @@ def test_damaged_finals_cost_a_training_and_no_result(run, matrix, tmp_path, opt
     if options:
         # As an earlier version recorded it, once and for all.
         for training in work:
-            fail(Job(training, training.cells, store.root), "SafetensorError", lambda event: None)
+            fail_job(Job(training, training.cells, store.root), "SafetensorError", lambda event: None)
     shared = next(t.stages[0].key for t in work if len(t.stages) == 2)
     first, second = (store.checkpoint(key, "final") for key in sorted({t.stages[-1].key for t in work} - {shared})[:2])
     cut = store.checkpoint(shared, "final")

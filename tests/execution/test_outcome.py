@@ -7,7 +7,7 @@ import pytest
 
 from benchbench.cli import cmd_run
 from benchbench.execution import run
-from benchbench.execution.job import Event, Job, fail
+from benchbench.execution.job import Event, Job, fail_job
 from benchbench.planning.matrix import load_matrix
 from benchbench.planning.plan import Plan, plan
 
@@ -24,7 +24,7 @@ class Others:
     def run(self, jobs: list[Job], report: Callable[[Event], None]) -> None:
         for number, job in enumerate(jobs):
             if number % 2 == 0:
-                fail(job, "by another run", lambda event: None)
+                fail_job(job, "by another run", lambda event: None)
             report(Event("elsewhere", job.training))
 
 
@@ -46,7 +46,7 @@ def test_the_command_fails_for_old_failures_and_makes_no_leaderboard_of_many_cel
 ):
     store = tmp_path / "runs"
     for training in todo.trainings:
-        fail(Job(training, training.cells, store), "in an earlier run", lambda event: None)
+        fail_job(Job(training, training.cells, store), "in an earlier run", lambda event: None)
     if large:
         monkeypatch.setattr(cmd_run, "LARGE", 9)
     code, out, err = command("run", "--matrix", matrix, "--results", store, "--seeds", "0", "--executor", "inline")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 import benchbench
-from benchbench.execution.claims import Queue
-from benchbench.execution.job import Event, Job, digest, fail
+from benchbench.execution.claims import JobQueue
+from benchbench.execution.job import Event, Job, digest, fail_job
 from benchbench.execution.run import sharded
 from benchbench.execution.schedule import costs, ordered
 from benchbench.planning.matrix import load_matrix
@@ -50,7 +50,7 @@ def jobs(matrix, tmp_path) -> list[Job]:
     return [Job(t, t.cells, tmp_path / "store") for t in todo.trainings]
 
 
-def taken(queue: Queue) -> list[Job]:
+def taken(queue: JobQueue) -> list[Job]:
     found = []
     while job := queue.next():
         found.append(job)
@@ -59,7 +59,7 @@ def taken(queue: Queue) -> list[Job]:
 
 def test_a_job_is_handed_out_once_and_a_stage_never_twice_at_a_time(jobs):
     heard: list[Event] = []
-    with Queue(jobs, heard.append) as first, Queue(jobs, heard.append) as second:
+    with JobQueue(jobs, heard.append) as first, JobQueue(jobs, heard.append) as second:
         ours = taken(first)
         stages = [stage.key for job in ours for stage in job.training.stages]
         assert len(set(stages)) == len(stages)
@@ -79,15 +79,15 @@ def test_a_trained_stage_is_shared_at_a_time(jobs):
     final = store.checkpoint(shared.key, "final")
     final.parent.mkdir(parents=True)
     final.touch()
-    with Queue(jobs, lambda event: None) as queue:
+    with JobQueue(jobs, lambda event: None) as queue:
         assert len(taken(queue)) == len(jobs)
 
 
 def test_what_another_run_did_meanwhile_is_not_done_again(jobs):
     heard: list[Event] = []
     first, second = jobs[:2]
-    with Queue([first, second], heard.append) as queue:
-        fail(first, "by another run", lambda event: None)
+    with JobQueue([first, second], heard.append) as queue:
+        fail_job(first, "by another run", lambda event: None)
         assert [j.training.key for j in taken(queue)] == [second.training.key]
         assert queue.waiting == []
     assert [(e.kind, e.training.key) for e in heard] == [("elsewhere", first.training.key)]
@@ -95,12 +95,12 @@ def test_what_another_run_did_meanwhile_is_not_done_again(jobs):
 
 def test_a_failure_that_is_to_be_tried_again_is_left_to_do_until_somebody_did(jobs):
     job = jobs[0]
-    fail(job, "first", lambda event: None)
+    fail_job(job, "first", lambda event: None)
     held = Store(job.store).records(job.training.key)
     again = replace(job, replaces=frozenset(digest(r) for r in held.values()))
     assert job.left() == ()
     assert again.left() == job.cells
-    fail(again, "second", lambda event: None)
+    fail_job(again, "second", lambda event: None)
     assert again.left() == ()
 
 
@@ -112,7 +112,7 @@ def test_a_lease_names_its_holder_and_outlives_no_process(jobs, tmp_path, caplog
     assert holder.stdout
     holder.stdout.readline()
     try:
-        with Queue(jobs[:1], lambda event: None) as queue:
+        with JobQueue(jobs[:1], lambda event: None) as queue:
             assert queue.next() is None
             assert f"process {holder.pid} on" in caplog.text
             holder.kill()

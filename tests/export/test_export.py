@@ -15,6 +15,7 @@ from benchbench import BenchbenchError
 from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import prepare
 from benchbench.export.encoder import load_encoder
+from benchbench.export.hub import headed
 from benchbench.export.onnx import write_onnx
 from benchbench.planning.matrix import parse_matrix
 from benchbench.store.files import Store
@@ -72,6 +73,97 @@ def test_export_and_load(command, trained: Path, tmp_path: Path) -> None:
     # What describes features as a whole has no interval, and pairs of images have no mean.
     assert f"| digits | nearest-centroid | uniformity | {held.summary['uniformity'].mean:.4f} | | |" in card
     assert "relations" not in card
+
+
+def test_the_card_is_what_the_hub_reads(command, trained: Path, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="needs benchbench-suite[hub]")
+    held = record(trained, "rotation", "nearest-centroid")
+    assert command("export", held.key, "--results", trained, "--output", tmp_path / "mine")[0] == 0
+    card = hub.ModelCard.load(tmp_path / "mine" / "README.md")
+    about = card.data.to_dict()
+    assert (about["library_name"], about["license"], about["datasets"]) == ("benchbench", "other", ["symbols"])
+    assert "the fonts are DejaVu" in about["license_name"]
+    assert {"benchbench", "image", "rotation", "conv4"} <= set(about["tags"])
+    scores = {r.metric_type: r for r in card.data.eval_results}
+    accuracy = scores["accuracy"]
+    assert (accuracy.dataset_name, accuracy.dataset_config) == ("digits", "nearest-centroid")
+    assert accuracy.metric_value == held.summary["accuracy"].mean
+    assert accuracy.metric_args == {"ci95": held.summary["accuracy"].ci95, "n": held.summary["accuracy"].n}
+    assert scores["uniformity"].metric_args is None
+    assert "relations" not in scores
+    assert card.text.lstrip().startswith("# rotation × nearest-centroid")
+
+
+@pytest.mark.parametrize(
+    ("licence", "terms"),
+    [
+        ("CC BY 4.0", ("cc-by-4.0", None)),
+        ("Apache-2.0, as this package", ("apache-2.0", None)),
+        ("research purposes only", ("other", "research purposes only")),
+    ],
+)
+def test_licences_are_called_as_the_hub_calls_them(trained: Path, licence: str, terms: tuple) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="needs benchbench-suite[hub]")
+    data = hub.ModelCard(headed("# x\n", [record(trained, "rotation", "maml")], licence, "image")).data
+    assert (data.license, data.license_name) == terms
+
+
+class Api:
+    """What of the Hub's API is used: repositories are folders."""
+
+    root: Path
+
+    def __init__(self, library_name: str):
+        assert library_name == "benchbench"
+
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> str:
+        if repo_id == "not/mine":
+            raise RuntimeError("403 Forbidden")
+        (self.root / repo_id).mkdir(parents=True, exist_ok=exist_ok)
+        return f"https://huggingface.co/{repo_id}{'?private' if private else ''}"
+
+    def upload_folder(self, *, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str) -> None:
+        for name in allow_patterns:
+            shutil.copy(folder_path / name, self.root / repo_id / name)
+
+
+def test_an_encoder_is_pushed_and_loaded_from_a_snapshot(command, trained: Path, tmp_path: Path, monkeypatch) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="needs benchbench-suite[hub]")
+    monkeypatch.setattr(hub, "HfApi", Api)
+    monkeypatch.setattr(Api, "root", tmp_path / "hub", raising=False)
+    base = ("export", record(trained, "rotation", "maml").key, "--results", trained, "--output", tmp_path / "mine")
+    code, out, err = command(*base, "--push-to-hub", "me/encoder", "--private")
+    assert code == 0, err
+    assert out.endswith("pushed to https://huggingface.co/me/encoder?private\n")
+    pushed = tmp_path / "hub" / "me" / "encoder"
+    assert sorted(p.name for p in pushed.iterdir()) == ["README.md", "encoder.safetensors"]
+    # The cache of huggingface_hub, as a download leaves it: links to blobs, by the commit that a branch names.
+    cached, commit = tmp_path / "cache" / "models--me--encoder", "0123456789abcdef" * 2 + "01234567"
+    for part in ("refs", "blobs", f"snapshots/{commit}"):
+        (cached / part).mkdir(parents=True)
+    (cached / "refs" / "main").write_text(commit)
+    for file in pushed.iterdir():
+        shutil.copy(file, cached / "blobs" / f"blob-{file.stem}")
+        (cached / "snapshots" / commit / file.name).symlink_to(f"../../blobs/blob-{file.stem}")
+    snapshot = hub.snapshot_download("me/encoder", cache_dir=tmp_path / "cache", local_files_only=True)
+    mine, theirs = load_encoder(tmp_path / "mine"), load_encoder(snapshot)
+    assert torch.equal(mine.embed(digits()), theirs.embed(digits()))
+    code, _, err = command(*base, "--push-to-hub", "not/mine")
+    assert code == 2
+    assert "error: --push-to-hub not/mine: 403 Forbidden" in err
+
+
+def test_without_huggingface_hub_nothing_is_pushed_and_the_card_has_no_header(
+    command, trained: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("benchbench.export.hub.find_spec", lambda name: None)
+    base = ("export", record(trained, "rotation", "maml").key, "--results", trained, "--output", tmp_path / "mine")
+    code, _, err = command(*base, "--push-to-hub", "me/encoder")
+    assert code == 2
+    assert "--push-to-hub needs huggingface_hub: pip install 'benchbench-suite[hub]'" in err
+    assert not (tmp_path / "mine").exists()
+    assert command(*base)[0] == 0
+    assert (tmp_path / "mine" / "README.md").read_text().startswith("# rotation × maml")
 
 
 def test_onnx_agrees(command, trained: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from benchbench.data.prepare import prepare
-from benchbench.execution.job import Job, fail
+from benchbench.execution.job import Job, fail_job
 from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.consistency import content_faults, key_faults, settings_of
@@ -35,7 +35,7 @@ def planned(tmp_path_factory):
     folder, records = tmp_path_factory.mktemp("planned"), []
     todo = plan(parse_matrix(deepcopy(MATRIX), "test"))
     for training in todo.trainings:
-        fail(Job(training, training.cells, folder), "not trained", lambda event: None)
+        fail_job(Job(training, training.cells, folder), "not trained", lambda event: None)
         for cell in training.cells:
             record = Store(folder).records(training.key)[cell.key]
             record.content["target"]["fingerprint"] = prepare(cell.target).fingerprint
@@ -175,7 +175,7 @@ def test_floors_of_tokens_say_where_their_vocabulary_is_from(tmp_path):
     todo = plan(parse_matrix(deepcopy(TOKENS), "test"))
     held = {}
     for training in todo.trainings:
-        fail(Job(training, training.cells, tmp_path), "not trained", lambda event: None)
+        fail_job(Job(training, training.cells, tmp_path), "not trained", lambda event: None)
         (record,) = Store(tmp_path).records(training.key).values()
         record.content["target"]["fingerprint"] = prepare(training.cells[0].target).fingerprint
         assert content_faults(record) == []

@@ -5,23 +5,13 @@ down what it is told, and changes nothing.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchbench import BenchbenchError, hookimpl
 
-
-@dataclass
-class _Run:
-    """A training's event file. Every stage counts its steps from 1, so those of later stages get a prefix."""
-
-    writer: Any
-    stage: int = 1
-    step: int = 0
-
-
-_runs: dict[str, _Run] = {}
+#: The event file of each running training.
+_writers: dict[str, Any] = {}
 
 
 @hookimpl
@@ -37,36 +27,40 @@ def training_started(training: dict[str, Any]) -> None:
             "BENCHBENCH_TENSORBOARD is set, but not TensorBoard installed: pip install 'benchbench-suite[tensorboard]'"
         ) from None
     parts = (training["matrix"], f"{training['label']} {training['key'][:8]}")
-    _runs[training["key"]] = _Run(Writer(str(Path(folder, *(part.replace(os.sep, "-") for part in parts)))))
+    _writers[training["key"]] = Writer(str(Path(folder, *(part.replace(os.sep, "-") for part in parts))))
 
 
 @hookimpl
-def step_metrics(training: dict[str, Any], step: int, metrics: dict[str, float]) -> None:
-    """A point of each curve."""
-    if run := _runs.get(training["key"]):
-        run.stage += step <= run.step
-        run.step = step
-        prefix = f"stage {run.stage}/" if run.stage > 1 else ""
+def step_metrics(training: dict[str, Any], step: int, stage: int, metrics: dict[str, float]) -> None:
+    """A point of each curve. Every stage counts its steps from 1, so those of later stages get a prefix."""
+    if writer := _writers.get(training["key"]):
+        prefix = f"stage {stage}/" if stage > 1 else ""
         for name, value in metrics.items():
-            run.writer.add_scalar(f"{prefix}{name}", value, step)
+            writer.add_scalar(f"{prefix}{name}", value, step)
 
 
 @hookimpl
 def record_written(record: Any) -> None:
     """The mean of each metric of a cell, at the samples that were trained on."""
-    if run := _runs.get(record.training_key):
+    if writer := _writers.get(record.training_key):
         for name, summary in record.summary.items():
-            run.writer.add_scalar(f"{record.target}/{record.protocol}/{name}", summary.mean, record.cost.samples)
+            writer.add_scalar(f"{record.target}/{record.protocol}/{name}", summary.mean, record.cost.samples)
 
 
 @hookimpl
 def training_finished(training: dict[str, Any]) -> None:
     """Close the event file."""
-    if run := _runs.pop(training["key"], None):
-        run.writer.close()
+    if writer := _writers.pop(training["key"], None):
+        writer.close()
 
 
 @hookimpl
 def training_failed(training: dict[str, Any]) -> None:
+    """Close the event file."""
+    training_finished(training)
+
+
+@hookimpl
+def training_stopped(training: dict[str, Any]) -> None:
     """Close the event file."""
     training_finished(training)
