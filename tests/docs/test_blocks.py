@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
+import benchbench
+from benchbench.components.registry import CONTRACTS
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs"
 FIRST_STUDY = PAGES / "tutorials" / "first-study.md"
@@ -143,4 +146,13 @@ def test_the_site_builds_without_warnings(tmp_path: Path, python: Callable) -> N
     assert "Gidaris" in page
     assert (tmp_path / "site" / "components" / "pretext" / "rotation.png").stat().st_size > 500
     assert "--matrix" in (tmp_path / "site" / "reference" / "commands.html").read_text("utf-8")
-    assert "MetaLearner" in (tmp_path / "site" / "reference" / "api.html").read_text("utf-8")
+    api = (tmp_path / "site" / "reference" / "api.html").read_text("utf-8")
+    for contract in CONTRACTS.values():
+        if contract != "Executor":
+            cls = getattr(benchbench, contract)
+            declared = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", {})
+                        if base.__module__.startswith("benchbench.")} - {"kind"}  # fmt: skip
+            assert len(declared) > 4
+            missing = {name for name in declared if f'id="{cls.__module__}.{contract}.{name}"' not in api}
+            assert not missing, f"{contract}: no word on {', '.join(sorted(missing))}"
+    assert (tmp_path / "site" / "tutorials" / "first-study.ipynb").is_file()

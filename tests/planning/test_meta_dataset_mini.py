@@ -1,6 +1,7 @@
 """Meta-Dataset's protocol on embedded data: what its matrix plans, and that it runs."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 import benchbench
 from benchbench.components.reference import key_content, resolve_component
-from benchbench.data.prepare import prepare
+from benchbench.data.splits import PARTS
+from benchbench.data.table import SampleTable
 from benchbench.planning.matrix import load_matrix
 from benchbench.planning.plan import plan
 
@@ -28,20 +30,21 @@ def test_it_is_planned_whole_without_data(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.parametrize("name", ["glyphs", "symbols"])
 def test_a_hierarchy_groups_the_same_split_and_changes_no_key(name: str) -> None:
-    plain, grouped = (resolve_component("dataset", name, {"per_class": 2, "hierarchy": on}) for on in (False, True))
-    assert key_content(plain) == key_content(resolve_component("dataset", name, {"per_class": 2}))
-    assert key_content(grouped) != key_content(plain)
-    of, held = prepare(plain), prepare(grouped)
-    assert of.split.hierarchy is None
-    assert held.split.hierarchy is not None
-    names = held.table.class_names
-    for part in ("train", "valid", "test"):
-        assert held.split.part(part) == of.split.part(part)
-        groups = held.split.hierarchy.part(part)
-        assert sorted(c for group in groups for c in group) == sorted(held.split.part(part))
-        firsts = [{names[c].split("/")[0] for c in group} for group in groups]
-        assert all(len(first) == 1 for first in firsts)
-        assert len({*map(frozenset, firsts)}) == len(groups)
+    plain, off, grouped = (
+        resolve_component("dataset", name, s) for s in ({}, {"hierarchy": False}, {"hierarchy": True})
+    )
+    assert key_content(plain) == key_content(off) != key_content(grouped)
+    firsts = {"glyphs": ("Latn", "Armn", "Hebr", "Arab"), "symbols": ("Dingbats", "Arrows", "Box Drawing")}[name]
+    # Not in the order of groups.
+    names = tuple(f"{first}/U+{i}{k}" for i in range(3) for k, first in enumerate(firsts))
+    table = SampleTable(np.zeros((0, 1, 8, 8), np.uint8), np.zeros(0, np.int64), names, "", "")
+    of, held = plain.build().split(table), grouped.build().split(table)
+    assert of.hierarchy is None
+    assert held.hierarchy.kind == "bilevel"
+    assert replace(held, hierarchy=None) == of
+    groups = [{names[c].split("/")[0] for c in g} for p in PARTS for g in held.hierarchy.part(p)]
+    assert sorted(first for group in groups for first in group) == sorted(firsts), "a group is all of one first level"
+    assert {len(g) for p in PARTS for g in held.hierarchy.part(p)} == {3}
 
 
 def test_it_runs_cut_down(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ TEST = (
 class Symbols(Dataset):
     """Symbols in matplotlib's bundled fonts: arrows, mathematics, braille, shapes, box drawing. A source of another
     kind than `Glyphs`, drawn alike (`per_class` samples of `size` pixels a side): one class a character, named
-    ``Block/U+XXXX``, the Unicode blocks of train, valid and test disjoint. With `hierarchy`, an episode of Meta-Dataset's
-    protocol keeps to one block."""
+    ``Block/U+XXXX``, the Unicode blocks of train, valid and test disjoint. With `hierarchy`, an episode of
+    Meta-Dataset's protocol keeps to one block."""
 
     #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.
     revision = 2
