@@ -49,10 +49,10 @@ def test_a_hierarchy_groups_the_same_split_and_changes_no_key(name: str) -> None
 
 def test_it_runs_cut_down(tmp_path: Path) -> None:
     content = tomllib.loads((benchbench.tasks_folder() / "matrices" / "meta-dataset-mini.toml").read_text("utf-8"))
-    content |= {"floors": False, "budget": {"samples": 400}}
+    content |= {"floors": False, "budget": {"samples": 600}}
     content["axes"]["target"] = ["glyphs", "digits"]
     content["settings"]["backbone"]["conv4"]["width"] = 4
-    content["settings"]["dataset"]["glyphs"]["per_class"] = 4
+    content["settings"]["dataset"]["glyphs"]["per_class"] = 6
     content["settings"]["protocol"]["meta-dataset"] |= {"episodes": 3, "max_ways": 8, "max_support": 40}
     content["settings"]["meta"] = {"proto-maml": {"train_steps": 1, "test_steps": 1}}
     done = benchbench.run(content, tmp_path, executor="inline")
