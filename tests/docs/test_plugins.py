@@ -53,7 +53,7 @@ def records(folder: Path) -> list[dict]:
 
 
 def test_the_common_part_ends_with_a_row(run_text: Callable, section: Callable, tmp_path: Path) -> None:
-    assert run_text(section(COMMON)) == 5
+    assert run_text(section(COMMON)) == 4
     assert {r["method"]["pretext"] for r in records(tmp_path / "runs")} == {"negatives", "none"}
     assert all(r["status"] == "ok" for r in records(tmp_path / "runs"))
     assert "| negatives × nearest-centroid " in (tmp_path / "site" / "LEADERBOARD.md").read_text("utf-8")
