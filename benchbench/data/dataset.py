@@ -22,8 +22,11 @@ class Dataset(Component, ABC):
     modality: str = "image"
     #: To how many tokens samples of tokens are cut or padded; None for the longest one's.
     length: int | None = None
+    #: Under which licence its files may be used.
     licence: ClassVar[str] = ""
+    #: The paper to cite.
     citation: ClassVar[str] = ""
+    #: Where its files come from.
     homepage: ClassVar[str] = ""
     #: Which files it reads and where, in words; empty if it needs none.
     expects: ClassVar[str] = ""

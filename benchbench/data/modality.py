@@ -28,6 +28,7 @@ class Modality(Component, ABC):
     """
 
     kind = "modality"
+    #: What its tables hold, as said above.
     storage: ClassVar[str] = "uint8"
     #: The raw inputs that stand as floors in every leaderboard of such samples: rules of a matrix that name an
     #: untrained ``backbone`` and the ``meta`` that compares what it gives.

@@ -33,12 +33,17 @@ class Backbone(nn.Module, Component, ABC):
     """
 
     kind = "backbone"
+    #: The length of a feature vector.
     dim: int
+    #: What it has besides features, as named above.
     provides: ClassVar[frozenset[str]] = frozenset()
     #: What it takes, such as ``{"image"}``; ``{"*"}`` for samples of every modality.
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
+    #: On which data its weights were trained before; None where it is not known, or not at all.
     pretrained_on: str | None = None
+    #: Whether their labels were used; None where it is not known.
     pretrained_labels: bool | None = None
+    #: It has weights that training moves. Where not, it is raw input.
     trainable: ClassVar[bool] = True
     #: It is raw input, so it is made for the samples of each target, not for the source's: its vocabulary is the
     #: target's own, with shares from the target's training classes.

@@ -25,6 +25,7 @@ class Protocol(Component, ABC):
     """How a trained encoder is scored on a target."""
 
     kind = "protocol"
+    #: What the backbone must provide (`benchbench.Backbone.provides`).
     requires: ClassVar[frozenset[str]] = frozenset()
     #: What it scores: samples of every modality, unless it says otherwise.
     modalities: ClassVar[frozenset[str]] = frozenset({"*"})

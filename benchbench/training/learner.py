@@ -22,6 +22,7 @@ class MetaLearner(OnEncoder):
     """
 
     kind = "meta"
+    #: What the backbone must provide (`benchbench.Backbone.provides`).
     requires: ClassVar[frozenset[str]] = frozenset()
     #: No meta-training, only adaptation at test (nearest-centroid): used after a plain objective.
     adapter_only: ClassVar[bool] = False

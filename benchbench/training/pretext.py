@@ -27,8 +27,11 @@ class Pretext(OnEncoder):
     """A pretext task: unlabelled samples -> a plain objective, pseudo-labelled episodes, or both."""
 
     kind = "pretext"
+    #: The samples that it is for; ``{"*"}`` for those of every modality.
     modalities: ClassVar[frozenset[str]] = frozenset({"image"})
+    #: What the backbone must provide (`benchbench.Backbone.provides`).
     requires: ClassVar[frozenset[str]] = frozenset()
+    #: It reads the true labels of the source; a setting may decide it.
     uses_labels: bool = False
     #: Its episodes are of the pool's true classes, which the core may also draw with varying ways and shots.
     true_classes: ClassVar[bool] = False

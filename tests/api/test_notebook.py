@@ -1,8 +1,11 @@
-"""What a notebook meets: short texts, tables, progress, and pivots that mix nothing."""
+"""What a notebook meets: short texts, tables, progress, pivots that mix nothing, and the notebook of the tutorial."""
 
+import ast
+import json
 import sys
 import types
 from importlib import import_module
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from benchbench.execution.job import Event
 from benchbench.execution.notebook import NotebookProgress, in_notebook
 from benchbench.keys import content_key
 
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorials" / "first-study.ipynb"
 MATRIX = {
     "name": "tiny",
     "floors": False,
@@ -165,20 +169,56 @@ def notebook(monkeypatch):
     return told
 
 
-def test_a_notebook_shows_progress_and_a_terminal_none(notebook, tmp_path, monkeypatch, capsys):
+def executed(path):
+    """Run the code cells of a notebook in one namespace: it, and what each cell shows, by its source."""
+    names, shown = {}, {}
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            body = ast.parse(source).body
+            last = ast.Expression(body.pop().value) if isinstance(body[-1], ast.Expr) else None
+            exec(compile(ast.Module(body, []), path.name, "exec"), names)
+            shown[source] = eval(compile(last, path.name, "eval"), names) if last else None
+    return names, shown
+
+
+def test_the_tutorials_notebook_runs_and_shows_progress_and_a_terminal_none(notebook, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert in_notebook()
-    benchbench.run(MATRIX, tmp_path / "a", executor="inline")
-    assert "0 of 2 trainings" in notebook[0]
-    assert "2 of 2 trainings" in notebook[-1]
-    assert any("labels × nearest-centroid" in text for text in notebook)
-    count = len(notebook)
+    names, shown = executed(NOTEBOOK)
+    assert "0 of 8 trainings" in notebook[0]
+    assert any("8 of 8 trainings" in text for text in notebook)
+    assert any("contrastive × protonet" in text for text in notebook)
+    # The floors are there already.
+    assert "4 of 4 trainings" in notebook[-1]
+    assert (names["longer"].trained, names["longer"].reused) == (4, 4)
+    added = names["effects"].query("axis == 'meta'")
+    assert set(added["value"]) == {"protonet (pseudo)"}
+    assert set(added["verdict"]) <= {"tie", "better", "worse"}
+    assert names["scaling"]["budget"].tolist() == [400, 1600] * 2
+    pivot = next(frame for source, frame in shown.items() if "pivot_table" in source)
+    assert {*pivot.columns} == {("digits", "5way-1shot"), ("glyphs", "5way-1shot")}
+    assert "contrastive × protonet (samples 1600)" in pivot.index
     # With a listener of one's own, and where nothing is left to do.
-    benchbench.run(MATRIX, tmp_path / "b", executor="inline", report=lambda event: None)
-    benchbench.run(MATRIX, tmp_path / "a", executor="inline")
+    count = len(notebook)
+    benchbench.run(MATRIX, tmp_path / "b", only={"pretext": ["none"]}, executor="inline", report=lambda event: None)
+    benchbench.run(names["matrix"], "study", executor="inline")
     assert len(notebook) == count
     monkeypatch.delitem(sys.modules, "IPython")
     assert not in_notebook()
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr().out
+    assert printed.startswith("Scores in percent")
+    assert len(printed.splitlines()) == 2
+
+
+def test_the_tutorials_notebook_is_valid_and_holds_no_outputs():
+    content = json.loads(NOTEBOOK.read_text("utf-8"))
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert code
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    pytest.importorskip("nbformat", reason="nbformat is not installed: the notebook's form is not checked").validate(
+        content
+    )
 
 
 def test_progress_names_what_runs_as_text(notebook):

@@ -1,7 +1,7 @@
 import json
 import sys
 import types
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 
 import click
 import pytest
@@ -16,7 +16,7 @@ from benchbench.errors import BenchbenchError
 def test_lists_what_is_installed(command):
     rows = json.loads(command("plugins", "--json")[1])
     (maml,) = [row for row in rows if (row["kind"], row["name"]) == ("meta", "maml")]
-    assert (maml["distribution"], maml["version"]) == ("benchbench-suite", "0.1.0")
+    assert (maml["distribution"], maml["version"]) == ("benchbench-suite", version("benchbench-suite"))
     assert maml["description"] == "Model-agnostic meta-learning"
     assert maml["paper"] == "Finn, Abbeel & Levine 2017, arXiv 1703.03400"
     assert command("plugins", "list", "--json")[1] == command("plugins", "--json")[1]
@@ -71,7 +71,7 @@ def test_a_broken_plugin_is_listed_with_its_reason(command, monkeypatch):
 def test_show_names_settings_with_types_and_defaults(command):
     code, out, _ = command("plugins", "show", "maml")
     assert code == 0
-    assert "meta benchbench-suite:maml (version 0.1.0, revision" in out
+    assert f"meta benchbench-suite:maml (version {version('benchbench-suite')}, revision" in out
     assert any(line.split() == ["inner_lr", "float,", "Gt(gt=0)", "0.1"] for line in out.splitlines())
     assert "head_ways    int, Gt(gt=0)" in out
     assert "Finn" in out

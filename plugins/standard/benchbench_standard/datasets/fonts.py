@@ -9,7 +9,7 @@ from fontTools import unicodedata
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from benchbench import ClassSplit, Rng, Sample
+from benchbench import ClassHierarchy, ClassSplit, Rng, Sample
 
 #: A character is drawn this large, then brought to its final size.
 CANVAS = 84
@@ -118,10 +118,18 @@ def draw(classes: Mapping[str, int], covered: Mapping[int, list[Path]], size: in
             yield Sample(renderer.varied(inks[i % len(inks)], f"{name}/{i}"), name)
 
 
-def split_by_first(names: Iterable[str], valid: Iterable[str], test: Iterable[str]) -> ClassSplit:
-    """A split by the first level of class names: `valid` and `test` as given, every other one for training."""
+def split_by_first(
+    names: Iterable[str], valid: Iterable[str], test: Iterable[str], *, hierarchy: bool = False
+) -> ClassSplit:
+    """A split by the first level of class names: `valid` and `test` as given, every other one for training. With
+    `hierarchy` that level is a group, whose classes share Meta-Dataset's episodes."""
+    names = list(names)
     part_of = {**dict.fromkeys(valid, "valid"), **dict.fromkeys(test, "test")}
     parts: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
     for i, name in enumerate(names):
         parts[part_of.get(name.split("/")[0], "train")].append(i)
-    return ClassSplit(**{part: tuple(ids) for part, ids in parts.items()})
+    groups = {part: sorted(names[i] for i in ids) for part, ids in parts.items()}
+    return ClassSplit(
+        **{part: tuple(ids) for part, ids in parts.items()},
+        hierarchy=ClassHierarchy.of_levels(groups, names) if hierarchy else None,
+    )

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fontTools import unicodedata
 from pydantic import Field
@@ -18,7 +18,8 @@ class Glyphs(Dataset):
     """Letters of many scripts in matplotlib's bundled fonts: one class a character, named ``Script/U+XXXX``.
 
     The scripts of train, valid and test are disjoint. The `per_class` samples, of `size` pixels a side, are a class's
-    faces and styles under a seeded variation of turn, scale, shear, place and stroke.
+    faces and styles under a seeded variation of turn, scale, shear, place and stroke. With `hierarchy`, an episode of
+    Meta-Dataset's protocol keeps to one script.
     """
 
     #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.
@@ -26,8 +27,16 @@ class Glyphs(Dataset):
     licence = LICENCE
     homepage = "https://dejavu-fonts.github.io"
 
-    def __init__(self, *, size: Annotated[int, Field(ge=8)] = 28, per_class: Annotated[int, Field(ge=2)] = 20):
-        self.size, self.per_class = size, per_class
+    neutral: ClassVar = {"hierarchy": False}
+
+    def __init__(
+        self,
+        *,
+        size: Annotated[int, Field(ge=8)] = 28,
+        per_class: Annotated[int, Field(ge=2)] = 20,
+        hierarchy: bool = False,
+    ):
+        self.size, self.per_class, self.hierarchy = size, per_class, hierarchy
 
     def sources(self, root: Path | None) -> list[Path]:
         """The font files."""
@@ -43,4 +52,4 @@ class Glyphs(Dataset):
 
     def split(self, table: SampleTable) -> ClassSplit:
         """By script."""
-        return split_by_first(table.class_names, VALID, TEST)
+        return split_by_first(table.class_names, VALID, TEST, hierarchy=self.hierarchy)

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fontTools import unicodedata
 from pydantic import Field
@@ -30,15 +30,24 @@ TEST = (
 class Symbols(Dataset):
     """Symbols in matplotlib's bundled fonts: arrows, mathematics, braille, shapes, box drawing. A source of another
     kind than `Glyphs`, drawn alike (`per_class` samples of `size` pixels a side): one class a character, named
-    ``Block/U+XXXX``, the Unicode blocks of train, valid and test disjoint."""
+    ``Block/U+XXXX``, the Unicode blocks of train, valid and test disjoint. With `hierarchy`, an episode of
+    Meta-Dataset's protocol keeps to one block."""
 
     #: 2: lookalikes are one class, parts hold other scripts or blocks, samples vary more.
     revision = 2
     licence = LICENCE
     homepage = "https://dejavu-fonts.github.io"
 
-    def __init__(self, *, size: Annotated[int, Field(ge=8)] = 28, per_class: Annotated[int, Field(ge=2)] = 20):
-        self.size, self.per_class = size, per_class
+    neutral: ClassVar = {"hierarchy": False}
+
+    def __init__(
+        self,
+        *,
+        size: Annotated[int, Field(ge=8)] = 28,
+        per_class: Annotated[int, Field(ge=2)] = 20,
+        hierarchy: bool = False,
+    ):
+        self.size, self.per_class, self.hierarchy = size, per_class, hierarchy
 
     def sources(self, root: Path | None) -> list[Path]:
         """The font files."""
@@ -53,4 +62,4 @@ class Symbols(Dataset):
 
     def split(self, table: SampleTable) -> ClassSplit:
         """By block."""
-        return split_by_first(table.class_names, VALID, TEST)
+        return split_by_first(table.class_names, VALID, TEST, hierarchy=self.hierarchy)
