@@ -67,6 +67,17 @@ def test_effects_at_equal_flops_are_measured_from_interpolated_plain_training(at
     assert found["maml", "", 10_000]["equal"] is None, "plain training was never that long: nothing is extrapolated"
 
 
+def test_effects_say_what_to_do_with_several_budgets(at):
+    both = [at(meta, samples, 1) for samples in (1_000, 10_000) for meta in ("nearest-centroid", "protonet")]
+    empty = view("effects", both)
+    assert empty.rows.empty
+    assert empty.notes[0].startswith("Methods were trained on 1k and 10k samples. Budgets are not averaged here: --view")
+    assert empty.notes[1].startswith("No method differs from another in one axis alone")
+    one = view("effects", both[:2])
+    assert not one.rows.empty
+    assert not any("Budgets" in note or "No method" in note for note in one.notes)
+
+
 def test_a_method_is_one_line_whatever_sources_a_budget_has(at):
     records = [at("protonet", 1_000, 1), at("protonet", 1_000, 2, source="omniglot"), at("protonet", 10_000, 3)]
     assert set(scaled(records)) == {

@@ -6,8 +6,9 @@ from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.grid import Grid
 from benchbench.leaderboard.paired_scores import difference, verdict
 from benchbench.leaderboard.views.questions import ADAPTER, NOTE, PLAIN, UNTRAINED, Answer, Effect, family
+from benchbench.leaderboard.views.scaling import cells_by_budget
 from benchbench.leaderboard.views.tables import elsewhere
-from benchbench.leaderboard.views.text import bounds, number, tabular
+from benchbench.leaderboard.views.text import bounds, compact, number, tabular
 
 
 def effects(found: Grid) -> Table:
@@ -47,7 +48,20 @@ def effects(found: Grid) -> Table:
         f"verdict: of the average, at the {NOTE} over: episodes where a single training seed stands behind it, which "
         "makes it a difference between trainings, not between methods.",
     ]
-    return tabular("Marginal effects", rows, columns, [*notes, *elsewhere(found)])
+    if not rows:
+        notes.insert(0, "No method differs from another in one axis alone: there is no effect to show.")
+    return tabular("Marginal effects", rows, columns, [*_several(found), *notes, *elsewhere(found)])
+
+
+def _several(found: Grid) -> list[str]:
+    """Where trainings of several budgets stand in one folder, few rows agree in all else: what to do about it."""
+    budgets = [compact(samples) for samples in sorted(cells_by_budget(found))]
+    if len(budgets) < 2:
+        return []
+    return [
+        f"Methods were trained on {', '.join(budgets[:-1])} and {budgets[-1]} samples. Budgets are not averaged here: "
+        f"--view scaling shows all of them, --samples {budgets[0]} what was trained on at most so many."
+    ]
 
 
 def _row(effect: Effect, answer: Answer) -> dict[str, Any]:

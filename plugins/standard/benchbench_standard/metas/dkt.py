@@ -66,9 +66,10 @@ class DKT(MetaLearner):
 
     def process(self, x: Tensor, y: Tensor, ways: int) -> Any:
         """One regressor a class, conditioned on features (B, S, dim) with labels (B, S): batch shape (B, ways)."""
-        gp, learner = gpytorch(), self
+        learner, gp = self, gpytorch()
+        exact: Any = gp.models.ExactGP
 
-        class Process(gp.models.ExactGP):
+        class Process(exact):  # type: ignore[misc]
             def __init__(self, x: Tensor, y: Tensor):
                 super().__init__(x, y, learner.likelihood)
                 self.mean, self.kernel = learner.mean, learner.kernel
