@@ -2,6 +2,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.render import escaped
 from benchbench.results.compare import Comparison, Comparisons, compare_methods, compare_results
 from benchbench.results.git import load
+from benchbench.store.records import Record
 
 HEADERS = ["", "target", "protocol", "A", "B", "B - A", "95% interval", "p (Holm)", "B is"]
 
@@ -36,7 +38,7 @@ def command(a: str, b: str, results: str | None, style: str, fail_on_regression:
     """
     if margin and not fail_on_regression:
         raise BenchbenchError("--margin: says what --fail-on-regression lets pass, and that was not given")
-    found = compare_methods(load(results), a, b) if results else compare_results(load(a), load(b))
+    found = compare_methods(load(results), a, b) if results else compare_results(_folder(a), _folder(b))
     worse = [row for row in found.rows if row.regressed(margin)]
     click.echo(_json(a, b, found, margin) if style == "json" else _table(a, b, found, style))
     for message in found.refused:
@@ -49,6 +51,15 @@ def command(a: str, b: str, results: str | None, style: str, fail_on_regression:
         # What cannot be compared has not been shown to hold.
         if worse or found.lost or found.refused:
             sys.exit(1)
+
+
+def _folder(source: str) -> list[Record]:
+    try:
+        return load(source)
+    except BenchbenchError as error:
+        if ":" in source or Path(source).exists():
+            raise
+        raise BenchbenchError(f"{error}; two methods are compared with --results FOLDER") from error
 
 
 def _name(row: Comparison) -> str:

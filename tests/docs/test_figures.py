@@ -107,28 +107,91 @@ def test_what_was_reproduced() -> None:
     )
 
 
-def test_intents_by_folds(command) -> None:
-    """What results/README.md says of texts is what the records give."""
-    folder = ROOT / "results" / "intents-folds"
-    text = (ROOT / "results" / "README.md").read_text("utf-8").split("**Intents by folds.**")[1]
-    code, out, _ = command("leaderboard", str(folder), "--view", "effects", "--format", "json")
+def told(title: str) -> str:
+    """What results/README.md says of something, up to the next thing in bold or the next heading."""
+    text = (ROOT / "results" / "README.md").read_text("utf-8").split(f"**{title}.**")[1]
+    return re.split(r"\n(?:\*\*|## )", text)[0]
+
+
+def effects_of(command, folder: str) -> dict[tuple[str, str], dict]:
+    """Effects by pretext and meta-algorithm."""
+    code, out, _ = command("leaderboard", str(ROOT / "results" / folder), "--view", "effects", "--format", "json")
     assert code == 0
-    found = {(r["pretext"], r["value"].removesuffix(" (pseudo)")): r for r in json.loads(out)["rows"]}
-    for pretext, row in table(text).items():
-        for meta, name in (("MAML", "maml"), ("ProtoNet", "protonet")):
-            r = found[pretext, name]
-            assert row[meta] == f"{r['effect']:+.2f} [{r['effect_low']:+.2f}, {r['effect_high']:+.2f}]"
-            assert r["over"] == "seeds"
+    return {(r["pretext"], r["value"].removesuffix(" (pseudo)")): r for r in json.loads(out)["rows"]}
+
+
+def as_told(row: dict, column: str = "effect") -> str:
+    """An effect as the tables have it."""
+    assert row["over"] == "seeds"
+    return f"{row[column]:+.2f} [{row[f'{column}_low']:+.2f}, {row[f'{column}_high']:+.2f}]"
+
+
+def means_of(folder: str) -> dict[tuple[str, str, str, str], list[float]]:
+    """Percent of each seed, by pretext or a floor's backbone, meta-algorithm, target and protocol."""
+    means: dict[tuple[str, str, str, str], list[float]] = {}
+    for r in load_records(ROOT / "results" / folder):
+        of = r.method.backbone if r.flags.floor else r.method.pretext
+        means.setdefault((of, r.method.meta, r.target, r.protocol), []).append(100 * r.summary["accuracy"].mean)
+    return means
+
+
+@pytest.mark.parametrize(("folder", "title"), [("intents-folds", "Intents by folds"), ("names", "Names")])
+def test_what_meta_learning_adds_on_texts(command, folder, title) -> None:
+    """Tables of results/README.md, pretexts x meta-algorithms, are the effects that the records give."""
+    found, metas = effects_of(command, folder), {"MAML": "maml", "ProtoNet": "protonet", "R2D2": "r2d2"}
+    shown = {(p, metas[m]): cell for p, row in table(told(title)).items() for m, cell in row.items() if m in metas}
+    assert shown == {place: as_told(row) for place, row in found.items() if row["axis"] == "meta" and place[0] != "all"}
+
+
+def test_names() -> None:
+    said = " ".join(told("Names").split())
+    means = {place: statistics.mean(v) for place, v in means_of("names").items()}
+
+    def shown(of: str, meta: str) -> str:
+        return " and ".join(f"{means[of, meta, 'names', f'5way-{k}shot']:.1f}" for k in (1, 5))
+
+    assert f"n-grams, untrained, have {shown('ngrams', 'nearest-centroid')} (1 and 5 shots)" in said
+    assert f"plain training has {shown('labels', 'readout')}, ProtoNet {shown('labels', 'protonet')};" in said
+    best = [
+        max(mean for (of, meta, _, p), mean in means.items()
+            if p == f"5way-{k}shot" and meta != "nearest-centroid" and of != "labels")
+        for k in (1, 5)
+    ]  # fmt: skip
+    assert "without labels nothing has more than {:.1f} and {:.1f}.".format(*best) in said
+
+
+def test_from_motifs_to_dna(command) -> None:
+    found, text = effects_of(command, "splice"), told("From motifs to DNA")
+    columns = {"motifs": "motifs 5way-5shot", "splice": "splice 3way-5shot", "promoters": "promoters 2way-5shot"}
+    shown = {(p, t): cell for p, row in table(text).items() for t, cell in row.items() if t in columns}
+    metas = {p: row for (p, _), row in found.items() if row["axis"] == "meta" and p != "all"}
+    assert shown == {(p, t): as_told(row, column) for p, row in metas.items() for t, column in columns.items()}
+    seeds = {(of, meta, target): v for (of, meta, target, _), v in means_of("splice").items()}
+    means = {place: statistics.mean(v) for place, v in seeds.items()}
+    plain = seeds["labels", "readout", "motifs"]
+    said = " ".join(text.split())
+    assert (
+        f"ProtoNet has {means['labels', 'protonet', 'motifs']:.1f}, plain training {statistics.mean(plain):.1f} and "
+        f"from {min(plain):.1f} to {max(plain):.1f} by seed" in said
+    )
+    for target, floor, name in (("splice", "onehot", "one-hot places"), ("promoters", "kmers", "k-mers")):
+        raw = means[floor, "nearest-centroid", target]
+        best = max(mean for (_, meta, t), mean in means.items() if t == target and meta != "nearest-centroid")
+        assert f"{name} have {raw:.1f} and the best trained encoder {best:.1f}" in said
+
+
+def test_intents_by_folds() -> None:
+    """What results/README.md says of texts is what the records give."""
+    folder, text = ROOT / "results" / "intents-folds", told("Intents by folds")
     means: dict[tuple[str, str, str], list[float]] = {}
+    for (of, meta, _, protocol), seeds in means_of("intents-folds").items():
+        means.setdefault((of, meta, protocol), []).extend(seeds)
     records = load_records(folder)
     # Two cells of one training.
     seconds = {r.training_key: (r.method.meta, r.timing["train_seconds"]) for r in records}
     took = {meta: statistics.mean(t for m, t in seconds.values() if m == meta) for meta, _ in seconds.values()}
     said = f"MAML {took['maml']:.1f} seconds, ProtoNet {took['protonet']:.1f} and plain training {took['readout']:.1f}"
     assert said in " ".join(text.split())
-    for r in records:
-        of = r.method.backbone if r.flags.floor else r.method.pretext
-        means.setdefault((of, r.method.meta, r.protocol), []).append(100 * r.summary["accuracy"].mean)
 
     def shown(of: str, meta: str) -> str:
         return " and ".join(f"{statistics.mean(means[of, meta, f'5way-{k}shot']):.1f}" for k in (1, 5))

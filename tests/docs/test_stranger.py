@@ -54,7 +54,7 @@ def test_from_a_clone_to_a_figure_of_ones_own(tmp_path: Path, pictures) -> None:
     pictures(mine / "pictures")
     (mine / "mine.toml").write_text(MATRIX, "utf-8")
     assert "rotation × my-method" in run(command, "run", "--matrix", "mine.toml", "--seeds", "0,1", "--quiet")
-    compared = run(command, "compare", "rotation/my-method", "rotation/nearest-centroid")
+    compared = run(command, "compare", "--results", "runs", "rotation/my-method", "rotation/nearest-centroid")
     assert "digits" in compared
     run(command, "leaderboard", "runs", "--output", "site")
     assert (mine / "site" / "leaderboard.html").stat().st_size > 10_000

@@ -71,7 +71,7 @@ def test_effects_say_what_to_do_with_several_budgets(at):
     both = [at(meta, samples, 1) for samples in (1_000, 10_000) for meta in ("nearest-centroid", "protonet")]
     empty = view("effects", both)
     assert empty.rows.empty
-    assert empty.notes[0].startswith("Methods were trained on 1k and 10k samples. Budgets are not averaged here: --view")
+    assert empty.notes[0].startswith("Methods were trained on 1k and 10k samples. Budgets are not averaged here:")
     assert empty.notes[1].startswith("No method differs from another in one axis alone")
     one = view("effects", both[:2])
     assert not one.rows.empty

@@ -199,7 +199,11 @@ def test_names_are_escaped_in_markdown(command, make, save, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "nowhere"], "error: no results at nowhere: expected a results folder, or REV:path"),
+        (
+            ["nowhere", "nowhere"],
+            "error: no results at nowhere: expected a results folder, or REV:path in a git repository; two methods are "
+            "compared with --results FOLDER",
+        ),
         (["a"], "Missing argument 'B'"),
         (["a", "b", "--margin", "1"], "error: --margin: says what --fail-on-regression lets pass"),
         (["a", "b", "--margin", "-1"], "-1.0 is not in the range"),
