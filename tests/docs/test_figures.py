@@ -180,6 +180,22 @@ def test_from_motifs_to_dna(command) -> None:
         assert f"{name} have {raw:.1f} and the best trained encoder {best:.1f}" in said
 
 
+def test_users(command) -> None:
+    said = " ".join(told("Users").split())
+    rows = table((ROOT / "results" / "tastes-quick" / "LEADERBOARD.md").read_text("utf-8"))
+    score = {(m, row["backbone"]): float(row["tastes ranking"].split()[0]) for m, row in rows.items()}
+    labels = [score[f"labels × {meta}", "fields"] for meta in ("maml", "melu", "protonet")]
+    popularity = score["popularity × prior", "item-score"]
+    assert "MAML has {:.1f} and MeLU, whose inner loop leaves the items' vectors alone, {:.1f};".format(*labels) in said
+    assert f"popularity, which is the same for everybody, has {popularity:.1f}, ProtoNet {labels[2]:.1f}." in said
+    best = max(of for (m, _), of in score.items() if m.startswith(("contrastive", "cactus")))
+    raw = statistics.mean(means_of("tastes-quick")["multi-hot", "nearest-centroid", "tastes", "ranking"])
+    assert f"nothing trained has more than {best:.1f}, below {raw:.1f} of an untrained look" in said
+    found = effects_of(command, "tastes-quick")
+    assert f"ProtoNet {as_told(found['contrastive', 'protonet'])}" in said
+    assert f"MeLU {as_told(found['contrastive', 'melu'])}." in said
+
+
 def test_intents_by_folds() -> None:
     """What results/README.md says of texts is what the records give."""
     folder, text = ROOT / "results" / "intents-folds", told("Intents by folds")
