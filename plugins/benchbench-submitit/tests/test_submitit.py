@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -243,11 +244,8 @@ def test_slurm_is_asked_for_what_is_set(tmp_path: Path, slurm: Path) -> None:
 
 
 def test_a_gpu_is_asked_for_on_cuda_alone(tmp_path: Path) -> None:
-    from benchbench.planning.matrix import load_matrix
-    from benchbench.planning.plan import plan
-
-    (training, _) = plan(load_matrix(str(matrix(tmp_path)), {})).trainings
-    asked = {d: Submitit(gpus=2).asks(benchbench.Job(training, training.cells, tmp_path, d)) for d in ("cpu", "cuda")}
+    training: Any = SimpleNamespace(key="0123456789abcdef", recipe={"threads": 1})
+    asked = {d: Submitit(gpus=2).asks(benchbench.Job(training, (), tmp_path, d)) for d in ("cpu", "cuda")}
     about = {"name": f"benchbench-{training.key[:8]}", "timeout_min": 240, "cpus_per_task": 1}
     assert asked == {"cpu": about, "cuda": {**about, "gpus_per_node": 2}}
 
