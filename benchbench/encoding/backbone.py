@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from benchbench.components.component import Component
+from benchbench.encoding.precision import ENCODING, lowering
 
 #: Samples (N, *shape) -> features (N, dim): an encoder, or an encoder under adapted weights. If the backbone provides
 #: ``positions``, it has that method too.
@@ -48,6 +49,12 @@ class Backbone(nn.Module, Component, ABC):
     #: It is raw input, so it is made for the samples of each target, not for the source's: its vocabulary is the
     #: target's own, with shares from the target's training classes.
     of_target: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ENCODING:
+            if name in vars(cls):
+                setattr(cls, name, lowering(vars(cls)[name]))
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

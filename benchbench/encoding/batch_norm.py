@@ -64,7 +64,7 @@ class _NormSlopes(Function):
         _, u_h, u_sum = _kernel(u, x, weight, None, None, mean, inverse, True, ctx.eps, [False, True, True])
         u_h, u_mean, g_h, g_mean = u_h / n, u_sum / n, g_h / n, g_sum / n
         # <u, slope of x> = w i common
-        common = (u * g).sum((0, 2, 3)) - n * (u_mean * g_mean + u_h * g_h)
+        common = (single(u) * g).sum((0, 2, 3)) - n * (u_mean * g_mean + u_h * g_h)
         along_g, along_u = a - weight * inverse * u_h, -weight * inverse * g_h  # the slope of h
         for_g = _combined(x, mean, inverse, along_g, b - weight * inverse * u_mean, (weight * inverse, u))
         of_h = -inverse * (along_g * g_h + along_u * u_h) - weight * inverse.square() * common / n
@@ -82,6 +82,11 @@ def _combined(
     for scale, other in others:
         total.addcmul_(other, _wide(scale))
     return total
+
+
+def single(x: Tensor) -> Tensor:
+    """x, in float32 if it is in half precision, in which nothing should be added up."""
+    return x.float() if x.dtype.itemsize < 4 else x
 
 
 def _wide(values: Tensor) -> Tensor:

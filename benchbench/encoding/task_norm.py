@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchbench.encoding.batch_norm import batch_norm
+from benchbench.encoding.batch_norm import batch_norm, single
 from benchbench.errors import BenchbenchError
 
 NormMode = Literal["running", "call", "episode", "support"]
@@ -87,7 +87,7 @@ class TaskNorm(_BatchNorm):
 
     def _on_support(self, x: Tensor, how: Statistics) -> Tensor:
         tasks = x.reshape(how.tasks, -1, *x.shape[1:])  # (T, n, C, *)
-        seen = tasks[:, : how.support]
+        seen = single(tasks[:, : how.support])
         variance, mean = torch.var_mean(seen, [1, *range(3, tasks.dim())], correction=0, keepdim=True)
         if how.track:
             count = seen[0].numel() // self.num_features
@@ -97,7 +97,7 @@ class TaskNorm(_BatchNorm):
         if self.affine:
             width = (self.num_features, *[1] * (x.dim() - 2))
             scale, shift = scale * self.weight.view(width), shift * self.weight.view(width) + self.bias.view(width)
-        return torch.addcmul(shift, tasks, scale).view_as(x)
+        return torch.addcmul(shift, tasks, scale).view_as(x).to(x.dtype)
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
@@ -156,7 +156,7 @@ def task_batch_norm(
         return F.batch_norm(x, mean, variance, weight.flatten(), bias.flatten(), False, 0.0, norm.eps)
     if support is None:
         return batch_norm(x, weight.flatten(), bias.flatten(), norm.eps)
-    variance, mean = torch.var_mean(x[:support], (0, 2, 3), correction=0)
+    variance, mean = torch.var_mean(single(x[:support]), (0, 2, 3), correction=0)
     scale = weight.flatten() * (variance + norm.eps).rsqrt()
     shift = bias.flatten() - mean * scale
-    return torch.addcmul(shift.view(1, -1, 1, 1), x, scale.view(1, -1, 1, 1))
+    return torch.addcmul(shift.view(1, -1, 1, 1), x, scale.view(1, -1, 1, 1)).to(x.dtype)

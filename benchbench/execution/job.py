@@ -14,6 +14,7 @@ import torch
 from benchbench.components.code import component_hash
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.precision import check_precision, encoding_in
 from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
@@ -87,6 +88,7 @@ def train(
     stop: Stop = never,
 ) -> tuple[Trained, list[StageResult]]:
     """Run the chain of stages. Raises TrainingFailed, and Stopped once `stop` returns true."""
+    check_precision(training.recipe["precision"], device)
     sample = data.sample
     encoder, learner = build(training, sample, device)
     results = []
@@ -123,7 +125,9 @@ def settled(threads: int, device: str) -> Iterator[None]:
     # `use_deterministic_algorithms` does the same but imports a compiler, which takes seconds.
     torch.set_deterministic_debug_mode("warn")
     try:
-        yield
+        # Else a CUDA device computes convolutions of float32 in tf32.
+        with encoding_in("float32"):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.set_deterministic_debug_mode(before[1])

@@ -11,6 +11,7 @@ import torch
 
 from benchbench.components.registry import find
 from benchbench.components.settings import construct, resolve_settings, schema
+from benchbench.encoding.precision import check_precision
 from benchbench.execution.executor import Executor
 from benchbench.execution.hooks import Hooks
 from benchbench.execution.job import Event, Job, digest
@@ -66,8 +67,10 @@ def run_plan(
 ) -> Outcome:
     """Run a plan into a store; see `benchbench.run`."""
     runner = make_executor(executor, jobs, executor_settings or {}, device)
-    store = Store(results).open()
     trainings = sharded(todo.trainings, shard)
+    for precision in sorted({t.recipe["precision"] for t in trainings}):
+        check_precision(precision, device)
+    store = Store(results).open()
     done = Outcome(store, trainings, failed=list(todo.broken))
     work: list[Job] = []
     where = store.root.resolve()

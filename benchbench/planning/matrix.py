@@ -129,13 +129,16 @@ class Matrix(Section):
             if applies(rule, point):
                 episodes |= rule.get("episodes", {})
                 training |= rule.get("training", {})
+        training = TrainingSettings.model_validate(training).model_dump()
+        # Beside the optimisation, where records have always had it.
+        precision = training.pop("precision")
         return {
             "budget": self.budget.model_dump(exclude_none=True),
             "episodes": neutral(EpisodeSettings.model_validate(episodes).model_dump()),
-            "training": TrainingSettings.model_validate(training).model_dump(),
+            "training": training,
             "selection": self.selection,
             "threads": self.threads,
-            "precision": "float32",
+            "precision": precision,
         }
 
 

@@ -10,6 +10,7 @@ from benchbench.components.limits import MOST
 Count = Annotated[int, Field(ge=1, le=10**6)]
 Amount = Annotated[int, Field(ge=1, le=10**12)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Precision = Literal["float32", "bfloat16", "tf32"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -40,8 +41,8 @@ class EpisodeSettings(Section):
     meta_batch: Annotated[int, Field(ge=1, le=MOST["meta_batch"])] = 8
 
 
-class TrainingSettings(Section):
-    """The optimisation. `schedule` is constant, cosine decay to zero, or halving every `halve_every` steps.
+class Optimisation(Section):
+    """What a training's steps are. `schedule` is constant, cosine decay to zero, or halving every `halve_every` steps.
 
     `auxiliary_weight` multiplies the plain objective in regime ``auxiliary``; `validate_times` is how many times a
     stage is validated, if selection needs it.
@@ -55,6 +56,13 @@ class TrainingSettings(Section):
     halve_every: Amount = 2000
     auxiliary_weight: Weight = 1.0
     validate_times: Count = 10
+
+
+class TrainingSettings(Optimisation):
+    """The optimisation, and the precision in which encoders compute while they are trained
+    (`benchbench.encoding.precision`)."""
+
+    precision: Precision = "float32"
 
 
 #: What a ``[[when]]`` rule replaces, where its axes hold.

@@ -174,7 +174,8 @@ def matrix_of(record: Record, paths: Mapping[str, str] = MappingProxyType({})) -
             "protocol": [protocol],
             "regime": [record.method.regime],
         },
-        **{name: value for name, value in recipe.items() if name != "precision"},
+        **{name: value for name, value in recipe.items() if name not in ("training", "precision")},
+        "training": {**recipe["training"], "precision": recipe["precision"]},
         "tuned": content.get("tuned", []),
         "settings": {kind: {c["name"]: _written(c["settings"]) for c in found} for kind, found in settings.items()},
     }

@@ -18,7 +18,7 @@ from benchbench.keys import canonical, content_key
 from benchbench.planning.identity import cell_key, keyed, training_key
 from benchbench.planning.names import kind_of, own_name_fault
 from benchbench.planning.presets import name_fault
-from benchbench.planning.recipe import Budget, TrainingSettings
+from benchbench.planning.recipe import Budget, Optimisation, Precision
 from benchbench.planning.tuned import Tuned
 from benchbench.revisions import harness, revision_of
 from benchbench.store.content import COMPONENTS, DERIVED, FIELDS, LATER
@@ -46,11 +46,12 @@ class _Recipe(BaseModel):
     training: dict[str, Any]
     selection: str
     threads: int
+    precision: Precision
 
     @field_validator("training")
     @classmethod
     def _whole(cls, training: dict[str, Any]) -> dict[str, Any]:
-        if missing := TrainingSettings.model_fields.keys() - training.keys():
+        if missing := Optimisation.model_fields.keys() - training.keys():
             raise ValueError(f"lacks {', '.join(sorted(missing))}")
         return training
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from benchbench.data.modality import modality_named
 from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.precision import encoding_in
 from benchbench.encoding.sample import PADDING, SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.encoding.tasks import encode
@@ -21,6 +22,8 @@ from benchbench.testing.guards import own_draws_only, through_safetensors, uncha
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "backbone")
+#: How far features in bfloat16 may be from those in float32, over their size: unit roundoff is 0.4 %.
+HALF = 0.1
 
 
 def built(subject: Subject, sample: SampleSpec, seed: int = 0) -> Backbone | None:
@@ -159,6 +162,31 @@ def gradients_reach_every_weight(subject: Subject) -> None:
     for name, weight in weights.items():
         if weight.grad is None or not weight.grad.isfinite().all():
             raise Fault(f"{name} gets no finite gradient: use it in forward, or remove it")
+
+
+@check("backbone")
+def half_precision(subject: Subject) -> None:
+    """Trained with ``training.precision = "bfloat16"`` it gives float32 features near those of float32, and finite
+    gradients."""
+    encoder, sample = one(subject)
+    x = batch(sample, 8)
+    encoder.float().train()
+    x = x.float() if x.is_floating_point() else x
+    wanted = encoder(x).detach()
+    with encoding_in("bfloat16"):
+        found = encoder(x)
+        if found.requires_grad:
+            found.square().sum().backward()
+    if found.dtype != torch.float32:
+        raise Fault(f"under bfloat16 its features are {found.dtype}: let `forward` be the method of the class")
+    away = (found.detach() - wanted).norm() / wanted.norm().clamp(min=1e-6)
+    if not away < HALF:
+        raise Fault(
+            f"under bfloat16 its features are {away:.0%} from those of float32: compute sums, norms and differences "
+            "of close numbers in float32 (`x.float()`)"
+        )
+    if not all(w.grad is None or w.grad.isfinite().all() for w in encoder.parameters()):
+        raise Fault("under bfloat16 a gradient is not finite: compute sums and norms in float32 (`x.float()`)")
 
 
 @check("backbone")

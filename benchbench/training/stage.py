@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from benchbench.data.pool import Pool
 from benchbench.data.prepare import Prepared
 from benchbench.encoding.backbone import Backbone
+from benchbench.encoding.precision import encoding_in
 from benchbench.encoding.tasks import class_means, encode, similarity
 from benchbench.episodes.batch import EpisodeShape
 from benchbench.errors import Stopped, TrainingFailed
@@ -242,7 +243,8 @@ class StageRun:
         split: a self-supervised batch is one loss."""
         while True:
             try:
-                with counted(self.encoder, self.pretext, result.count) if step == 0 else nullcontext():
+                counting = counted(self.encoder, self.pretext, result.count) if step == 0 else nullcontext()
+                with counting, encoding_in(self.recipe["precision"]):
                     return self._step(step)
             except torch.OutOfMemoryError:
                 if self.stage.objective == "plain" or self.chunk == 1:

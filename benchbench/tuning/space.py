@@ -17,6 +17,9 @@ from benchbench.planning.tuned import Range, Space, Tried
 #: (kind, component, setting), or (section of the matrix, setting)
 Place = tuple[str, ...]
 
+#: What no search may change, and what it is.
+FIXED = {"validate_times": "how often a training is judged", "precision": "in which a matrix computes"}
+
 
 def load_space(path: Path) -> Space:
     """The space in a file such as ``[meta.maml]`` with ``inner_lr = {low = 0.01, high = 1.0, log = true}`` and
@@ -70,8 +73,8 @@ def check(space: Space, where: str) -> None:
     Imports the components."""
     for (*owner, setting), tried in places(space).items():
         place = f"{where}: [{'.'.join(owner)}]"
-        if setting == "validate_times":
-            raise BenchbenchError(f"{place}: a search cannot change {setting!r}, how often a training is judged")
+        if setting in FIXED:
+            raise BenchbenchError(f"{place}: a search cannot change {setting!r}, {FIXED[setting]}")
         model = schema(find(*owner).load()) if len(owner) == 2 else REPLACED[owner[0]]
         if setting not in model.model_fields:
             raise BenchbenchError(f"{place}: unknown setting {setting!r}{suggest(setting, model.model_fields)}")

@@ -50,6 +50,12 @@ CASES = {
     "repeated seeds": (["--seeds", "0,0,0"], "", "seeds: each must be given once, and 0 is given 3 times"),
     "other digits of a shard": (["--shard", "1/١"], "", "expected I/N with I from 1 to N"),
     "no device": (["--device", "cuda:99"], "", "--device cuda:99: expected auto, cpu"),
+    "unknown precision": (["--set", "training.precision=float16"], "", "training.precision: input should be 'float32'"),
+    "precision of other devices": (
+        ["--set", "training.precision=tf32", "--device", "cpu"],
+        "",
+        "training.precision: tf32 is a precision of CUDA devices, and this is to run on cpu",
+    ),
     "not finite": (["--set", "training.lr=inf"], "", "--set: training.lr: a finite number is expected, got inf"),
     "not finite within": (["--set", "settings.meta.maml.inner_lr=nan"], "", "a finite number is expected, got nan"),
     "no time": (["--timeout", "nan"], "", "'--timeout': 'nan' is not a finite number"),

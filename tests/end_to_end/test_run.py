@@ -39,6 +39,26 @@ def test_same_seed_same_records_with_one_job_and_two_and_a_second_run_trains_not
     assert "tiny" in status.stdout
 
 
+def test_precision_is_in_keys_records_and_tables_and_a_record_of_it_comes_out_again(benchbench, tiny, tmp_path):
+    base = ("run", "--matrix", tiny, "--only", "pretext=labels", "--executor", "inline", "--quiet")
+    base = (*base, "--set", "floors=false", "--results", tmp_path / "runs")
+    for precision in ("float32", "bfloat16"):
+        done = benchbench(*base, "--set", f"training.precision={precision}")
+        assert "trained 2, reused 0" in done.stdout, done.stderr
+    assert "trained 0, reused 2" in benchbench(*base).stdout
+    records = stable_records(tmp_path / "runs").values()
+    assert sorted(r["content"]["recipe"]["precision"] for r in records) == ["bfloat16"] * 2 + ["float32"] * 2
+    for method in ("nearest-centroid", "protonet"):
+        two = [r["scores"] for r in records if r["method"]["meta"] == method]
+        assert two[0] != two[1]
+    table = benchbench("leaderboard", tmp_path / "runs", "--output", tmp_path).stdout
+    assert "precision bfloat16" in table
+    assert "precision float32" in table
+    again = benchbench("results", "audit", tmp_path / "runs", "--sample", 4)
+    assert again.returncode == 0, again.stdout
+    assert "repeated 4 of 4 records, 0 differ" in again.stdout
+
+
 def test_killed_in_the_middle_it_resumes_to_the_same_records(benchbench, tiny, tmp_path):
     tiny.write_text(tiny.read_text().replace("samples = 1200", "samples = 12000").replace('"rotation"', '"none"'))
     only = ("--only", "pretext=labels", "--only", "meta=protonet")

@@ -195,7 +195,7 @@ FORGERIES: dict[str, tuple[str, Forge, str]] = {
     "unknown setting": ("protonet", put("content.backbone.settings.magic", 1), "its settings are refused: backbone"),
     "impossible setting": ("protonet", put("content.backbone.settings.width", -4), "settings are refused: backbone"),
     "another revision": ("protonet", put("content.backbone.revision", 99), "at revision 99, installed at "),
-    "precision": ("protonet", put("content.recipe.precision", "int2"), "training_key is not what its settings give"),
+    "precision": ("protonet", put("content.recipe.precision", "int2"), "content.recipe.precision"),
     "no budget": ("protonet", put("content.recipe.budget", {"tea": 5}), "content.recipe.budget.tea: extra inputs"),
     "learning rate": ("protonet", put("content.recipe.training.lr", "fast"), "it cannot be planned: "),
     "unknown regime": ("protonet", put("method.regime", "magic"), "method.regime 'magic' is unknown"),

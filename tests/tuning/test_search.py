@@ -188,6 +188,7 @@ def test_what_cannot_be_searched_is_refused(changes, message):
         ("[training]\nlr = {low = 0.0, high = 0.1}", r"\[training\]: lr: input should be greater than 0, got 0.0"),
         ("[training]\noptimiser = ['lion']", r"\[training\]: optimiser: input should be 'adam'"),
         ("[training]\nvalidate_times = [1, 2]", r"\[training\]: a search cannot change 'validate_times'"),
+        ("[training]\nprecision = ['bfloat16']", r"\[training\]: a search cannot change 'precision'"),
         ("[episodes]\nways = [1]", r"\[episodes\]: ways: input should be greater than or equal to 2, got 1"),
         ("[trainning]\nlr = [0.1]", "a search cannot change it; did you mean 'training'"),
         ("[meta.maml]\ninner_rl = [0.1]", r"\[meta.maml\]: unknown setting 'inner_rl'; did you mean 'inner_lr'"),
