@@ -97,8 +97,8 @@ def test_a_matrix_of_theirs_runs(installed):
     began = {r["method"]["backbone"]: r["content"].get("pretrained_on") for r in records}
     assert began == {"timm": "shades", "timm-resnet": None}
     rows = [row.split() for row in done.stdout.splitlines() if row.startswith("lightly-simsiam")]
-    assert {(row[3], " ".join(row[-3:])) for row in rows if row[3] == "timm"} == {("timm", "shades, no labels")}
-    assert {row[-1] for row in rows if row[3] == "timm-resnet"} == {"random"}
+    assert {(row[4], " ".join(row[-3:])) for row in rows if row[4] == "timm"} == {("timm", "shades, no labels")}
+    assert {row[-1] for row in rows if row[4] == "timm-resnet"} == {"random"}
 
 
 def test_they_conform_there(installed):
