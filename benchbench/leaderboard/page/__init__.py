@@ -39,7 +39,14 @@ def page(table: Table, plots: Mapping[str, str] | None = None, answers: Mapping[
         title=html.escape(matrices or "no records"),
         versions=html.escape(versions),
         notes="".join(f"<li>{html.escape(note)}</li>" for note in table.notes),
-        summary=f"{len(table.rows):,} methods, {len({n for _, n in table.scores}):,} columns, {len(records):,} records",
+        summary=", ".join(
+            f"{count:,} {what}{'' if count == 1 else 's'}"
+            for what, count in (
+                ("method", len(table.rows)),
+                ("column", len({n for _, n in table.scores})),
+                ("record", len(records)),
+            )
+        ),
     )
 
 

@@ -297,7 +297,7 @@ def effects(found: Grid, table: Table | None = None) -> Figure | None:
                     [r["effect_high"] - r["effect"] for _, r in chosen],
                 ],
                 **{**_POINT, "marker": "o", "markerfacecolor": face},
-                label="differs from 0 (5%, Holm)" if significant else "does not",
+                label="differs from 0 (5%, Holm)" if significant else "does not differ from 0",
             )
     axis.axvline(0, color="#222222", lw=0.8)
     labels = [_effect(r) for r in rows]
