@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -15,6 +16,8 @@ from benchbench.store.files import Store
 log = logging.getLogger("benchbench.execution")
 #: Seconds between checks of what other runs hold.
 PAUSE = 0.5
+#: Most files that a run asks for: far more leases than any cluster has workers.
+FILES = 65_536
 
 
 class JobQueue:
@@ -36,6 +39,7 @@ class JobQueue:
         self.rests_until = 0.0
 
     def __enter__(self) -> "JobQueue":
+        _allow_files()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -115,3 +119,16 @@ class JobQueue:
             if owner and (owner.hostname, owner.pid) not in self.named:
                 self.named.add((owner.hostname, owner.pid))
                 log.warning("waiting for trainings of another run: process %d on %s", owner.pid, owner.hostname)
+
+
+def _allow_files() -> None:
+    """Let this process open as many files as it may, within `FILES`: every lease is one, and the usual 1,024 end a run
+    of some hundreds of jobs at a time."""
+    # There are no such limits on Windows.
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if most == resource.RLIM_INFINITY else min(most, FILES)
+        if now != resource.RLIM_INFINITY and now < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

@@ -62,7 +62,6 @@ def record(t: int, key: str, target: str, counts: np.ndarray) -> dict:
         "curve": [{"samples": 100.0 * i, "loss": 1 / i, "step": float(i)} for i in range(1, 31)],
         "timing": {"train_seconds": 40.0},
         "environment": {"torch": "2.9.0", "device": "cpu"},
-        "external": False,
     }  # fmt: skip
 
 

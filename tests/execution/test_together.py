@@ -1,5 +1,6 @@
 """Several runs of one matrix on one store, and parts of a matrix."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,6 +82,21 @@ def test_a_trained_stage_is_shared_at_a_time(jobs):
     final.touch()
     with JobQueue(jobs, lambda event: None) as queue:
         assert len(taken(queue)) == len(jobs)
+
+
+def test_more_jobs_at_a_time_than_a_process_may_usually_open_files(tmp_path):
+    resource = pytest.importorskip("resource", reason="this system limits no files")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = len(os.listdir("/proc/self/fd")) + 16 if os.path.exists("/proc/self/fd") else 64
+    if before[1] != resource.RLIM_INFINITY and before[1] < few + 100:
+        pytest.skip("this system allows no more files")
+    todo = plan(load_matrix("ci", {"seeds": list(range(60))}), prepare_data=False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    try:
+        with JobQueue([Job(t, t.cells, tmp_path) for t in todo.trainings], lambda event: None) as queue:
+            assert len(taken(queue)) >= 60
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_what_another_run_did_meanwhile_is_not_done_again(jobs):
