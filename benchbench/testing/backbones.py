@@ -22,8 +22,8 @@ from benchbench.testing.guards import own_draws_only, through_safetensors, uncha
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "backbone")
-#: How far features in bfloat16 may be from those in float32, over their size: unit roundoff is 0.4 %, which fifty layers
-#: before their training make 17 %.
+#: How far features in bfloat16 may be from those in float32, over their size: unit roundoff is 0.4 %, which the fifty
+#: layers of an untrained network made 17 %.
 HALF = 0.5
 
 
