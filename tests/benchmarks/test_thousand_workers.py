@@ -115,7 +115,8 @@ def test_no_record_is_lost_by_a_thousand_workers(tmp_path, monkeypatch, capsys):
         print(
             f"\n{len(wanted):,} cells of {len(todo.trainings):,} trainings on {WORKERS:,} workers, of which "
             f"{workers.lost} were lost: {workers.clock:,.0f} s, where all work over all workers is "
-            f"{least[0]:,.0f} s and the longest training {least[1]:,.0f} s ({workers.clock / max(least):.3f} of the larger)"
+            f"{least[0]:,.0f} s and the longest training {least[1]:,.0f} s "
+            f"({workers.clock / max(least):.3f} of the larger)"
             f"\ndriver and store: {workers.events:,} events in {cpu:.0f} s of CPU and {wall:.0f} s by the wall "
             f"({workers.events / wall:,.0f} a second), {memory} MiB"
         )
