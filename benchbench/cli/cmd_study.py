@@ -5,6 +5,7 @@ import click
 from benchbench.cli.reading import warned
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.render import markdown, terminal
+from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import load_study
 from benchbench.store.files import atomic_write, read_records
@@ -13,14 +14,16 @@ from benchbench.store.files import atomic_write, read_records
 @click.command("study")
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
 @click.option("--study", type=click.Path(path_type=Path), help="What was written down (default: the packaged study).")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the table as Markdown into this file.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write both tables as Markdown into this file.")
 def command(results: Path, study: Path | None, output: Path | None) -> None:
-    """Answer the contrasts of a study from the records in RESULTS (default: runs)."""
+    """Answer the contrasts of a study, and what its methods add budget by budget, from the records in RESULTS (default:
+    runs)."""
     stated = load_study(study)
     if not results.exists():
         raise BenchbenchError(f"no results folder {results}")
-    table = contrasts(stated, warned(read_records(results)))
-    click.echo(terminal(table))
+    records = warned(read_records(results))
+    tables = [contrasts(stated, records), answers_by_budget(stated, records)]
+    click.echo("\n".join(map(terminal, tables)))
     if output:
-        atomic_write(output, markdown(table).encode())
+        atomic_write(output, "\n".join(map(markdown, tables)).encode())
         click.echo(f"wrote {output}", err=True)

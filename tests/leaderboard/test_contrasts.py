@@ -1,4 +1,4 @@
-"""The contrasts of a study, against effects that are put into records."""
+"""The contrasts of a study and its answers by budget, against effects that are put into records."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from scipy import stats
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import Study, load_study
 
@@ -32,7 +33,7 @@ def study(**changes):
 
 @pytest.fixture(scope="module")
 def record(make):
-    def made(meta, source, target, more, *, seed, samples=1_000, failed=False):
+    def made(meta, source, target, more, *, seed, samples=1_000, failed=False, flops=0):
         floor = meta == "floor"
         regime = "pseudo" if meta in ("protonet", "maml") else "joint"
         recipe = {"budget": {"samples": samples}}
@@ -43,7 +44,10 @@ def record(make):
             recipe=recipe, reason="out of memory" if failed else None,
         )  # fmt: skip
         key = content_key([r.key, samples, seed, source, meta])
-        return r.model_copy(update={"key": key, "training_key": content_key([key, "t"]), "episodes_hash": target})
+        update = {"key": key, "training_key": content_key([key, "t"]), "episodes_hash": target}
+        if r.cost:
+            update["cost"] = r.cost.model_copy(update={"flops": flops or samples * 1_000})
+        return r.model_copy(update=update)
 
     return made
 
@@ -112,6 +116,61 @@ def test_one_difference_beyond_another(records, record):
     stated = study(beyond={"first": episodic, "second": plain})
     # 10, 20 and 30 at 1,000 samples, 10 at 9,000.
     assert row(stated, [*records, *longer])["effect"] == pytest.approx(10)
+
+
+@pytest.fixture(scope="module")
+def budgets(record):
+    """Plain training has +0, +2 and +4 of ten at 1,000, 10,000 and 100,000 samples, ProtoNet +2, +3 and +3, in as many
+    FLOPs; seed 1 has 1 more of it at first. In its own domain both have the same. MAML's 10,000 samples take the FLOPs
+    of 100,000, and its 100,000 more than plain training was ever given."""
+    found = []
+    for source, target, seed in ((s, t, seed) for s in SOURCES for t in TARGETS for seed in SEEDS):
+        floor = {"source": source, "target": target, "seed": seed}
+        found.append(record("floor", more=-3, **floor))
+        for samples, plain, episodic in ((1_000, 0, 2), (10_000, 2, 3), (100_000, 4, 3)):
+            luck = seed == 1 and samples == 1_000
+            of = {"source": source, "target": target, "seed": seed, "samples": samples}
+            found.append(record("plain", more=plain, **of))
+            found.append(record("protonet", more=plain if source == target else episodic + luck, **of))
+            if samples > 1_000:
+                found.append(record("maml", more=episodic, flops=samples * 10_000, **of))
+    return found
+
+
+def by_budget(records):
+    stated = study()
+    stated.design.budgets[:] = [1_000, 10_000, 100_000]
+    stated.design.methods.append("maml")
+    table = answers_by_budget(stated, records)
+    return {(r["meta"], r["samples"]): r for r in plain_rows(table)}, table
+
+
+def test_effects_by_budget_at_equal_samples_and_flops(budgets):
+    found, table = by_budget(budgets)
+    assert [found["plain", n]["score"] for n in (1_000, 10_000, 100_000)] == pytest.approx([50, 70, 90])
+    of_protonet = [found["protonet", n] for n in (1_000, 10_000, 100_000)]
+    assert [r["effect"] for r in of_protonet] == pytest.approx([20 + 10 / 3, 10, -10])
+    assert [r["equal"] for r in of_protonet] == pytest.approx([20 + 10 / 3, 10, -10])
+    assert [r["inside"] for r in of_protonet] == pytest.approx([0, 0, 0])
+    half = stats.t.ppf(0.975, 2) * np.std([20, 30, 20], ddof=1) / 3**0.5
+    assert of_protonet[0]["effect_high"] == pytest.approx(20 + 10 / 3 + half)
+    assert found["plain", 1_000]["effect"] is None
+    # MAML's 10,000 samples take as many FLOPs as 100,000 of plain training, which has 4 of ten more there, not 2.
+    assert (found["maml", 10_000]["effect"], found["maml", 10_000]["equal"]) == pytest.approx((10, -10))
+    assert found["maml", 100_000]["equal"] is None, "plain training was never that long: nothing is extrapolated"
+    # Halfway, on a logarithmic scale, from +10 at 10,000 to -10 at 100,000.
+    line = "contrastive × protonet, at equal samples: from above plain training to below it at 31.6k samples"
+    assert any(note.startswith(line) for note in table.notes)
+
+
+def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):
+    lacking = [r for r in budgets if not (
+        r.method.meta == "plain" and r.seed == 2 and r.content["recipe"]["budget"]["samples"] == 10_000
+    )]  # fmt: skip
+    found, _ = by_budget(lacking)
+    assert found["protonet", 10_000]["effect"] is None
+    assert found["protonet", 10_000]["score"] == pytest.approx(80)
+    assert found["protonet", 100_000]["effect"] == pytest.approx(-10)
 
 
 def test_the_packaged_study_fits_its_matrix_and_says_which_key_is_wrong(tmp_path):

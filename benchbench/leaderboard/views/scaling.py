@@ -12,15 +12,11 @@ from benchbench.leaderboard.aggregate import Table, costs
 from benchbench.leaderboard.cells import Cell
 from benchbench.leaderboard.grid import Grid, Row, grid, names
 from benchbench.leaderboard.paired_scores import Places, Scored, common, episode_set, shared, verdict
+from benchbench.leaderboard.statistics.budget_scale import Crossing, around, crossing
 from benchbench.leaderboard.statistics.paired import holm
 from benchbench.leaderboard.statistics.robust import average_interval
 from benchbench.leaderboard.views.questions import plain_counterparts
 from benchbench.leaderboard.views.text import bounds, compact, number, tabular
-
-#: Draws of seeds behind the interval of a crossover.
-DRAWS = 2000
-#: FLOPs that differ by less than this factor are as good as equal.
-ALIKE = 1.05
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def scaling(found: Grid) -> Table:
                 {"method": text[row], **vars(row), "budget": b.samples, "flops": flops, **_score(b, row)}
                 | _effect(b, _beside_plain(b, row, plain[b.samples].get(row)), "effect")
                 | _effect(b, _pairs(b.scored, row, same), "equal")
-                | crossings.get(row, {})
+                | (_numbers(crossings[row]) if row in crossings else {})
             )
     _adjust(rows)
     rows.sort(key=lambda r: (*(r[axis] for axis in ("source", "pretext", "meta", "backbone", "variant")), r["budget"]))
@@ -99,7 +95,10 @@ def scaling(found: Grid) -> Table:
         "verdict: at the 5% level after Holm's correction over all effects of this table. d: Cohen's, of the effect at "
         "equal samples.",
     ]
-    notes += [_told(row, crossing) for row, crossing in sorted(crossings.items())]
+    notes += [
+        told(f"{row.label} ({', '.join(filter(None, (row.source, row.backbone, row.regime, row.variant)))})", where)
+        for row, where in sorted(crossings.items(), key=lambda item: item[0])
+    ]
     return tabular("Scaling with the budget", rows, columns, notes)
 
 
@@ -134,18 +133,15 @@ def _at_flops(
 ) -> dict[str, Scored | None]:
     """The scores of the plain training of a method at so many FLOPs, by column: interpolated, for each seed and
     episode, between the budgets around them on a logarithmic scale."""
-    trained = [(f, of, against) for of in all_budgets if (against := plain[of.samples].get(row))
+    trained = [(f, (of, against)) for of in all_budgets if (against := plain[of.samples].get(row))
                and (f := of.flops(against))]  # fmt: skip
-    below = [t for t in trained if t[0] <= flops * ALIKE]
-    above = [t for t in trained if t[0] >= flops / ALIKE]
-    if not below or not above:
+    if not (neighbours := around(trained, flops)):
         return {}
-    low, high = max(below, key=lambda t: t[0]), min(above, key=lambda t: t[0])
-    share = math.log(flops / low[0]) / math.log(high[0] / low[0]) if high[0] > low[0] else 0.0
+    (low, first), (high, second), share = neighbours
     return {
-        column: _between(low[1].scored[column].get(low[2]), high[1].scored[column].get(high[2]), share)
-        for column in low[1].scored.keys() & high[1].scored.keys() & b.scored.keys()
-        if len({episode_set(of.found, column) for of in (b, low[1], high[1])}) == 1
+        column: _between(low.scored[column].get(first), high.scored[column].get(second), share)
+        for column in low.scored.keys() & high.scored.keys() & b.scored.keys()
+        if len({episode_set(of.found, column) for of in (b, low, high)}) == 1
     }
 
 
@@ -174,26 +170,15 @@ def _adjust(rows: list[dict[str, Any]]) -> None:
         r |= {f"{name}_p_holm": float(p), f"{name}_verdict": verdict(r[name], float(p))}
 
 
-def _crossings(all_budgets: list[Budget], plain: Mapping[int, Mapping[Row, Row]]) -> dict[Row, dict[str, Any]]:
-    """For every method with effects at several budgets: the samples at which the effect changes sign, with an interval
-    from resampling its seeds, and in how many of the draws it does."""
-    found: dict[Row, dict[str, Any]] = {}
+def _crossings(all_budgets: list[Budget], plain: Mapping[int, Mapping[Row, Row]]) -> dict[Row, Crossing]:
+    """For every method with effects at several budgets: where the effect changes sign."""
+    found: dict[Row, Crossing] = {}
     for row in sorted({row for of_budget in plain.values() for row in of_budget}):
         curves = {b.samples: curve for b in all_budgets if (curve := _by_seed(b, row, plain[b.samples].get(row)))}
         seeds = sorted(set.intersection(*(set(curve) for curve in curves.values()))) if len(curves) > 1 else []
-        if not seeds:
-            continue
-        scale = np.log(sorted(curves))
-        table = np.array([[curves[samples][seed] for samples in sorted(curves)] for seed in seeds])
-        drawn = np.random.default_rng(0).integers(len(seeds), size=(DRAWS, len(seeds)))
-        draws = [_crossing(scale, table[of].mean(0)) for of in drawn] if len(seeds) > 1 else []
-        there = [at for at in draws if at is not None]
-        low, high = np.percentile(there, [2.5, 97.5]) if there else (None, None)
-        found[row] = {
-            "crossing": _crossing(scale, table.mean(0)), "crossing_low": low, "crossing_high": high,
-            "crossing_share": len(there) / len(draws) if draws else None,
-            "above": bool(table.mean(0)[0] > 0),
-        }  # fmt: skip
+        if seeds:
+            table = np.array([[curves[samples][seed] for samples in sorted(curves)] for seed in seeds])
+            found[row] = crossing(sorted(curves), table)
     return found
 
 
@@ -207,22 +192,20 @@ def _by_seed(b: Budget, row: Row, against: Row | None) -> dict[int, float]:
     return dict(zip(seeds, np.mean(gaps, axis=0).tolist(), strict=True)) if seeds else {}
 
 
-def _crossing(scale: np.ndarray, effects: np.ndarray) -> float | None:
-    """The samples at which effects over a scale of log samples first change sign, None if they never do."""
-    for i in range(len(effects) - 1):
-        if (effects[i] > 0) != (effects[i + 1] > 0):
-            share = effects[i] / (effects[i] - effects[i + 1])
-            return float(np.exp(scale[i] + share * (scale[i + 1] - scale[i])))
-    return None
+def _numbers(found: Crossing) -> dict[str, Any]:
+    return {
+        "crossing": found.at, "crossing_low": found.low, "crossing_high": found.high, "crossing_share": found.share,
+        "above": found.above,
+    }  # fmt: skip
 
 
-def _told(row: Row, crossing: Mapping[str, Any]) -> str:
-    line = f"{row.label} ({', '.join(filter(None, (row.source, row.backbone, row.regime, row.variant)))})"
-    start, end = ("above", "below") if crossing["above"] else ("below", "above")
-    if crossing["crossing"] is None:
+def told(line: str, found: Crossing) -> str:
+    """Where the effect of a method, called `line`, changes sign, as a sentence."""
+    start, end = ("above", "below") if found.above else ("below", "above")
+    if found.at is None:
         return f"{line}: {start} plain training at every budget."
-    text = f"{line}: from {start} plain training to {end} it at {compact(crossing['crossing'])} samples"
-    if crossing["crossing_low"] is None:
+    text = f"{line}: from {start} plain training to {end} it at {compact(found.at)} samples"
+    if found.low is None or found.share is None:
         return f"{text} (one seed)."
-    low, high, share = (crossing[f"crossing_{part}"] for part in ("low", "high", "share"))
-    return f"{text} [{compact(low)}, {compact(high)}], in {100 * share:.0f}% of draws of the seeds."
+    interval = f"[{compact(found.low)}, {compact(found.high)}]"
+    return f"{text} {interval}, in {100 * found.share:.0f}% of draws of the seeds."
