@@ -7,6 +7,7 @@ from scipy import stats
 from benchbench.errors import BenchbenchError
 from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.plots.study_lines import study_lines
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import Study, load_study
@@ -161,6 +162,16 @@ def test_effects_by_budget_at_equal_samples_and_flops(budgets):
     # Halfway, on a logarithmic scale, from +10 at 10,000 to -10 at 100,000.
     line = "contrastive × protonet, at equal samples: from above plain training to below it at 31.6k samples"
     assert any(note.startswith(line) for note in table.notes)
+
+
+def test_the_plot_has_a_line_a_method_in_a_panel_a_pretext(budgets):
+    _, table = by_budget(budgets)
+    figure = study_lines(table)
+    assert [axis.get_title() for axis in figure.axes] == ["contrastive", ""]
+    lines = [[line for line in axis.lines if len(line.get_xdata()) > 1 and line.get_marker() != "None"]
+             for axis in figure.axes]  # fmt: skip
+    assert [len(of) for of in lines] == [2, 1], "of MAML's budgets only one can be held against as many FLOPs"
+    assert lines[0][0].get_ydata() == pytest.approx([20 + 10 / 3, 10, -10])
 
 
 def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):

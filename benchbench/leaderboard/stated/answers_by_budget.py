@@ -60,7 +60,7 @@ def answers_by_budget(study: Study, records: Iterable[Record]) -> Table:
         for (pretext, meta), curve in curves.items()
         if len(curve) > 1
     ]
-    return tabular(f"What the methods of {study.matrix} add, by budget", rows, columns, notes + scores.notes())
+    return tabular("What methods add, by budget", rows, columns, notes + scores.notes())
 
 
 def _row(side: Side, scores: Scores, across: list[Place]) -> tuple[dict[str, Any], np.ndarray | None]:

@@ -44,7 +44,7 @@ def contrasts(study: Study, records: Iterable[Record]) -> Table:
         "verdict: of what was expected before the first training: it holds where the whole interval is within, and is "
         "contradicted where all of it is outside, else open.",
     ]
-    return tabular(f"Contrasts of the study {study.matrix}", rows, columns, notes + scores.notes())
+    return tabular("Contrasts written down beforehand", rows, columns, notes + scores.notes())
 
 
 def _row(contrast: Contrast, scores: Scores, across: list[Place]) -> dict[str, Any]:
