@@ -90,6 +90,15 @@ def test_half_a_study_is_no_answer(records):
     assert row(study(), lacking)["verdict"] == "not run"
 
 
+def test_contrasts_that_are_not_run_count_in_the_correction(records):
+    later = [{"pretext": "contrastive", "meta": m, "samples": 9_000} for m in ("protonet", "plain")]
+    whole = study()
+    whole.contrast.extend(study(first=later[0], second=later[1]).contrast)
+    first, second = plain_rows(contrasts(whole, records))
+    assert (second["verdict"], second["p_holm"]) == ("not run", None)
+    assert first["p_holm"] == pytest.approx(2 * first["p"], abs=1e-5)
+
+
 def test_a_failed_training_counts_at_chance_level_and_is_listed(records, record):
     kept = [r for r in records if not (r.method.meta == "protonet" and r.source == "glyphs" and r.seed == 0)]
     failed = [record("protonet", "glyphs", target, 0, seed=0, failed=True) for target in TARGETS]
