@@ -64,14 +64,15 @@ def resolve_component(kind: str, name: str, settings: Mapping[str, Any] | None =
 def key_content(ref: ComponentRef) -> dict[str, Any]:
     """What enters a key of a component and of the components that its settings name. Settings equal to their declared
     neutral value are left out, so that adding one later keeps old keys; so are settings that only locate files."""
-    cls = ref.load()
-    neutral, locators = getattr(cls, "neutral", {}), getattr(cls, "locators", ())
-    settings = {
-        k: _nested_content(v)
-        for k, v in ref.settings.items()
-        if k not in locators and not (k in neutral and neutral[k] == v)
-    }
+    locators = getattr(ref.load(), "locators", ())
+    settings = {k: _nested_content(v) for k, v in _told(ref).items() if k not in locators}
     return {"name": ref.name, "revision": ref.revision, "settings": settings}
+
+
+def _told(ref: ComponentRef) -> dict[str, Any]:
+    """The settings of a component without those that have their neutral value."""
+    neutral = getattr(ref.load(), "neutral", {})
+    return {k: v for k, v in ref.settings.items() if not (k in neutral and neutral[k] == v)}
 
 
 def _nested_content(value: Any) -> Any:
@@ -83,10 +84,11 @@ def _nested_content(value: Any) -> Any:
 
 
 def recorded_settings(ref: ComponentRef) -> dict[str, Any]:
-    """The settings of a component as records hold them, those of the components that they name too: paths of this
-    machine tell nothing elsewhere, and are left out but for what is portable (`benchbench.userfiles.portable`)."""
+    """The settings of a component as records hold them, those of the components that they name too: without those that
+    have their neutral value, so that records of before they were added stand in the same column; paths of this machine
+    tell nothing elsewhere, and are left out but for what is portable (`benchbench.userfiles.portable`)."""
     locators = getattr(ref.load(), "locators", ())
-    return {k: _portable(v) if k in locators else _recorded(v) for k, v in ref.settings.items()}
+    return {k: _portable(v) if k in locators else _recorded(v) for k, v in _told(ref).items()}
 
 
 def _portable(value: Any) -> Any:

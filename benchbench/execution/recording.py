@@ -25,8 +25,10 @@ from benchbench.training.stage import CHUNK, StageResult
 
 
 def _identity(training: Training, cell: Cell) -> dict[str, Any]:
-    protocol = {"name": cell.component.name, "revision": cell.component.revision, "settings": cell.component.settings}
-    target = {"name": cell.target.name, "revision": cell.target.revision, "settings": recorded_settings(cell.target)}
+    protocol, target = (
+        {"name": ref.name, "revision": ref.revision, "settings": recorded_settings(ref)}
+        for ref in (cell.component, cell.target)
+    )
     names = training.names | cell.names
     content = {**training.content, "recipe": training.recipe, "target": target, "protocol": protocol}
     return {
