@@ -171,6 +171,8 @@ def test_effects_by_budget_at_equal_samples_and_flops(budgets):
     # Halfway, on a logarithmic scale, from +10 at 10,000 to -10 at 100,000.
     line = "contrastive × protonet, at equal samples: from above plain training to below it at 31.6k samples"
     assert any(note.startswith(line) for note in table.notes)
+    # Counts of 1, 3, 2 and 2 of ten.
+    assert table.notes[-1] == "Floors, averaged as scores are: none × nearest-centroid (conv4) 20.00."
 
 
 def test_the_plot_has_a_line_a_method_in_a_panel_a_pretext(budgets):

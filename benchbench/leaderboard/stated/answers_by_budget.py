@@ -60,6 +60,8 @@ def answers_by_budget(study: Study, records: Iterable[Record]) -> Table:
         for (pretext, meta), curve in curves.items()
         if len(curve) > 1
     ]
+    floors = [f"{floor} {mean:.2f}" for floor, mean in scores.floors_across().items()]
+    notes += [f"Floors, averaged as scores are: {', '.join(floors)}."] if floors else []
     return tabular("What methods add, by budget", rows, columns, notes + scores.notes())
 
 

@@ -25,12 +25,12 @@ Gaps = Mapping[Place, list[np.ndarray]]
 @dataclass(frozen=True)
 class Scores:
     """Scores in percent (episodes,) by method and budget, place and seed; the FLOPs of a training by method, budget and
-    source; the best floor's mean by place; and what failed."""
+    source; each floor's mean by place; and what failed."""
 
     design: Design
     held: Mapping[Side, Mapping[Place, Mapping[int, np.ndarray]]]
     flops: Mapping[Side, Mapping[str, int]]
-    floors: Mapping[Place, float]
+    floors: Mapping[str, Mapping[Place, float]]
     failed: list[str]
 
     @classmethod
@@ -38,14 +38,14 @@ class Scores:
         """Those of a design among some records; of an earlier harness, or under another protocol, none counts. A
         training that failed scores at chance level."""
         held: dict[Side, dict[Place, dict[int, np.ndarray]]] = defaultdict(lambda: defaultdict(dict))
-        floors: dict[Place, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        floors: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
         flops: dict[Side, dict[str, int]] = defaultdict(dict)
         failed = []
         for c in cells_of(records)[0]:
             if c.protocol != design.protocol or c.earlier or c.origin != "own":
                 continue
             if c.floor and c.ok:
-                floors[c.source, c.target][f"{c.label} {c.backbone}"].append(100 * c.mean)
+                floors[f"{c.label} ({c.backbone})"][c.source, c.target].append(100 * c.mean)
             elif c.budget and c.source in design.sources and c.seed in design.seeds:
                 side = Side(pretext=c.pretext, meta=c.meta, samples=c.budget)
                 if not c.ok:
@@ -55,8 +55,8 @@ class Scores:
                 held[side][c.source, c.target][c.seed] = (
                     100 * fractions(c) if c.ok else np.full(design.episodes, 100 / (c.ways or 5))
                 )
-        best = {place: max(float(np.mean(means)) for means in of.values()) for place, of in floors.items()}
-        return cls(design, held, flops, best, sorted(failed))
+        means = {floor: {place: float(np.mean(of)) for place, of in places.items()} for floor, places in floors.items()}
+        return cls(design, held, flops, means, sorted(failed))
 
     def places(self) -> list[Place]:
         """Every source with every target that anything was scored on."""
@@ -80,9 +80,19 @@ class Scores:
             for place, by_seed in of_side.items():
                 means = np.array([scores.mean() for scores in by_seed.values()])
                 mean, half = interval(means)
-                if len(means) > 1 and mean - half > self.floors.get(place, 0.0):
+                best = max((of.get(place, 0.0) for of in self.floors.values()), default=0.0)
+                if len(means) > 1 and mean - half > best:
                     found.add(place)
         return found
+
+    def floors_across(self) -> dict[str, float]:
+        """The mean of each floor, averaged as effects are, where it is at all of these places."""
+        found = {}
+        for floor, means in self.floors.items():
+            of_sources = [[means.get(p) for p in self.across() if p[0] == source] for source in self.design.sources]
+            if all(of_source and None not in of_source for of_source in of_sources):
+                found[floor] = float(np.mean([np.mean(of_source) for of_source in of_sources]))  # type: ignore[arg-type]
+        return dict(sorted(found.items()))
 
     def at(self, side: Side, place: Place, seed: int) -> np.ndarray | None:
         """The scores of one training on a target; None if they are not all there."""
