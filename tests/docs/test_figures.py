@@ -35,50 +35,6 @@ def test_the_components(command, monkeypatch) -> None:
     assert out.strip() in text
 
 
-@pytest.fixture
-def effects(command) -> dict[tuple[str, str], dict]:
-    """Marginal effects in the headline's records, by value and pretext."""
-    code, out, _ = command(
-        "leaderboard", str(ROOT / "results" / "headline-tuned"), "--view", "effects", "--format", "json"
-    )  # fmt: skip
-    assert code == 0
-    return {(row["value"].removesuffix(" (pseudo)"), row["pretext"]): row for row in json.loads(out)["rows"]}
-
-
-def test_what_meta_learning_adds(effects: dict[tuple[str, str], dict]) -> None:
-    text = section("What meta-learning adds")
-    shown = {
-        (meta, pretext): cell
-        for meta, row in table(text).items()
-        for pretext, cell in row.items()
-        if pretext != "meta"
-    }  # fmt: skip
-    for place, cell in shown.items():
-        row = effects[place]
-        assert cell == f"{row['effect']:+.2f} [{row['effect_low']:+.2f}, {row['effect_high']:+.2f}]", place
-    assert {place for place, row in effects.items() if row["axis"] == "meta"} == {*shown}
-
-
-def test_what_the_effect_is_read_with() -> None:
-    """The cost of the table's trainings, and the same rows at four times the budget."""
-    text = re.sub(r"\s+", " ", section("What meta-learning adds"))
-    trained = [r for r in load_records(ROOT / "results" / "headline-tuned") if not r.flags.floor]
-    maml, others = (
-        {f"{r.cost.flops / 1e12:.2f}" for r in trained if (r.method.meta == "maml") == is_maml}
-        for is_maml in (True, False)
-    )
-    assert f"{min(others)} to {max(others)} TFLOP each and MAML {', '.join(maml)};" in text
-    longer = load_records(ROOT / "results" / "headline-budget")
-    assert {r.content["recipe"]["budget"]["samples"] for r in longer} == {4 * 16_000}
-    assert {r.seed for r in longer} == {1}
-    means = {
-        meta: statistics.fmean(100 * r.summary["accuracy"].mean for r in longer if r.method.meta == meta)
-        for meta in ("nearest-centroid", "protonet")
-    }
-    assert len(longer) == 8, "two methods on four targets"
-    assert f"nearest centroid has {means['nearest-centroid']:.2f} on average, ProtoNet {means['protonet']:.2f}" in text
-
-
 def test_what_was_reproduced() -> None:
     """Published numbers that were met, and by how much the others were missed."""
     limits = (ROOT / "results" / "README.md").read_text("utf-8").split("## Honest limits\n")[1]

@@ -1,0 +1,116 @@
+"""docs/study.md and the README's first answer say what the committed records give."""
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from benchbench import load_records
+from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
+from benchbench.leaderboard.stated.preregistered import load_study
+from benchbench.leaderboard.views.text import bounds
+
+ROOT = Path(__file__).parents[2]
+PAGE, RECORDS, FIGURE = (ROOT / name for name in ("docs/study.md", "results/study", "docs/figures/study.svg"))
+
+
+#: Those that are whole.
+BUDGETS = (4_000, 16_000, 64_000)
+
+
+@pytest.fixture(scope="module")
+def answers() -> Table:
+    return answers_by_budget(load_study(), load_records(RECORDS))
+
+
+@pytest.fixture(scope="module")
+def rows(answers: Table) -> dict[tuple[str, str, int], dict]:
+    return {(r["pretext"], r["meta"], r["samples"]): r for r in plain_rows(answers)}
+
+
+def said(path: Path) -> str:
+    return re.sub(r"\s+", " ", path.read_text("utf-8"))
+
+
+def table_lines(text: str) -> list[str]:
+    return sorted(line for line in text.splitlines() if line.startswith("|"))
+
+
+def test_the_tables_are_those_of_the_command(command, tmp_path) -> None:
+    assert command("study", RECORDS, "--output", tmp_path / "study.md")[0] == 0
+    assert table_lines(PAGE.read_text("utf-8")) == table_lines((tmp_path / "study.md").read_text("utf-8"))
+
+
+def test_the_figure_is_the_commands(command, tmp_path) -> None:
+    pins = (ROOT / "constraints.txt").read_text("utf-8")
+    if f"matplotlib=={version('matplotlib')}\n" not in pins:
+        pytest.skip("another version of matplotlib draws other bytes")
+    assert command("study", RECORDS, "--plot", tmp_path / "study.svg")[0] == 0
+    assert FIGURE.read_bytes() == (tmp_path / "study.svg").read_bytes()
+
+
+def test_the_answer_so_far(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
+    text = said(PAGE)
+    labels, views = (
+        [rows[pretext, "protonet", n] for n in (4_000, 16_000, 64_000)] for pretext in ("labels", "contrastive")
+    )
+    first, second, third = (bounds(r, "effect") for r in labels)
+    assert f"{first} points at 4,000 samples and {second} at 16,000, but {third} at 64,000." in text
+    assert f"{labels[1]['inside']:+.2f} at 16,000, {labels[2]['inside']:+.2f} at 64,000." in text
+    (note,) = (n for n in answers.notes if n.startswith("labels × protonet"))
+    (crossing,) = re.findall(r"at (\S+ samples \[.*\]), in 100%", note)
+    assert f"The sign changes at {crossing}." in text
+    behind = ["{:.2f}".format(-r["effect"]) for r in views]
+    assert "is {}, {} and {} points behind SimCLR's loss".format(*behind) in text
+    assert all(r["effect_high"] < 0 for r in views), "helped at no budget"
+    assert f"level at 64,000 samples ({bounds(views[2], 'inside')})" in text
+    assert views[2]["inside_low"] < 0 < views[2]["inside_high"]
+
+
+def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
+    text = said(PAGE)
+    (floors,) = (n for n in answers.notes if n.startswith("Floors"))
+    (untrained,) = re.findall(r"\(conv4\) ([\d.]+)", floors)
+    learners = ("labels", "plain"), ("contrastive", "protonet")
+    plain, views = ([rows[*learner, n]["score"] for n in BUDGETS] for learner in learners)
+    assert f"An untrained encoder has {untrained} on average." in text
+    assert f"below it at 4,000 samples ({plain[0]:.2f}) and level with it at 16,000 ({plain[1]:.2f})" in text
+    assert plain[0] < float(untrained) - 5
+    assert abs(plain[1] - float(untrained)) < 0.5
+    assert "hardly above it ({:.2f}, {:.2f}) before 64,000 samples ({:.2f})".format(*views) in text
+
+
+def test_what_is_there(rows: dict[tuple[str, str, int], dict]) -> None:
+    """The page says which budgets are whole, and that no target is left out."""
+    whole = {place[2] for place, r in rows.items() if place[1] == "protonet" and r["effect"] is not None}
+    assert whole == {*BUDGETS}
+    assert "Plain training and ProtoNet are there at 4,000, 16,000 and 64,000 samples" in said(PAGE)
+
+
+def test_every_training_is_later_than_what_was_written_down() -> None:
+    """The records name the searches that the matrix holds."""
+    design = load_study().design.tuning
+    for r in load_records(RECORDS):
+        for search in r.content.get("tuned", []):
+            assert (search["trials"], search["budget"]) == (design["trials"], {"samples": design["samples"]}), r.key
+
+
+def test_the_readme_gives_the_same_answer(rows: dict[tuple[str, str, int], dict]) -> None:
+    text = (ROOT / "README.md").read_text("utf-8").split("## What meta-learning adds\n")[1].split("\n## ")[0]
+    lines = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
+    assert lines[0] == ["samples", "labels: plain", "ProtoNet adds", "contrastive: plain", "ProtoNet adds"]
+    for samples, *cells in lines[2:]:
+        n = json.loads(samples.replace(",", ""))
+        wanted = []
+        for pretext in ("labels", "contrastive"):
+            wanted += [f"{rows[pretext, 'plain', n]['score']:.2f}", bounds(rows[pretext, "protonet", n], "effect")]
+        assert cells == wanted
+    assert [line[0] for line in lines[2:]] == [f"{n:,}" for n in BUDGETS]
+    assert "An untrained encoder has 50.33:" in text
+    assert "An untrained encoder has 50.33 on average." in said(PAGE)
