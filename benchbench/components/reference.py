@@ -65,11 +65,11 @@ def key_content(ref: ComponentRef) -> dict[str, Any]:
     """What enters a key of a component and of the components that its settings name. Settings equal to their declared
     neutral value are left out, so that adding one later keeps old keys; so are settings that only locate files."""
     locators = getattr(ref.load(), "locators", ())
-    settings = {k: _nested_content(v) for k, v in _told(ref).items() if k not in locators}
+    settings = {k: _nested_content(v) for k, v in _without_neutral(ref).items() if k not in locators}
     return {"name": ref.name, "revision": ref.revision, "settings": settings}
 
 
-def _told(ref: ComponentRef) -> dict[str, Any]:
+def _without_neutral(ref: ComponentRef) -> dict[str, Any]:
     """The settings of a component without those that have their neutral value."""
     neutral = getattr(ref.load(), "neutral", {})
     return {k: v for k, v in ref.settings.items() if not (k in neutral and neutral[k] == v)}
@@ -88,7 +88,7 @@ def recorded_settings(ref: ComponentRef) -> dict[str, Any]:
     have their neutral value, so that records of before they were added stand in the same column; paths of this machine
     tell nothing elsewhere, and are left out but for what is portable (`benchbench.userfiles.portable`)."""
     locators = getattr(ref.load(), "locators", ())
-    return {k: _portable(v) if k in locators else _recorded(v) for k, v in _told(ref).items()}
+    return {k: _portable(v) if k in locators else _recorded(v) for k, v in _without_neutral(ref).items()}
 
 
 def _portable(value: Any) -> Any:

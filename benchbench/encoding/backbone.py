@@ -28,6 +28,9 @@ class Backbone(nn.Module, Component, ABC):
     each of T ids; ``linear``, one `nn.Linear` named ``map`` of the flattened sample; ``scores``, one `nn.Embedding`
     named so, (tokens, 1), whose sum over a sample's known tokens is its one feature.
 
+    Where a matrix trains in half precision (`benchbench.encoding.precision`), ``forward`` and these methods run in
+    torch's autocast, and what they return is handed on in float32.
+
     A backbone that can load pretrained weights has a setting `sha256`, their checksum or None, and sets
     `pretrained_on`, which data, and `pretrained_labels`, whether their labels were used, as far as it is known. Records
     hold both and tables show them: a method whose weights have seen labels is none without labels.
