@@ -66,9 +66,24 @@ def test_the_answer_so_far(answers: Table, rows: dict[tuple[str, str, int], dict
     assert f"The sign changes at {crossing}." in text
     behind = ["{:.2f}".format(-r["effect"]) for r in views]
     assert "is {}, {} and {} points behind SimCLR's loss".format(*behind) in text
-    assert all(r["effect_high"] < 0 for r in views), "helped at no budget"
+    assert all(r["effect_high"] < 0 for r in views)
     assert f"level at 64,000 samples ({bounds(views[2], 'inside')})" in text
     assert views[2]["inside_low"] < 0 < views[2]["inside_high"]
+
+
+def test_maml_on_pseudo_tasks(rows: dict[tuple[str, str, int], dict]) -> None:
+    text, readme = said(PAGE), said(ROOT / "README.md")
+    plain, *both = (rows["contrastive", meta, 64_000] for meta in ("plain", "maml-inductive", "maml"))
+    inductive, transductive = (bounds(r, "effect") for r in both)
+    assert f"by {inductive} points with the support set's batch statistics (inductive) and {transductive}" in text
+    assert "in domain by {} and {}.".format(*(bounds(r, "inside") for r in both)) in text
+    times = f"{both[0]['flops'] / plain['flops']:.1f} times the FLOPs"
+    assert f"That takes {times}" in text
+    assert (
+        f"at 64,000 samples {inductive} points, {transductive} where it sees all queries at once, for {times}."
+        in readme
+    )
+    assert all(r["equal"] is None for r in both), "plain training was not trained for as many FLOPs"
 
 
 def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
@@ -89,6 +104,9 @@ def test_what_is_there(rows: dict[tuple[str, str, int], dict]) -> None:
     whole = {place[2] for place, r in rows.items() if place[1] == "protonet" and r["effect"] is not None}
     assert whole == {*BUDGETS}
     assert "Plain training and ProtoNet are there at 4,000, 16,000 and 64,000 samples" in said(PAGE)
+    assert {place[::2] for place, r in rows.items() if place[1] == "maml" and r["effect"] is not None} == {
+        ("contrastive", 64_000)
+    }
 
 
 def test_every_training_is_later_than_what_was_written_down() -> None:

@@ -30,10 +30,9 @@ def study_lines(table: Table) -> Figure | None:
             known.sort(key=lambda r: r[cost])
             if not known:
                 continue
-            at, look = [r[cost] for r in known], strokes(i)
-            axis.plot(at, [r[name] for r in known], marker=MARKERS[i], markersize=4, **look)
-            low, high = ([r[f"{name}_{end}"] for r in known] for end in ("low", "high"))
-            axis.fill_between(at, low, high, color=look["color"], alpha=0.15)
+            at, effects = [r[cost] for r in known], [r[name] for r in known]
+            halves = [r[f"{name}_high"] - r[name] for r in known]
+            axis.errorbar(at, effects, halves, marker=MARKERS[i], markersize=4, capsize=2, elinewidth=1, **strokes(i))
         axis.axhline(0, color=GREY, lw=0.8)
         axis.set_xscale("log")
         axis.minorticks_off()
