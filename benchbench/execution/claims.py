@@ -105,7 +105,8 @@ class JobQueue:
                 return key
             except OSError as error:
                 self._release(job.training.key)
-                raise StorageError(f"{lease.lock_file} cannot be written: {error.strerror}") from error
+                why = f"{error.strerror}; what is finished is kept, run again to go on"
+                raise StorageError(f"{lease.lock_file} cannot be written: {why}") from error
             taken[key] = lease
         return ""
 

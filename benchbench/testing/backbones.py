@@ -22,9 +22,9 @@ from benchbench.testing.guards import own_draws_only, through_safetensors, uncha
 from benchbench.testing.subjects import Fault, NotApplicable, Subject
 
 RNG = Rng("conformance", "backbone")
-#: How far features in bfloat16 may be from those in float32, over their size: unit roundoff is 0.4 %, which the fifty
-#: layers of an untrained network made 17 %.
-HALF = 0.5
+#: How far features in bfloat16 may be from those in float32, over their size: unit roundoff is 0.4 %, and layers add it
+#: up.
+HALF = 0.1
 
 
 def built(subject: Subject, sample: SampleSpec, seed: int = 0) -> Backbone | None:
@@ -167,20 +167,24 @@ def gradients_reach_every_weight(subject: Subject) -> None:
 
 @check("backbone")
 def half_precision(subject: Subject) -> None:
-    """Trained with ``training.precision = "bfloat16"`` it gives float32 features near those of float32, and finite
-    gradients."""
+    """With ``training.precision = "bfloat16"`` it gives float32 features near those of float32, and finite gradients in
+    training."""
     encoder, sample = one(subject)
     x = batch(sample, 8)
-    encoder.float().train()
+    encoder.float()
     x = x.float() if x.is_floating_point() else x
-    wanted = encoder(x).detach()
+    # In training, statistics of a few samples magnify whatever rounding is there.
+    with torch.no_grad():
+        wanted = encoder.eval()(x)
     with encoding_in("bfloat16"):
-        found = encoder(x)
-        if found.requires_grad:
-            found.square().sum().backward()
+        with torch.no_grad():
+            found = encoder(x)
+        trained = encoder.train()(x)
+        if trained.requires_grad:
+            trained.square().sum().backward()
     if found.dtype != torch.float32:
         raise Fault(f"under bfloat16 its features are {found.dtype}: let `forward` be the method of the class")
-    away = (found.detach() - wanted).norm() / wanted.norm().clamp(min=1e-6)
+    away = (found - wanted).norm() / wanted.norm().clamp(min=1e-6)
     if not away < HALF:
         raise Fault(
             f"under bfloat16 its features are {away:.0%} from those of float32: compute sums, norms and differences "
