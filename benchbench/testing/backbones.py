@@ -167,8 +167,7 @@ def gradients_reach_every_weight(subject: Subject) -> None:
 
 @check("backbone")
 def half_precision(subject: Subject) -> None:
-    """With ``training.precision = "bfloat16"`` it gives float32 features near those of float32, and finite gradients in
-    training."""
+    """With ``training.precision = "bfloat16"`` it gives float32 features near those of float32."""
     encoder, sample = one(subject)
     x = batch(sample, 8)
     encoder.float()
@@ -176,12 +175,8 @@ def half_precision(subject: Subject) -> None:
     # In training, statistics of a few samples magnify whatever rounding is there.
     with torch.no_grad():
         wanted = encoder.eval()(x)
-    with encoding_in("bfloat16"):
-        with torch.no_grad():
+        with encoding_in("bfloat16"):
             found = encoder(x)
-        trained = encoder.train()(x)
-        if trained.requires_grad:
-            trained.square().sum().backward()
     if found.dtype != torch.float32:
         raise Fault(f"under bfloat16 its features are {found.dtype}: let `forward` be the method of the class")
     away = (found - wanted).norm() / wanted.norm().clamp(min=1e-6)
@@ -190,8 +185,6 @@ def half_precision(subject: Subject) -> None:
             f"under bfloat16 its features are {away:.0%} from those of float32: compute sums, norms and differences "
             "of close numbers in float32 (`x.float()`)"
         )
-    if not all(w.grad is None or w.grad.isfinite().all() for w in encoder.parameters()):
-        raise Fault("under bfloat16 a gradient is not finite: compute sums and norms in float32 (`x.float()`)")
 
 
 @check("backbone")
