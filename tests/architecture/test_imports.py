@@ -88,6 +88,17 @@ def test_plugins_import_the_public_interface_only(module):
             assert not (statement.module or "").startswith("benchbench."), ast.unparse(statement)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins").glob("benchbench-*/**/*.py")), ids=lambda path: path.name)
+def test_other_plugins_and_their_tests_use_what_any_third_party_may(path):
+    found = {
+        module
+        for i in anywhere(path)
+        for module in ([i.module or ""] if isinstance(i, ast.ImportFrom) else names(i))
+        if module.startswith("benchbench.")
+    }
+    assert found <= {"benchbench.testing"}
+
+
 #: Modules that run code, or may, when they read a file.
 EXECUTING = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "yaml"}
 

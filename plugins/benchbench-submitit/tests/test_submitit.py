@@ -6,7 +6,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 import benchbench
+from benchbench.testing import installed
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install submitit")
 import benchbench_submitit
@@ -86,19 +87,11 @@ elif command == "scancel":
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The executor as `run` finds it once it is installed, here and in the processes that it starts."""
-    from benchbench.execution import run
-
-    made = run.make_executor
-
-    def make(name: str, jobs: Any, settings: Any, device: str = "cpu") -> Any:
-        return Submitit(**settings) if name == "submitit" else made(name, jobs, settings, device)
-
-    monkeypatch.setattr(run, "make_executor", make)
-    places = [str(Path(benchbench_submitit.__file__).parent), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with installed(Path(benchbench_submitit.__file__).parent):
+        yield
 
 
 @pytest.fixture

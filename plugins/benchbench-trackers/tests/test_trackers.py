@@ -13,6 +13,7 @@ import benchbench_trackers
 import pytest
 
 import benchbench
+from benchbench.testing import installed
 
 MATRIX = """
 name = "tracked"
@@ -39,26 +40,16 @@ depth = 1
 
 
 @pytest.fixture(autouse=True)
-def trackers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def trackers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Both as they are loaded, unasked, in a folder of their own."""
     for name in ("BENCHBENCH_WANDB", "BENCHBENCH_WANDB_MODULE", "BENCHBENCH_MLFLOW"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    installed(monkeypatch, benchbench_trackers.Wandb(), benchbench_trackers.MLflow())
-
-
-def installed(monkeypatch: pytest.MonkeyPatch, *plugins: Any) -> None:
-    """Have a run load these hooks and no others."""
-    from benchbench.execution import hooks
-
-    class Entry:
-        def __init__(self, plugin: Any):
-            self.plugin, self.name = plugin, type(plugin).__name__.lower()
-
-        def load(self) -> Any:
-            return self.plugin
-
-    monkeypatch.setattr(hooks, "entry_points", lambda group: [Entry(p) for p in plugins])
+    # Fresh ones: a tracker that failed once tracks no more.
+    monkeypatch.setattr(benchbench_trackers, "wandb", benchbench_trackers.Wandb())
+    monkeypatch.setattr(benchbench_trackers, "mlflow", benchbench_trackers.MLflow())
+    with installed(Path(benchbench_trackers.__file__).parent):
+        yield
 
 
 def run() -> list[Any]:
