@@ -1,6 +1,5 @@
 """Fenced blocks of the README and of the site's pages, and what runs them in this process."""
 
-import importlib
 import json
 import re
 import shlex
@@ -8,6 +7,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from benchbench.cli import group
 from benchbench.components import registry
 from benchbench.components.settings import validate
 from benchbench.planning.matrix import parse_matrix
+from benchbench.testing import installed
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs"
@@ -104,25 +105,6 @@ def check_piece(text: str, page: Path) -> None:
                 validate(f"{kind} {name}", registry.find(kind, name).load(), settings)
 
 
-def install(folder: Path, site: Path) -> None:
-    """Leave a distribution as ``pip install -e`` does: its metadata beside its module on the path."""
-    about = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
-    name, version = about["name"], about["version"]
-    held = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    held.mkdir(parents=True)
-    (held / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    points = "".join(
-        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in offered.items())
-        for section, offered in about["entry-points"].items()
-    )
-    (held / "entry_points.txt").write_text(points)
-    for path in (str(folder.resolve()), str(site)):
-        if path not in sys.path:
-            sys.path.insert(0, path)
-    importlib.invalidate_caches()
-    registry.offers.cache_clear()
-
-
 def _take_pictures(folder: Path) -> None:
     """Twelve classes of twenty pictures, as a reader has them, other ones in each folder."""
     first = sum(folder.name.encode())
@@ -138,7 +120,7 @@ def run_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> Iterator[Callable[[Path], int]]:
     """Run a page's blocks in order, in an empty folder; gives how many were run."""
-    path, modules = list(sys.path), set(sys.modules)
+    plugins, modules = ExitStack(), set(sys.modules)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").symlink_to(ROOT / "results")
     for name, source in GIVEN.items():
@@ -169,18 +151,17 @@ def run_page(
 
     def run_command(words: list[str]) -> None:
         if words[:3] == ["pip", "install", "-e"]:
-            install(tmp_path / words[3], tmp_path / ".site")
+            plugins.enter_context(installed(tmp_path / words[3]))
             return
         assert words[0] == "benchbench", f"{words[0]}: a command that no test runs; mark its block as not run"
         code, _, errors = command(*smaller(words)[1:])
         assert code == 0, f"{shlex.join(words)} ends with {code}: {errors}"
 
-    yield run
-    sys.path[:] = path
+    with plugins:
+        yield run
     for name in set(sys.modules) - modules:
         if name.startswith("benchbench_") and not name.startswith("benchbench_standard"):
             del sys.modules[name]
-    registry.offers.cache_clear()
 
 
 @pytest.fixture(name="blocks_of")
