@@ -14,10 +14,13 @@ from benchbench.leaderboard.aggregate import Columns, Table, tabulated
 from benchbench.leaderboard.cells import Cell, by_modality, read_cells
 from benchbench.leaderboard.check import check
 from benchbench.leaderboard.columns import chosen
-from benchbench.leaderboard.render import FORMATS, write_leaderboard, write_tables
+from benchbench.leaderboard.render import FORMATS, first_rows, places_of, write_leaderboard, write_tables
 from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
 from benchbench.store.files import read_records
 from benchbench.store.records import Record
+
+#: Records of which no more than summaries are read for files: whole, a hundred thousand take gigabytes.
+LARGE = 20_000
 
 
 def hook_columns() -> Columns | None:
@@ -105,8 +108,7 @@ def command(
     if name not in VIEWS:
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
     extra = hook_columns() if name == "overall" else None
-    whole = bool(output or extra or name not in OF_SUMMARIES)
-    records = warned(_read(folders[0], whole=whole))
+    records = warned(_read(folders[0], whole=bool(extra or name not in OF_SUMMARIES), files=bool(output)))
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
     ranked = external == "ranked"
@@ -119,10 +121,12 @@ def command(
         if len(found) > 1:
             table = replace(table, title=f"{table.title}: {modality}")
             click.echo(("\n" if number else "") + (f"{table.title}\n" if style == "terminal" else ""), nl=False)
-        click.echo(FORMATS[style](table).rstrip("\n"))
-    if output:
-        write = write_tables if tables else write_leaderboard
-        for path in write([r for r in records if isinstance(r, Record)], output, extra, external=ranked):
+        click.echo(FORMATS[style](first_rows(table) if output else table).rstrip("\n"))
+    for modality, place in places_of(found, output).items() if output else ():
+        paths = (
+            write_tables(found[modality], place) if tables else write_leaderboard(found[modality], place, folders[0])
+        )
+        for path in paths:
             click.echo(f"wrote {path}", err=True)
 
 
@@ -147,8 +151,13 @@ def _tables(
     return found
 
 
-def _read(results: Path, *, whole: bool) -> tuple[Sequence[Record | Cell], list[str]]:
-    return read_records(results) if whole else read_cells(results)
+def _read(results: Path, *, whole: bool, files: bool) -> tuple[Sequence[Record | Cell], list[str]]:
+    """The records, or without `whole` what tables need of them: for `files` only if there are more than `LARGE`."""
+    if not whole:
+        found = read_cells(results)
+        if not files or len(found[0]) > LARGE:
+            return found
+    return read_records(results)
 
 
 def _check(folders: tuple[Path, ...], output: Path | None) -> None:

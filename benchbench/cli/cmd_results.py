@@ -42,7 +42,7 @@ def list_command(results: Path) -> None:
     rows: list[list[object]] = [
         [
             *(r.key[:12], c.pretext, c.meta, c.backbone, c.regime, *(variants.get(r.key, "") for _ in differ)),
-            *(c.source, c.target, found.titles[r.key].removeprefix(f"{c.target} "), r.seed),
+            *(c.source, c.target, found.column(c).removeprefix(f"{c.target} "), r.seed),
             *(_mean(r), "" if r.origin == "own" else r.origin),
         ]
         for r in records

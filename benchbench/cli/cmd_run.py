@@ -145,11 +145,14 @@ def _leaderboard(records: "list[Record]", results: Path) -> list[Path]:
     # Imported only after the run: these libraries take 70 MB, which the run of a large matrix is better off without.
     from benchbench.cli.cmd_leaderboard import hook_columns
     from benchbench.leaderboard.aggregate import aggregate
-    from benchbench.leaderboard.render import terminal, write_leaderboard
+    from benchbench.leaderboard.cells import by_modality
+    from benchbench.leaderboard.render import places_of, terminal, write_leaderboard
 
     columns = hook_columns()
     click.echo(terminal(aggregate(records, columns)) + "\n")
-    return write_leaderboard(records, results, columns)
+    parts = by_modality(records)
+    places = places_of(parts, results)
+    return [path for name, part in parts.items() for path in write_leaderboard(aggregate(part, columns), places[name])]
 
 
 def _say_failures(keys: list[str], now: list[tuple[str, str]]) -> None:

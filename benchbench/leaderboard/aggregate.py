@@ -1,11 +1,12 @@
 """Records -> the leaderboard: one row per method, one column per target and protocol."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import pandas_dtype
 
 from benchbench.leaderboard.cells import Cell, uncollected
 from benchbench.leaderboard.grid import (
@@ -29,6 +30,13 @@ from benchbench.store.records import Record
 WIDEST = 24
 #: What a row's marks are called in tables.
 SIGNS = {"labels": "labels", "selection_labels": "selection labels", "transductive": "transductive"}
+#: Rows that are held as objects at a time.
+AT_ONCE = 8192
+#: What a column of these, some missing, is in a frame.
+KINDS = {
+    frozenset({kind, type(None)}): pandas_dtype(name)
+    for kind, name in ((int, "Int64"), (float, "float64"), (str, "str"))
+}
 NOTHING = Score(math.nan, None, 0)
 Columns = Callable[[list[Record]], dict[str, str]]
 
@@ -37,17 +45,31 @@ Columns = Callable[[list[Record]], dict[str, str]]
 class Table:
     """A table: `rows` as text for people, `numbers` for programs, `notes` that belong with both.
 
-    The leaderboard's also has the `scores` behind it, and `cells`: row -> column -> its records, in the order of `rows`
-    (empty if only summaries were read). `ranked`: the rows that take part in ranks and best marks.
+    The leaderboard's also has the `grid` behind it, the part of it that is `counted` for ranks and best marks, and the
+    `order` of its rows.
     """
 
     rows: pd.DataFrame
     numbers: pd.DataFrame
-    scores: dict[tuple[Row, str], Score] = field(default_factory=dict)
-    cells: dict[Row, dict[str, list[Record]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     title: str = "Leaderboard"
-    ranked: frozenset[Row] = frozenset()
+    grid: Grid | None = None
+    counted: Grid | None = None
+    order: Sequence[Row] = ()
+
+    @property
+    def scored(self) -> list[str]:
+        """The columns of scores."""
+        return self.grid.columns if self.grid else []
+
+    @property
+    def records(self) -> int:
+        """How many records are behind its rows."""
+        return sum(len(cells) for row in self.grid.cells.values() for cells in row.values()) if self.grid else 0
+
+    def ranked(self, row: Row) -> bool:
+        """Whether a row takes part in ranks and best marks."""
+        return self.counted is not None and row in self.counted.cells
 
 
 def aggregate(records: Iterable[Record | Cell], columns: Columns | None = None) -> Table:
@@ -67,7 +89,7 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
     order = [*ordered(counted, ranks), *(row for row in found.cells if row not in counted.cells)]
     gaps, raw = transfer_gaps(counted), raw_inputs(found)
     begun = weighted(found)
-    text, numbers = [], []
+    text, numbers = Columnar(), Columnar()
     for row in order:
         members = found.members[row]
         extra = columns([c.record for c in members if c.record]) if columns else {}
@@ -78,7 +100,7 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
         placed = ranks.get(row, math.nan), tied.get(row, math.nan)
         star = "" if row not in counted.cells or counted.complete(row) else "*"
         said = {SIGNS[name]: sign for name, sign in signs.items()}
-        text.append(
+        text.add(
             _as_text(row, members, found, placed, star, paid)
             | _below(row, members, found, raw)
             | gap
@@ -88,27 +110,70 @@ def tabulated(found: Grid, columns: Columns | None = None, *, external: bool = F
         )
         gap_number = {"transfer_gap": _rounded(gaps.get(row))} if gaps else {}
         signs |= began
-        numbers.append(_as_numbers(row, members, found, placed) | gap_number | paid | signs | extra)
-    frame = pd.DataFrame(text)
+        numbers.add(_as_numbers(row, members, found, placed) | gap_number | paid | signs | extra)
+    frame = text.frame()
     if len(frame):
         frame = frame.fillna(MISSING)
         empty = {"source": not any(r.source for r in order), "variant": not any(r.variant for r in order)}
         frame = frame.drop(columns=[name for name, absent in empty.items() if absent])
-    records = {
-        row: {name: [c.record for c in cells if c.record] for name, cells in found.cells[row].items()} for row in order
-    }
-    scores = {(row, name): score for row in order for name, score in found.scores[row].items()}
-    return Table(frame, numeric(numbers), scores, records, notes(found, counted), ranked=frozenset(counted.cells))
+    return Table(frame, numbers.frame(), notes(found, counted), grid=found, counted=counted, order=order)
 
 
-def numeric(rows: list[dict[str, Any]]) -> pd.DataFrame:
+class Columnar:
+    """Rows taken one at a time and kept as columns, in the order in which these appear: as objects of Python, those of
+    a large table take several times the memory."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns: dict[str, list[Any]] = {}
+        self._kinds: dict[str, set[type]] = {}
+        self._done: list[pd.DataFrame] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row, which may lack columns or have further ones."""
+        for name, value in row.items():
+            if name not in self._columns:
+                self._columns[name] = [None] * self._rows
+            self._columns[name].append(value)
+        self._rows += 1
+        if len(row) < len(self._columns):
+            for values in self._columns.values():
+                values += [None] * (self._rows - len(values))
+        if self._rows == AT_ONCE:
+            self._flush()
+
+    def frame(self) -> pd.DataFrame:
+        """The rows. Integers stay integers even if some values are missing."""
+        if self._rows or not self._done:
+            self._flush()
+        if len(self._done) == 1:
+            return self._done[0]
+        frame = pd.concat(self._done, ignore_index=True)
+        for name, kinds in self._kinds.items():
+            # A part in which all values are missing, or the column itself, says nothing of their kind.
+            if kind := KINDS.get(frozenset(kinds)):
+                frame[name] = frame[name].astype(kind)
+        return frame
+
+    def _flush(self) -> None:
+        """Take the rows that are held as objects into a frame."""
+        frame = pd.DataFrame(self._columns)
+        for name, values in self._columns.items():
+            kinds = {type(value) for value in values}
+            missing = {type(None)} if self._done and name not in self._kinds else set()
+            self._kinds.setdefault(name, missing).update(kinds)
+            if kinds == {int, type(None)}:
+                frame[name] = pd.array(values, dtype="Int64")
+        self._done.append(frame)
+        self._columns, self._rows = {name: [] for name in self._columns}, 0
+
+
+def numeric(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame in which integers stay integers even if some values are missing."""
-    frame = pd.DataFrame(rows)
-    for name in frame.columns[frame.isna().any()]:
-        values = [row.get(name) for row in rows]
-        if None in values and any(type(v) is int for v in values) and all(v is None or type(v) is int for v in values):
-            frame[name] = pd.array(values, dtype="Int64")
-    return frame
+    found = Columnar()
+    for row in rows:
+        found.add(row)
+    return found.frame()
 
 
 def costs(members: list[Cell]) -> dict[str, Any]:
@@ -180,7 +245,7 @@ def _as_text(
 
 
 def _as_numbers(row: Row, members: list[Cell], found: Grid, ranks: tuple[float, float]) -> dict[str, Any]:
-    numbers: dict[str, Any] = {**vars(row), "floor": any(c.floor for c in members)}
+    numbers: dict[str, Any] = {**row._asdict(), "floor": any(c.floor for c in members)}
     numbers["external"] = row.origin == "external"
     for name in found.columns:
         score = found.scores[row].get(name)

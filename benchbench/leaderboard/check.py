@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchbench.errors import BenchbenchError
-from benchbench.leaderboard.aggregate import Columns
+from benchbench.leaderboard.aggregate import Columns, Table, tabulated
+from benchbench.leaderboard.cells import by_modality
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, leaderboards, rendered
+from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, places_of, rendered
 from benchbench.store.files import read_records
-from benchbench.store.records import Record
 
 #: Folders of a store that hold no rendered files.
 STORE = {"records", "checkpoints", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
@@ -35,16 +35,19 @@ def check(results: Path, folder: Path, columns: Columns | None = None) -> list[s
     records, found = read_records(results)
     if not records:
         raise BenchbenchError(f"no records in {results}: there is nothing to check tables against")
-    for place, part in leaderboards(records, folder).items():
-        found += _compared(part, place, columns)
+    parts = by_modality(records)
+    places = places_of(parts, folder)
+    for modality, part in parts.items():
+        found += _compared(tabulated(grid(part), columns), places[modality])
     return found
 
 
-def _compared(records: list[Record], folder: Path, columns: Columns | None) -> list[str]:
+def _compared(table: Table, folder: Path) -> list[str]:
     found: list[str] = []
     plots = {path.stem: path.read_text("utf-8") for path in sorted((folder / PLOT_FOLDER).glob("*.svg"))}
     committed = _committed(folder)
-    fresh = rendered(grid(records), columns, _in_order(plots, folder), names={*TABLES, *committed})
+    names = {*TABLES, *committed}
+    fresh = {name: "".join(parts) for name, parts in rendered(table, _in_order(plots, folder), names=names)}
     for name in sorted({*TABLES, *committed}):
         path = folder / name
         if name not in fresh:

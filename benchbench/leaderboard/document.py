@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.safe import PART
 
 SCHEMA_VERSION = 1
 #: The numbers of a score: their name in JSON -> what follows the column's name in `Table.numbers`.
@@ -24,18 +26,26 @@ PARTS = {
 
 def document(table: Table) -> str:
     """The table as JSON: the leaderboard's rows with their scores by column, other rows as they are."""
-    names = sorted({name for _, name in table.scores})
-    rows = plain_rows(table)
-    if names:
-        rows = [_nested(row, names) for row in rows]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "title": table.title,
-        **({"columns": names} if names else {}),
-        "rows": rows,
-        "notes": table.notes,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return "".join(document_parts(table))
+
+
+def document_parts(table: Table) -> Iterator[str]:
+    """`document` in parts of some rows, since all of a large table take several times the memory of their text."""
+    names, end = table.scored, ",\n"
+    head = {"schema_version": SCHEMA_VERSION, "title": table.title, **({"columns": names} if names else {})}
+    yield _json(head).removesuffix("\n}") + end
+    if not len(table.numbers):
+        yield ' "rows": []'
+    for start in range(0, len(table.numbers), PART):
+        rows = _plain_rows(table.numbers.iloc[start : start + PART])
+        text = _json({"rows": [_nested(row, names) if names else row for row in rows]})
+        body = text.removeprefix('{\n "rows": [\n').removesuffix("\n ]\n}")
+        yield (end if start else ' "rows": [\n') + body
+    yield ("\n ]" if len(table.numbers) else "") + end + _json({"notes": table.notes}).removeprefix("{\n") + "\n"
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
 
 
 def schema() -> dict[str, Any]:
@@ -45,7 +55,11 @@ def schema() -> dict[str, Any]:
 
 def plain_rows(table: Table) -> list[dict[str, Any]]:
     """The numbers of a table, one dictionary per row; missing ones are None."""
-    return [{str(k): _plain(v) for k, v in row.items()} for row in table.numbers.to_dict("records")]
+    return _plain_rows(table.numbers)
+
+
+def _plain_rows(numbers: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): _plain(v) for k, v in row.items()} for row in numbers.to_dict("records")]
 
 
 def _nested(row: dict[str, Any], names: list[str]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def leaderboard(
 
 def _numbers(table: Table) -> pd.DataFrame:
     """The numbers a person reads: means and intervals, without what stands behind them and what all rows share."""
-    numbers, scored = table.numbers, sorted({name for _, name in table.scores})
+    numbers, scored = table.numbers, table.scored
     if not scored:
         return numbers
     behind = [f"{name}{suffix}" for name in scored for part, suffix in PARTS.items() if part not in ("mean", "ci95")]

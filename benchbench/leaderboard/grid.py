@@ -2,13 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import numpy as np
-from scipy import stats
+import pandas as pd
+from scipy.special import stdtrit
 
 from benchbench.leaderboard.cells import Cell, cells_of, uncollected
 from benchbench.leaderboard.statistics.ranks import average_tied_ranks
@@ -23,8 +23,7 @@ AGREE = "‡"
 BELOW = "↓"
 
 
-@dataclass(frozen=True, order=True)
-class Row:
+class Row(NamedTuple):
     """What is compared. `variant` is empty unless the store holds this method with several settings: it is those that
     differ then (`benchbench.leaderboard.variants`). Records of each `origin` have rows of their own, so that nobody's
     records move anybody else's; so have those of an `earlier` revision of the harness, which are other experiments."""
@@ -44,7 +43,7 @@ class Row:
         return f"{self.pretext} × {self.meta}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Score:
     """A method on one target: mean and half-width of its 95% interval, in percent, and what the interval is over.
 
@@ -80,10 +79,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows and columns sorted by name, `everything` and each row's `members` sorted by key; `titles`: key -> column."""
+    """Rows and columns sorted by name, `everything` and each row's `members` sorted by key; `titles`: the column of
+    what cells were tested on, by its identity."""
 
     everything: list[Cell]
-    titles: dict[str, str]
+    titles: Mapping[int, str]
     columns: list[str]
     members: dict[Row, list[Cell]]
     cells: dict[Row, dict[str, list[Cell]]]
@@ -103,6 +103,10 @@ class Grid:
         scores = {row: held for row, held in self.scores.items() if row in kept}
         columns = sorted({name for found in cells.values() for name in found})
         return Grid(everything, self.titles, columns, members, cells, scores, self.conflicts)
+
+    def column(self, cell: Cell) -> str:
+        """The column that a cell stands in."""
+        return self.titles[id(cell.tested)]
 
     def scored(self, row: Row, column: str) -> Score | None:
         """The score there, if at least one seed has one."""
@@ -128,21 +132,22 @@ def grid(records: Iterable[Record | Cell], *, sources: bool = False) -> Grid:
     for row, cells in members.items():
         found: dict[str, list[Cell]] = defaultdict(list)
         for c in cells:
-            found[titles[c.key]].append(c)
+            found[titles[id(c.tested)]].append(c)
         placed[row] = {name: found[name] for name in sorted(found)}
     scores = {row: {name: _score(cells) for name, cells in found.items()} for row, found in placed.items()}
     return Grid(everything, titles, sorted(set(titles.values())), members, placed, scores, conflicts)
 
 
-def _titles(cells: list[Cell]) -> dict[str, str]:
-    """The column of each record. Targets or protocols with one name but different settings get separate columns; what
-    others submit renames none of ours."""
+def _titles(cells: list[Cell]) -> dict[int, str]:
+    """The columns. Targets or protocols with one name but different settings get separate ones; what others submit
+    renames none of ours."""
     ours: dict[tuple[str, str], dict[str, Flat]] = defaultdict(dict)
     every: dict[tuple[str, str], dict[str, Flat]] = defaultdict(dict)
-    for c in cells:
-        every[c.target, c.protocol][c.place] = c.placed
-        if c.origin != "external":
-            ours[c.target, c.protocol][c.place] = c.placed
+    tested = {(id(c.tested), c.origin == "external"): c.tested for c in cells}
+    for (_, external), where in tested.items():
+        every[where.target, where.protocol][where.place] = where.placed
+        if not external:
+            ours[where.target, where.protocol][where.place] = where.placed
     titles: dict[tuple[str, str, str], str] = {}
     for names, known in every.items():
         vouched = ours.get(names, {})
@@ -150,10 +155,10 @@ def _titles(cells: list[Cell]) -> dict[str, str]:
         for place in known:
             several = len(vouched if place in vouched else known) > 1
             titles[*names, place] = " ".join(names) + (f" ({told_apart[place]})" if several else "")
-    return {c.key: titles[c.target, c.protocol, c.place] for c in cells}
+    return {id(where): titles[where.target, where.protocol, where.place] for where in tested.values()}
 
 
-def _group(cells: list[Cell], titles: dict[str, str], *, sources: bool) -> dict[Row, list[Cell]]:
+def _group(cells: list[Cell], titles: Mapping[int, str], *, sources: bool) -> dict[Row, list[Cell]]:
     """Cells by row. If two claim one place (one method with different settings), or a name stands for several
     components, the row is split by settings: picking one, or averaging, would hide the conflict."""
     trained = [c for c in cells if not c.floor]
@@ -170,10 +175,10 @@ def _group(cells: list[Cell], titles: dict[str, str], *, sources: bool) -> dict[
         if members[0].floor:
             members = _once(members, titles)
         # Seeds of one place share their settings, except that floors' settings include the source, which they ignore.
-        places = [(titles[c.key], c.seed if c.floor else None) for c in members]
-        settings = {place: c.settings for place, c in zip(places, members, strict=True)}
-        one = len({tuple(c.component(a) for a in ("pretext", "meta", "backbone")) for c in members}) == 1
-        if one and all(settings[place] == c.settings for place, c in zip(places, members, strict=True)):
+        settings = {(titles[id(c.tested)], c.seed if c.floor else None, c.settings) for c in members}
+        one_of_each = {id(c.trained): c for c in members}.values()
+        one = len({tuple(c.component(a) for a in ("pretext", "meta", "backbone")) for c in one_of_each}) == 1
+        if one and len({place[:2] for place in settings}) == len(settings):
             rows[Row(*axes[:5], origin=axes[5], earlier=axes[6])] = members
         else:
             variant = told({c.settings: c.held for c in members})
@@ -182,11 +187,11 @@ def _group(cells: list[Cell], titles: dict[str, str], *, sources: bool) -> dict[
     return rows
 
 
-def _once(floors: list[Cell], titles: dict[str, str]) -> list[Cell]:
+def _once(floors: list[Cell], titles: Mapping[int, str]) -> list[Cell]:
     """The cells of a floor without those that differ only in the source."""
     found: dict[tuple[str, int, bool, float, float], Cell] = {}
     for c in floors:
-        found.setdefault((titles[c.key], c.seed, c.ok, c.mean if c.ok else 0, c.ci95 if c.ok else 0), c)
+        found.setdefault((titles[id(c.tested)], c.seed, c.ok, c.mean if c.ok else 0, c.ci95 if c.ok else 0), c)
     return list(found.values())
 
 
@@ -211,7 +216,8 @@ def _score(cell: list[Cell]) -> Score:
 @cache
 def _student(degrees: int) -> float:
     """The 97.5% quantile of Student's t; a call into SciPy takes longer than the rest of a cell."""
-    return float(stats.t.ppf(0.975, degrees))
+    # What scipy.stats calls, which takes 50 MB and a third of a second to import.
+    return float(stdtrit(degrees, 0.975))
 
 
 def raw_inputs(found: Grid) -> dict[str, float]:
@@ -227,7 +233,11 @@ def raw_inputs(found: Grid) -> dict[str, float]:
 
 def places(found: Grid) -> dict[str, Cell]:
     """One cell of each column, which tells the column's target and protocol."""
-    seen = {found.titles[c.key]: c for c in reversed(found.everything)}
+    seen: dict[str, Cell] = {}
+    for c in found.everything:
+        seen.setdefault(found.column(c), c)
+        if len(seen) == len(found.columns):
+            break
     return {column: seen[column] for column in found.columns}
 
 
@@ -241,8 +251,8 @@ def average_ranks(found: Grid, columns: Iterable[str] | None = None) -> dict[Row
     for name in found.columns if columns is None else columns:
         present = [(row, score) for row in found.cells if (score := found.scored(row, name))]
         # Rounded: means that differ only by the order of a sum share a rank.
-        means = np.array([round(score.mean, 9) for _, score in present])
-        for (row, _), rank in zip(present, stats.rankdata(-means), strict=True):
+        means = pd.Series([round(score.mean, 9) for _, score in present], dtype=float)
+        for (row, _), rank in zip(present, means.rank(ascending=False), strict=True):
             collected[row].append(float(rank))
     return {row: math.fsum(r) / len(r) if r else math.nan for row, r in collected.items()}
 

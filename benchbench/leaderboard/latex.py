@@ -42,7 +42,7 @@ TIES = (
 def latex(table: Table) -> str:
     """A ``table`` environment for ``\\usepackage{booktabs}``, with its notes beneath."""
     names = [str(c) for c in table.rows.columns]
-    marks = {name: tie_places(table, name) for name in sorted({name for _, name in table.scores})}
+    marks = {name: tie_places(table, name) for name in table.scored}
     lines = []
     for i, row in enumerate(table.rows.values.tolist()):
         cells = [_marked(escaped(v), marks[n][i] if n in marks else 0) for n, v in zip(names, row, strict=True)]
@@ -82,7 +82,7 @@ def _marked(text: str, place: int) -> str:
 def tie_places(table: Table, name: str) -> list[int]:
     """1 for each row of a column that ties with its best, 2 for the next group, 0 for the others."""
     means, halves = (np.array(table.numbers[n], dtype=float) for n in (name, f"{name} ci95"))
-    means[[row not in table.ranked for row in table.cells]] = np.nan
+    means[[not table.ranked(row) for row in table.order]] = np.nan
     ranks = tied_ranks(means, halves)
     groups = np.unique(ranks[~np.isnan(ranks)])
     places = np.zeros(len(ranks), dtype=int)

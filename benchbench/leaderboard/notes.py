@@ -11,7 +11,8 @@ EPISODES = "over test episodes of one training (1.96 standard errors), which say
 
 def notes(found: Grid, counted: Grid) -> list[str]:
     """One text per note; `counted` is the part of the grid that is ranked."""
-    cells = found.everything
+    # One of each kind: all that notes are about is the same for the others.
+    cells = list({(id(c.trained), id(c.tested), c.ok, c.reason): c for c in found.everything}.values())
     good = [c for c in cells if c.ok]
     scores = [s for of_row in found.scores.values() for s in of_row.values()]
     texts = []
@@ -42,7 +43,7 @@ def notes(found: Grid, counted: Grid) -> list[str]:
         )
     if any(c.labels == "weights" for c in cells):
         texts.append("labels weights: training read none, but the weights that it began with were learned from labels.")
-    texts += _searches(found)
+    texts += _searches(found, cells)
     if any(s.failed and s.seeds for s in scores):
         texts.append("†: some seeds failed; mean and interval are over the others.")
     if any(s.agree for s in scores):
@@ -71,7 +72,7 @@ def notes(found: Grid, counted: Grid) -> list[str]:
     if any(c.earlier for c in cells):
         part = "ranked only among their like" if all(c.earlier for c in cells) else "in no rank, best mark or effect"
         texts.append(f"({EARLIER}): made before a change of the harness that moves results, and not yet again; {part}.")
-    if divided := sorted({found.titles[c.key] for c in good if c.by_samples and not c.ways}):
+    if divided := sorted({found.column(c) for c in good if c.by_samples and not c.ways}):
         texts.append(
             f"{', '.join(divided)}: fitted on the images of the folder train and scored on those of test, of the same "
             "classes, as the user divided them; other columns are divided by a draw."
@@ -100,8 +101,10 @@ def claims(found: Grid) -> list[str]:
     return texts
 
 
-def _searches(found: Grid) -> list[str]:
+def _searches(found: Grid, cells: list[Cell]) -> list[str]:
     """Which rows were searched, in how many trials, and which use settings that a search found on another row."""
+    if not any(c.searches for c in cells):
+        return []
     text = names(found)
     searched: dict[str, list[str]] = {}
     borrowed: dict[str, list[str]] = {}
@@ -123,7 +126,7 @@ def _searches(found: Grid) -> list[str]:
 def _mixtures(found: Grid, good: list[Cell]) -> list[str]:
     hashes: dict[str, set[str | None]] = {}
     for c in good:
-        hashes.setdefault(found.titles[c.key], set()).add(c.episodes_hash)
+        hashes.setdefault(found.column(c), set()).add(c.episodes_hash)
     texts = [
         f"{title}: not every row was scored on the same test episodes."
         for title in sorted(hashes)

@@ -1,26 +1,30 @@
 """Tables as text and files. No timestamps: the same records give the same bytes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tabulate import tabulate
 
-from benchbench.leaderboard.aggregate import Columns, Table, tabulated
-from benchbench.leaderboard.cells import by_modality
+from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.columns import broken, fitted, terminal_width
-from benchbench.leaderboard.document import document
-from benchbench.leaderboard.grid import Grid, grid
+from benchbench.leaderboard.document import document, document_parts
+from benchbench.leaderboard.grid import Grid
 from benchbench.leaderboard.latex import latex
 from benchbench.leaderboard.page import page
-from benchbench.leaderboard.safe import as_csv, one_line
+from benchbench.leaderboard.page.embedded import Reader
+from benchbench.leaderboard.safe import as_csv, csv_parts, one_line
 from benchbench.leaderboard.views.effects import effects
 from benchbench.leaderboard.views.scaling import cells_by_budget, scaling
-from benchbench.store.files import atomic_write
-from benchbench.store.records import Record
+from benchbench.store.files import RecordReader, atomic_write
 
 #: Most rows of LEADERBOARD.md, as many as a README can show. The other files hold all.
 README_ROWS = 100
+#: Of a leaderboard that only summaries were read for.
+SUMMARIES = (
+    "{:,} records: what compares single episodes, and the plots of all rows, are left out here; "
+    "`benchbench leaderboard RESULTS --view effects`, with filters, reads what it needs."
+)
 #: The folder of the plots, beside the other files.
 PLOT_FOLDER = "plots"
 
@@ -74,32 +78,31 @@ FILES = (*TABLES, "leaderboard.json", "leaderboard.tex", "leaderboard.html")
 
 
 def rendered(
-    found: Grid,
-    columns: Columns | None = None,
+    table: Table,
     plots: Mapping[str, str] | None = None,
     *,
-    external: bool = False,
     names: Collection[str] = FILES,
     told: Mapping[str, Table] | None = None,
-) -> dict[str, str]:
-    """The files of a leaderboard except its plots, by name; `names` are those that are wanted. The page embeds `plots`,
-    name -> SVG, and LEADERBOARD.md links to them. `told`: `answers`, if they are known."""
-    table, drawn = tabulated(found, columns, external=external), plots or {}
-    made: dict[str, Callable[[], str]] = {
-        "LEADERBOARD.md": lambda: _readme(table, list(drawn)),
-        "leaderboard.csv": lambda: csv(table),
-        "leaderboard.json": lambda: document(table),
-        "leaderboard.tex": lambda: latex(table),
-        "leaderboard.html": lambda: page(
-            table, drawn, answers(found.counted(external=external)) if told is None else told
-        ),
+    read: Reader | None = None,
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """The files of a leaderboard except its plots, name and text in parts, one at a time, since those of a large one
+    are large; `names` are those that are wanted. The page embeds `plots`, name -> SVG, and LEADERBOARD.md links to
+    them. `told`: `answers`, if they are known. `read`: reads the records of those cells that the page shows."""
+    drawn = plots or {}
+    made: dict[str, Callable[[], Iterable[str]]] = {
+        "LEADERBOARD.md": lambda: [_readme(table, list(drawn))],
+        "leaderboard.csv": lambda: csv_parts(table.numbers),
+        "leaderboard.json": lambda: document_parts(table),
+        "leaderboard.tex": lambda: [latex(table)],
+        "leaderboard.html": lambda: [page(table, drawn, answers(table.counted) if told is None else told, read)],
     }
-    return {name: make() for name, make in made.items() if name in names}
+    return ((name, make()) for name, make in made.items() if name in names)
 
 
-def answers(found: Grid) -> dict[str, Table]:
-    """The tables that the page shows beside their plots: what is added to each pretext, and scores against budgets."""
-    if not found.everything or not all(c.record for c in found.everything if c.ok):
+def answers(found: Grid | None) -> dict[str, Table]:
+    """The tables that the page shows beside their plots: what is added to each pretext, and scores against budgets.
+    None without whole records."""
+    if not found or not found.everything or not whole(found):
         return {}
     tables = {"effects": effects(found)}
     if len(cells_by_budget(found)) > 1:
@@ -107,60 +110,64 @@ def answers(found: Grid) -> dict[str, Table]:
     return {name: table for name, table in tables.items() if len(table.rows)}
 
 
-def write_tables(
-    records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
-) -> list[Path]:
-    """Write only `TABLES`, without links to plots; returns their paths. Records of several modalities have a
-    leaderboard each, in a folder of its name."""
-    paths = []
-    for place, part in leaderboards(records, folder).items():
-        files = rendered(grid(part), columns, external=external, names=TABLES)
-        for name in TABLES:
-            atomic_write(place / name, files[name].encode())
-        paths += [place / name for name in TABLES]
-    return paths
+def whole(found: Grid) -> bool:
+    """Whether every cell that was scored holds its record."""
+    return all(c.record for c in found.everything if c.ok)
 
 
-def leaderboards(records: Iterable[Record], folder: Path) -> dict[Path, list[Record]]:
-    """Where the leaderboard of each modality stands, and its records: in `folder` itself if there is one alone."""
-    found: dict[str, Any] = by_modality(records)
-    return {folder / name if len(found) > 1 else folder: part for name, part in found.items()}
+def write_tables(table: Table, folder: Path) -> list[Path]:
+    """Write only `TABLES`, without links to plots; returns their paths."""
+    for name, parts in rendered(table, names=TABLES):
+        atomic_write(folder / name, map(str.encode, parts))
+    return [folder / name for name in TABLES]
 
 
-def write_leaderboard(
-    records: Iterable[Record], folder: Path, columns: Columns | None = None, *, external: bool = False
-) -> list[Path]:
+def write_leaderboard(table: Table, folder: Path, store: Path | None = None) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG, PNG and PDF; returns their
-    paths. Records of several modalities have a leaderboard each, in a folder of its name.
+    paths. Where its cells hold no records, those that the page shows are read from the results folder `store`, and what
+    asks for all others is left out, as a note says.
 
     Plots of an earlier leaderboard that these records do not give are removed.
     """
-    each = (_write(part, place, columns, external) for place, part in leaderboards(records, folder).items())
-    return [path for paths in each for path in paths]
-
-
-def _write(records: list[Record], folder: Path, columns: Columns | None, external: bool) -> list[Path]:
     # Importing matplotlib takes longer than rendering the rest.
-    from benchbench.leaderboard.plots.drawn import PLOTS, Drawn, drawn
+    from benchbench.leaderboard.plots.drawn import OF_THE_BEST, PLOTS, Drawn, drawn
 
-    found = grid(records)
-    counted = found.counted(external=external)
+    counted = table.counted
     told = answers(counted)
-    plots = drawn(counted, told)
+    plots = drawn(counted, told, PLOTS if whole(counted) else OF_THE_BEST) if counted else {}
     svgs = {name: plot.svg for name, plot in plots.items()}
-    files: dict[str, str | bytes] = {**rendered(found, columns, svgs, external=external, told=told)}
+    read = None
+    if store and counted and not whole(counted):
+        read = RecordReader(store)
+        table = replace(table, notes=[*table.notes, SUMMARIES.format(table.records)])
+    paths = []
+    for name, parts in rendered(table, svgs, told=told, read=read):
+        atomic_write(folder / name, map(str.encode, parts))
+        paths.append(folder / name)
     for name, plot in plots.items():
-        files |= {f"{PLOT_FOLDER}/{name}.{suffix}": content for suffix, content in plot._asdict().items()}
-    for name, content in files.items():
-        atomic_write(folder / name, content.encode() if isinstance(content, str) else content)
+        for suffix, content in plot._asdict().items():
+            path = folder / PLOT_FOLDER / f"{name}.{suffix}"
+            atomic_write(path, content.encode() if isinstance(content, str) else content)
+            paths.append(path)
     for name in PLOTS.keys() - plots.keys():
         for suffix in Drawn._fields:
             (folder / PLOT_FOLDER / f"{name}.{suffix}").unlink(missing_ok=True)
-    return [folder / name for name in files]
+    return paths
+
+
+def places_of(modalities: Collection[str], folder: Path) -> dict[str, Path]:
+    """Where the leaderboard of each modality stands: in `folder` itself if there is one alone."""
+    return {name: folder / name if len(modalities) > 1 else folder for name in modalities}
+
+
+def first_rows(table: Table) -> Table:
+    """The table with its first `README_ROWS` rows, if it has more, and a note that says so."""
+    left = len(table.rows) - README_ROWS
+    if left <= 0:
+        return table
+    note = f"The first {README_ROWS} of {len(table.rows):,} rows; leaderboard.csv has all."
+    return replace(table, rows=table.rows.head(README_ROWS), notes=[note, *table.notes])
 
 
 def _readme(table: Table, plots: list[str]) -> str:
-    left = len(table.rows) - README_ROWS
-    notes = [f"The first {README_ROWS} of {len(table.rows):,} rows; leaderboard.csv has all."] if left > 0 else []
-    shown = Table(table.rows.head(README_ROWS), table.numbers, notes=notes + table.notes, title=table.title)
-    return markdown(shown) + "".join(f"\n![{name}]({PLOT_FOLDER}/{name}.svg)\n" for name in plots)
+    return markdown(first_rows(table)) + "".join(f"\n![{name}]({PLOT_FOLDER}/{name}.svg)\n" for name in plots)

@@ -59,7 +59,7 @@ def side(found: Grid, keys: Collection[str]) -> Side:
     paid = [c for held in trained.values() for c in held]
     there, below = set(), []
     for row, held in trained.items():
-        for column in sorted({found.titles[c.key] for c in held}):
+        for column in sorted({found.column(c) for c in held}):
             score = found.scored(row, column)
             at = {floor: s.mean for floor in floors if (s := found.scored(floor, column))}
             there |= set(at)

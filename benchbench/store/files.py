@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
@@ -27,11 +28,11 @@ LEASE = 60.0
 _TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}")
 
 
-def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace `path` with `content` so that a reader, or a crash at any point, sees the whole old file or the whole new
-    one. Content that need not survive a power cut is not `durable`, which saves waiting for the disk. Raises
-    StorageError, leaving the old file whole, if it cannot be written, or is no regular file: replacing a link would
-    leave the file that it leads to as it was, and a device or FIFO would be gone."""
+def atomic_write(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Replace `path` with `content`, whole or in parts, so that a reader, or a crash at any point, sees the whole old
+    file or the whole new one. Content that need not survive a power cut is not `durable`, which saves waiting for the
+    disk. Raises StorageError, leaving the old file whole, if it cannot be written, or is no regular file: replacing a
+    link would leave the file that it leads to as it was, and a device or FIFO would be gone."""
     try:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(path).st_mode):
@@ -43,12 +44,12 @@ def atomic_write(path: Path, content: bytes, *, durable: bool = True) -> None:
         ) from error
 
 
-def _replace(path: Path, content: bytes, durable: bool) -> None:
+def _replace(path: Path, content: bytes | Iterable[bytes], durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
-            out.write(content)
+            out.writelines([content] if isinstance(content, bytes) else content)
             out.flush()
             if durable:
                 os.fsync(out.fileno())
@@ -81,6 +82,25 @@ def half_written(folder: Path) -> list[Path]:
             if path.stat().st_mtime < latest:
                 old.append(path)
     return old
+
+
+class Keyed(Protocol):
+    """What a line of a record file is decoded to."""
+
+    @property
+    def key(self) -> str: ...
+
+
+class Wanted(Keyed, Protocol):
+    """What tells where a record is."""
+
+    @property
+    def training_key(self) -> str: ...
+
+
+T = TypeVar("T", bound=Keyed)
+#: What `benchbench.store.lines.decoded_lines` makes of a file.
+Read = Callable[[str], tuple[list[tuple[int, T]], list[str]]]
 
 
 class Store:
@@ -137,20 +157,34 @@ class Store:
         atomic_write(path, b"".join(line + b"\n" for line in [*lines, *later]))
 
 
-class Keyed(Protocol):
-    """What a line of a record file is decoded to."""
-
-    @property
-    def key(self) -> str: ...
-
-
-T = TypeVar("T", bound=Keyed)
-
-
 def read_records(path: Path | str) -> tuple[list[Record], list[str]]:
     """All records below a results folder (or in one file), sorted by key, and one message per unreadable line or
     conflict; see `read_lines`."""
     return read_lines(path, parse_record)
+
+
+class RecordReader:
+    """Reads some records of a large results folder by key, a few at a time: those in files that are named after their
+    training, as a store names them."""
+
+    def __init__(self, results: Path):
+        self._folder = results / "records"
+
+    def __call__(self, wanted: Iterable[Wanted]) -> dict[str, Record]:
+        """Those of the `wanted` that are there."""
+        keys: dict[str, set[str]] = {}
+        for one in wanted:
+            keys.setdefault(one.training_key[:16], set()).add(one.key)
+        files = ((self._file(name), of) for name, of in keys.items())
+        return {r.key: r for file, of in files if file for _, r in decoded_lines(file, parse_record)[0] if r.key in of}
+
+    def _file(self, name: str) -> str | None:
+        path = self._folder / f"{name}.jsonl"
+        return str(path) if path.exists() else self._elsewhere.get(path.name)
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, str]:
+        return {os.path.basename(file): file for file in record_files(self._folder)}
 
 
 def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T], list[str]]:
@@ -164,21 +198,25 @@ def read_lines(path: Path | str, decode: Callable[[bytes], T]) -> tuple[list[T],
     return gather(path, lambda file: decoded_lines(file, decode))
 
 
-def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], list[str]]]) -> tuple[list[T], list[str]]:
+def gather(path: Path | str, read: Read[T]) -> tuple[list[T], list[str]]:
     """Like `read_lines`, but `read` returns for each file what `decoded_lines` does, from the file or from memory."""
     path = Path(path)
     if not path.exists():
         raise BenchbenchError(f"no results at {path}: expected a results folder or a .jsonl file of records")
     folder = path / "records" if (path / "records").is_dir() else path
     found: dict[str, T] = {}
+    # Where each record is: known only once two share a key, since it would take as much memory as a table.
     places: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
-    for file in [str(path)] if path.is_file() else record_files(folder):
+    files = [str(path)] if path.is_file() else record_files(folder)
+    for nth, file in enumerate(files):
         items, unreadable = read(file)
         problems += unreadable
         for number, item in items:
             if (key := item.key) in found:
-                # Rare: both lines are read again rather than kept.
+                if not places:
+                    places = _places(files[: nth + 1], read)
+                # Both lines are read again rather than kept.
                 other, place = places[key]
                 earlier, later = _line(other, place, problems), _line(file, number, problems)
                 if later is None:
@@ -188,8 +226,19 @@ def gather(path: Path | str, read: Callable[[str], tuple[list[tuple[int, T]], li
                     problems.append(f"{file}:{number} and {other}:{place}: two records of cell {key[:16]} {conflict}")
                 if stays is earlier:
                     continue
-            found[key], places[key] = item, (file, number)
+            if places:
+                places[key] = file, number
+            found[key] = item
     return [found[key] for key in sorted(found)], problems
+
+
+def _places(files: list[str], read: Read[T]) -> dict[str, tuple[str, int]]:
+    """File and line of the first record of each key."""
+    found: dict[str, tuple[str, int]] = {}
+    for file in files:
+        for number, item in read(file)[0]:
+            found.setdefault(item.key, (file, number))
+    return found
 
 
 def _line(file: str, number: int, problems: list[str]) -> Record | None:

@@ -6,11 +6,14 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 #: Bytes of a line: a record of 10,000 episodes and their curve takes about 1 MiB.
 LONGEST = 1 << 24
+#: Bytes of a file that is read at once: a line of 600 episodes takes 6 KiB.
+SMALL = 1 << 18
 #: Levels of nested lists and objects in a record.
 DEEPEST = 64
 
@@ -25,9 +28,12 @@ def lines_of(path: Path | str) -> Iterator[tuple[int, bytes]]:
     # No `Path`: making one takes as long as reading the file.
     try:
         # Without O_NONBLOCK, opening a FIFO waits for somebody to write into it.
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as raw:
+            about = os.fstat(raw.fileno())
+            if not stat.S_ISREG(about.st_mode):
                 raise ValueError("not a regular file")
+            # A buffered reader takes as long to make as a small file to read.
+            file = BytesIO(raw.readall()) if about.st_size < SMALL else BufferedReader(raw)
             number = 0
             # Binary lines end only at line feeds: names and reasons may contain Unicode line separators.
             while line := file.readline(LONGEST + 1):

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from benchbench.leaderboard.cells import Cell
+from benchbench.leaderboard.cell import Trained
 from benchbench.leaderboard.grid import AGREE, BELOW, EARLIER
 from benchbench.leaderboard.views import VIEWS
 
@@ -28,7 +28,7 @@ def test_every_mark_and_flag_is_explained() -> None:
     named = re.findall(r"`([^`]+)`", " ".join(first for first, *_ in rows("Marks and columns")))
     for mark in (AGREE, BELOW, "†", f"({EARLIER})", "(floor)", "(external)", "(verified)", "rank", "tied rank"):
         assert mark in named, mark
-    flags = [name for name in ("labels", "selection_labels", "transductive", "weights") if name in Cell._fields]
+    flags = [name for name in ("labels", "selection_labels", "transductive", "weights") if name in Trained._fields]
     assert {name.replace("_", " ") for name in flags} <= {*named}
     assert len(flags) == 4
 

@@ -1,6 +1,9 @@
 """Two ways from a record to a cell, one through the record and one past it, must agree."""
 
+import re
+
 import pytest
+from msgspec.structs import replace
 
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import aggregate
@@ -32,7 +35,7 @@ def test_cells_of_lines_are_those_of_records(store):
     whole, _ = read_records(store.root)
     assert not problems
     # By their text: the NaN of the failed cell is not equal to itself.
-    assert [repr(c) for c in fast] == [repr(c._replace(record=None)) for c in cells_of(whole)[0]]
+    assert [repr(c) for c in fast] == [repr(replace(c, record=None)) for c in cells_of(whole)[0]]
     for render in FORMATS.values():
         assert render(aggregate(fast)) == render(aggregate(whole))
 
@@ -44,7 +47,7 @@ def test_older_schemas_and_loose_json_are_read_as_records_are(store, make):
     (store.root / "records" / "old.jsonl").write_text(loose + "\n")
     fast, problems = read_cells(store.root)
     assert not problems
-    assert [repr(c) for c in fast] == [repr(c._replace(record=None)) for c in cells_of(read_records(store.root)[0])[0]]
+    assert [repr(c) for c in fast] == [repr(replace(c, record=None)) for c in cells_of(read_records(store.root)[0])[0]]
 
 
 def test_lines_that_are_no_record_are_reported_alike(store, make):
@@ -77,6 +80,21 @@ def test_conflicting_records_are_reported_and_one_stays_whatever_the_order(make,
     assert straight.notes == back.notes
     assert FORMATS["csv"](straight) == FORMATS["csv"](back) == tables[0]
     assert any(n.startswith(f"Two records of cell {a.key[:16]} differ") for n in straight.notes)
+
+
+def test_every_conflict_among_many_files_names_both_places(make, tmp_path):
+    first, second = (make(seed=s, counts=(5, 10)) for s in (1, 2))
+    others = [r.model_copy(update={"summary": make(counts=(1, 1)).summary}) for r in (first, second)]
+    files = [[make(seed=3)], [first], [make(seed=4), others[0]], [second], [make(seed=5), others[1]], [first]]
+    for i, records in enumerate(files):
+        (tmp_path / f"{i}.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in records))
+    for read in (read_cells, read_records):
+        found, problems = read(tmp_path)
+        assert len(found) == 5
+        places = [re.findall(r"(\d)\.jsonl:(\d)", problem) for problem in problems]
+        # What of the first two was kept meets the last file.
+        assert places[:2] == [[("2", "2"), ("1", "1")], [("4", "2"), ("3", "1")]]
+        assert {p[0] for p in places[2:]} <= {("5", "1")}
 
 
 def test_a_failure_gives_way_to_a_score_and_timing_is_no_conflict(make):

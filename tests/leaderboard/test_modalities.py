@@ -10,7 +10,7 @@ from benchbench.leaderboard.cells import read_cells
 from benchbench.leaderboard.check import check
 from benchbench.leaderboard.frames import leaderboard
 from benchbench.leaderboard.grid import BELOW, grid, raw_inputs
-from benchbench.leaderboard.render import write_tables
+from benchbench.leaderboard.render import places_of
 
 
 def of(record, modality):
@@ -41,15 +41,13 @@ def stored(mixed, tmp_path):
     return folder
 
 
-def test_each_modality_has_files_of_its_own(mixed, tmp_path):
-    paths = write_tables(mixed, tmp_path)
-    assert sorted({p.parent.name for p in paths}) == ["image", "text"]
+def test_each_modality_has_files_of_its_own(command, mixed, stored, tmp_path):
+    assert command("leaderboard", stored, "--output", tmp_path, "--tables")[0] == 0
     image, text = ((tmp_path / m / "LEADERBOARD.md").read_text() for m in ("image", "text"))
     assert "intents" not in image
     assert "glyphs" not in text
     assert not (tmp_path / "LEADERBOARD.md").exists()
-    alone = write_tables(mixed[:2], tmp_path / "alone")
-    assert {p.parent for p in alone} == {tmp_path / "alone"}
+    assert places_of(["image"], tmp_path) == {"image": tmp_path}
 
 
 def test_the_command_prints_a_table_each(command, stored):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchbench.components.registry import offers
 from benchbench.keys import content_key
+from benchbench.leaderboard.aggregate import aggregate
 from benchbench.leaderboard.grid import grid
 from benchbench.leaderboard.plots.drawn import cost, drawn, scores
 from benchbench.leaderboard.plots.figures import COLOURS, styled, svg
@@ -45,7 +46,7 @@ def rich(make):
 @pytest.fixture(scope="module")
 def written(rich, tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
-    write_leaderboard(rich, folder)
+    write_leaderboard(aggregate(rich), folder)
     return folder
 
 
@@ -65,7 +66,7 @@ def test_plots_without_cause_are_not_drawn_and_old_ones_go(make, rich, tmp_path)
     (tmp_path / "plots").mkdir()
     for name in ("ranks.svg", "mine.svg"):
         (tmp_path / "plots" / name).write_text("old")
-    write_leaderboard([make(), make("jigsaw", counts=None, reason="killed")], tmp_path)
+    write_leaderboard(aggregate([make(), make("jigsaw", counts=None, reason="killed")]), tmp_path)
     assert {p.name for p in (tmp_path / "plots").iterdir()} == {"scores.svg", "scores.png", "scores.pdf", "mine.svg"}
 
 

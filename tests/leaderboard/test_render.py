@@ -31,9 +31,9 @@ def test_csv_holds_numbers(make):
 
 def test_files_are_written_whole_and_the_same_again(make, tmp_path):
     folder = tmp_path / "a folder" / "below"
-    paths = write_leaderboard([make()], folder)
+    paths = write_leaderboard(aggregate([make()]), folder)
     names = ["LEADERBOARD.md", "leaderboard.csv", "leaderboard.json", "leaderboard.tex", "leaderboard.html"]
     assert [p.name for p in paths if p.parent == folder] == names
     first = [p.read_bytes() for p in paths]
-    assert [p.read_bytes() for p in write_leaderboard([make()], folder)] == first
+    assert [p.read_bytes() for p in write_leaderboard(aggregate([make()]), folder)] == first
     assert {p for p in folder.rglob("*") if p.is_file()} == set(paths)

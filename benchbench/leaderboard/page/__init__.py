@@ -15,36 +15,45 @@ from importlib.resources import files
 from string import Template
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.page.embedded import made_with, payload
+from benchbench.leaderboard.page.embedded import Reader, made_with, payload, shown_rows
 
 LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
 SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "budget", "main"))
 STYLES = ("assets/tabulator_simple.min.css", "style.css")
 
 
-def page(table: Table, plots: Mapping[str, str] | None = None, answers: Mapping[str, Table] | None = None) -> str:
+def page(
+    table: Table,
+    plots: Mapping[str, str] | None = None,
+    answers: Mapping[str, Table] | None = None,
+    read: Reader | None = None,
+) -> str:
     """The page of a table; `plots`: name -> SVG text; `answers`: tables of the views that stand beside the plots of
-    their names. The same tables give the same bytes: the date that the page shows is its file's."""
+    their names; `read`: reads the records of cells that hold none. The same tables give the same bytes: the date that
+    the page shows is its file's."""
     library, scripts, style = (_joined(names) for names in (LIBRARY, SCRIPTS, STYLES))
     # The licence asks to be included in every copy.
     library = f"/*\n{_text(LICENCE)}*/\n{library}"
-    records = [r for cells in table.cells.values() for members in cells.values() for r in members]
-    matrices, versions = made_with(records)
+    data = payload(table, plots or {}, answers or {}, read)
+    matrices, versions = made_with(data)
+    rows = len(table.rows)
+    left = rows - len(shown_rows(table))
+    notes = [f"The first {rows - left:,} of {rows:,} rows: leaderboard.csv has all."] if left else []
     return Template(_text("template.html")).substitute(
         policy=_policy([library, scripts], style),
         style=style,
         library=library,
         scripts=scripts,
-        data=_embedded(payload(table, plots or {}, answers or {})),
+        data=_embedded(data),
         title=html.escape(matrices or "no records"),
         versions=html.escape(versions),
-        notes="".join(f"<li>{html.escape(note)}</li>" for note in table.notes),
+        notes="".join(f"<li>{html.escape(note)}</li>" for note in [*notes, *table.notes]),
         summary=", ".join(
             f"{count:,} {what}{'' if count == 1 else 's'}"
             for what, count in (
-                ("method", len(table.rows)),
-                ("column", len({n for _, n in table.scores})),
-                ("record", len(records)),
+                ("method", rows),
+                ("column", len(table.scored)),
+                ("record", table.records),
             )
         ),
     )

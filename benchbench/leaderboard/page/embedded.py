@@ -4,25 +4,29 @@ Whatever repeats (settings, environments, curves) is kept once and referred to b
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from benchbench.keys import canonical, content_key
 from benchbench.leaderboard.aggregate import MISSING, SIGNS, Table
-from benchbench.leaderboard.cells import summary
-from benchbench.leaderboard.grid import EARLIER, Row, Score
+from benchbench.leaderboard.cell import Cell
+from benchbench.leaderboard.grid import EARLIER, Row, Score, places
 from benchbench.leaderboard.latex import tie_places
 from benchbench.leaderboard.safe import one_line
 from benchbench.leaderboard.views.diagnostics import MEASURE, PAIRS
 from benchbench.leaderboard.views.text import compact
 from benchbench.store.records import Record
 
+#: Reads the records of cells by key.
+Reader = Callable[[list[Cell]], Mapping[str, Record]]
 #: What the page filters by.
 AXES = ("pretext", "meta", "backbone", "regime", "source", "labels", "selection labels", "transductive")
 #: Most points kept of a learning curve: more than a small plot can show.
 POINTS = 60
+#: Most records of a page: it is of 4 MB then, which a browser opens in a second.
+MOST_RECORDS = 5_000
 #: Most rows and columns of a further table.
 MOST_ROWS, MOST_COLUMNS = 200, 10
 #: The budgets that the page asks for, and what the table's numbers call them.
@@ -30,25 +34,44 @@ COSTS = {"samples": "samples", "flops": "flops", "seconds": "train_seconds"}
 FLOPS = "FLOPs"
 
 
-def payload(table: Table, plots: Mapping[str, str], answers: Mapping[str, Table] | None = None) -> dict[str, Any]:
-    """The page's data: columns, rows in the table's order with their records, parts, plots (name -> SVG text), and the
-    tables that answer further questions."""
-    names = {name for _, name in table.scores}
-    shown = _with_flops(table)
+def shown_rows(table: Table) -> list[Row]:
+    """The rows that a page shows: all, or as many of the first as have `MOST_RECORDS` records; one at least."""
+    found: list[Row] = []
+    records = 0
+    for row in table.order:
+        records += sum(map(len, table.grid.cells[row].values())) if table.grid else 0
+        if found and records > MOST_RECORDS:
+            break
+        found.append(row)
+    return found
+
+
+def payload(
+    table: Table,
+    plots: Mapping[str, str],
+    answers: Mapping[str, Table] | None = None,
+    read: Reader | None = None,
+) -> dict[str, Any]:
+    """The page's data: columns, the shown rows in the table's order with the records that their cells hold, or that
+    `read` gives for these, parts, plots (name -> SVG text), and the tables that answer further questions."""
+    order, names, parts = shown_rows(table), table.scored, _Parts()
+    shown = _with_flops(table).head(len(order))
     titles = [str(c) for c in shown.columns]
     texts = [[str(v) for v in row] for row in shown.values.tolist()]
     kinds = ["score" if t in names else _kind([text[i] for text in texts]) for i, t in enumerate(titles)]
     if FLOPS in titles:
         kinds[titles.index(FLOPS)] = "number"
     ties = {name: tie_places(table, name) for name in names}
-    parts = _Parts()
     rows = []
-    listed = zip(texts, table.numbers.to_dict("records"), table.cells.items(), strict=True)
-    for place, (text, numbers, (row, cells)) in enumerate(listed):
-        scores = {name: _score(table.scores[row, name], members) for name, members in cells.items()}
+    listed = zip(order, texts, table.numbers.head(len(order)).to_dict("records"), strict=True)
+    for place, (row, text, numbers) in enumerate(listed):
+        cells = table.grid.cells[row] if table.grid else {}
+        scores = {name: _score(table.grid.scores[row][name], members) for name, members in cells.items() if table.grid}
         for name, score in scores.items():
             score["place"] = ties[name][place]
-        axes = {**vars(row), **{title: numbers[name] for name, title in SIGNS.items()}}
+        every = [c for members in cells.values() for c in members]
+        records = read(every) if read else {c.key: c.record for c in every if c.record}
+        axes = {**row._asdict(), **{title: numbers[name] for name, title in SIGNS.items()}}
         rows.append(
             {
                 "id": row_id(row),
@@ -58,7 +81,7 @@ def payload(table: Table, plots: Mapping[str, str], answers: Mapping[str, Table]
                     *([row.origin] if row.origin != "own" else []),
                     *([EARLIER] if row.earlier else []),
                 ],
-                "ranked": row in table.ranked,
+                "ranked": table.ranked(row),
                 "text": text,
                 "numbers": [
                     _plain_number(numbers.get("flops")) if title == FLOPS else _number(t) if kind == "number" else None
@@ -67,16 +90,18 @@ def payload(table: Table, plots: Mapping[str, str], answers: Mapping[str, Table]
                 "cost": {name: _plain_number(numbers.get(column)) for name, column in COSTS.items()},
                 "scores": [scores.get(title) for title in titles],
                 "records": [
-                    _record(r, name, parts)
+                    _record(records[c.key], name, parts)
                     for name, members in cells.items()
-                    for r in sorted(members, key=lambda r: (r.seed, r.key))
+                    for c in sorted(members, key=lambda c: (c.seed, c.key))
+                    if c.key in records
                 ],
             }
         )
+    targets = {title: cell.target for title, cell in places(table.grid).items()} if table.grid else {}
     return {
         "axes": list(AXES),
         "columns": [
-            {"title": t, "kind": k, **({"target": _target(table, t)} if k == "score" else {})}
+            {"title": t, "kind": k, **({"target": targets[t]} if k == "score" else {})}
             for t, k in zip(titles, kinds, strict=True)
         ],
         "rows": rows,
@@ -86,13 +111,14 @@ def payload(table: Table, plots: Mapping[str, str], answers: Mapping[str, Table]
     }
 
 
-def made_with(records: list[Record]) -> tuple[str, str]:
-    """The matrices of some records, and the versions of what made them, as text."""
-    matrices = sorted({r.matrix for r in records})
+def made_with(data: Mapping[str, Any]) -> tuple[str, str]:
+    """The matrices of a page's records, and the versions of what made them, as text."""
+    records = [record for row in data["rows"] for record in row["records"]]
+    matrices = sorted({record["matrix"] for record in records})
     versions: dict[str, set[str]] = {}
-    for r in records:
-        held = r.environment.get("distributions")
-        for name, version in (*(held.items() if isinstance(held, dict) else ()), ("torch", r.environment.get("torch"))):
+    for environment in (data["parts"][place] for place in {record["environment"] for record in records}):
+        held = environment.get("distributions")
+        for name, version in (*(held.items() if isinstance(held, dict) else ()), ("torch", environment.get("torch"))):
             if version:
                 versions.setdefault(str(name), set()).add(str(version))
     told = ", ".join(f"{one_line(name)} {one_line(' and '.join(sorted(versions[name])))}" for name in sorted(versions))
@@ -114,16 +140,6 @@ def _plain_number(value: Any) -> float | None:
     return None if value is None or value is pd.NA or math.isnan(value) else value
 
 
-def _target(table: Table, title: str) -> str:
-    """The target of a column, as its title begins."""
-    for cells in table.cells.values():
-        for record in cells.get(title, ()):
-            name = (record.content.get("names") or {}).get("target", record.target)
-            if title.startswith(name):
-                return str(name)
-    return title.split(" ")[0]
-
-
 def _answer(table: Table) -> dict[str, Any]:
     """A view's table as text, without its columns of single targets."""
     columns = [str(c) for c in table.rows.columns][:MOST_COLUMNS]
@@ -139,7 +155,7 @@ def row_id(row: Row) -> str:
     """A short name of a row for permalinks, whatever other rows there are."""
     # Links to our own rows are older than other origins, and than a second revision of the harness.
     usual = (("origin", "own"), ("earlier", False))
-    return content_key([value for name, value in vars(row).items() if (name, value) not in usual])[:10]
+    return content_key([value for name, value in row._asdict().items() if (name, value) not in usual])[:10]
 
 
 class _Parts:
@@ -190,17 +206,17 @@ def _kind(column: list[str]) -> str:
     return "number" if there and None not in there else "text"
 
 
-def _score(score: Score, members: list[Record]) -> dict[str, Any]:
+def _score(score: Score, members: list[Cell]) -> dict[str, Any]:
     """Mean and half-width of the interval in percent (None if nothing was scored), and what they are over."""
     if not score.seeds:
         return {"mean": None, "interval": None, "over": [_failed(score)]}
     return {"mean": round(score.mean, 4), "interval": round(score.interval or 0, 4), "over": _over(score, members)}
 
 
-def _over(score: Score, members: list[Record]) -> list[str]:
-    good = [r for r in members if r.status == "ok"]
-    counts = " or ".join(f"{n:,}" for n in sorted({summary(r).n for r in good}))
-    seeds = ", ".join(str(seed) for seed in sorted({r.seed for r in good}))
+def _over(score: Score, members: list[Cell]) -> list[str]:
+    good = [c for c in members if c.ok]
+    counts = " or ".join(f"{n:,}" for n in sorted({c.episodes for c in good}))
+    seeds = ", ".join(str(seed) for seed in sorted({c.seed for c in good}))
     if score.agree:
         lines = [f"95% interval over {counts} test episodes; training seeds {seeds} score exactly the same"]
     elif score.over == "episodes":

@@ -1,7 +1,7 @@
 """The leaderboard's plots. Each is drawn only if the records have something to show."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -52,11 +52,18 @@ class Drawn(NamedTuple):
     pdf: bytes
 
 
-def drawn(found: Grid, told: Mapping[str, Table] | None = None) -> dict[str, Drawn]:
-    """The plots of a grid by name. `told`: tables of views that are known already, whose plots need not make them."""
+def drawn(
+    found: Grid, told: Mapping[str, Table] | None = None, which: Collection[str] | None = None
+) -> dict[str, Drawn]:
+    """The plots of a grid by name, or `which` of them. `told`: tables of views that are known already, whose plots need
+    not make them."""
     known: dict[str, Callable[[], Figure | None]] = {"effects": lambda: effects(found, (told or {}).get("effects"))}
     with styled():
-        figures = {name: known[name]() if name in known else draw(found) for name, draw in PLOTS.items()}
+        figures = {
+            name: known[name]() if name in known else draw(found)
+            for name, draw in PLOTS.items()
+            if which is None or name in which
+        }
         return {name: Drawn(svg(figure), png(figure), pdf(figure)) for name, figure in figures.items() if figure}
 
 
@@ -209,7 +216,8 @@ def diagnostics(found: Grid) -> Figure | None:
 
 def learning(found: Grid) -> Figure | None:
     """Training loss over samples, one panel per pretext, since losses do not compare across pretexts."""
-    points = [p for row in found.cells for p in curve(found, row) if p["loss"] is not None]
+    text = names(found)
+    points = [p for row in found.cells for p in curve(found, row, text[row]) if p["loss"] is not None]
     pretexts = sorted({p["pretext"] for p in points})[: 2 * MOST_PANELS]
     if not pretexts:
         return None
@@ -372,3 +380,5 @@ PLOTS: dict[str, Callable[[Grid], Figure | None]] = {
     "overfitting": overfitting,
     "adaptation": adaptation,
 }
+#: Those that show the best rows, however many there are, and ask for no record.
+OF_THE_BEST = ("scores", "ranks")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.stated.findings import verdict
@@ -59,8 +59,11 @@ def _row(contrast: Contrast, scores: Scores, across: list[Place]) -> dict[str, A
     of_seeds = by_seed(gaps)
     by_place = np.array([np.mean([of.mean() for of in of_place]) for of_place in gaps.values()])
     row |= bounded(of_seeds, "effect")
-    row |= {"p": float(stats.ttest_1samp(of_seeds, 0).pvalue) if of_seeds.std() else None, "d_seeds": size(of_seeds)}
-    row["p_ranks"] = float(stats.wilcoxon(by_place).pvalue) if len(by_place) > 1 and by_place.any() else None
+    row |= {
+        "p": float(scipy.stats.ttest_1samp(of_seeds, 0).pvalue) if of_seeds.std() else None,
+        "d_seeds": size(of_seeds),
+    }
+    row["p_ranks"] = float(scipy.stats.wilcoxon(by_place).pvalue) if len(by_place) > 1 and by_place.any() else None
     row["d_episodes"] = size(np.concatenate([np.mean(of_place, axis=0) for of_place in gaps.values()]))
     if inside := _gaps(contrast, scores, scores.inside()):
         row |= bounded(by_seed(inside), "inside")

@@ -11,8 +11,8 @@ from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.statistics.paired import LEVEL, holm
@@ -69,7 +69,7 @@ def friedman(scores: ArrayLike, methods: Sequence[str], targets: Sequence[str]) 
     k, n = table.shape
     if not n:
         return Across(tuple(methods), used, dropped, np.full(k, np.nan), math.nan, math.nan, math.inf)
-    ranks = stats.rankdata(-table, axis=0)
+    ranks = scipy.stats.rankdata(-table, axis=0)
     statistic, p = _friedman_test(table) if k > 2 and n > 1 else (math.nan, math.nan)
     return Across(tuple(methods), used, dropped, ranks.mean(axis=1), statistic, p, critical_difference(k, n))
 
@@ -78,13 +78,13 @@ def _friedman_test(table: np.ndarray) -> tuple[float, float]:
     k, n = table.shape
     if (table == table[0]).all():
         return 0.0, 1.0
-    found = stats.friedmanchisquare(*table)
+    found = scipy.stats.friedmanchisquare(*table)
     statistic = float(found.statistic)
     left = n * (k - 1) - statistic
     # If every target ranks the methods alike, F is unbounded; chi-squared errs on the safe side.
     if left <= 1e-9:
         return statistic, float(found.pvalue)
-    return statistic, float(stats.f.sf((n - 1) * statistic / left, k - 1, (k - 1) * (n - 1)))
+    return statistic, float(scipy.stats.f.sf((n - 1) * statistic / left, k - 1, (k - 1) * (n - 1)))
 
 
 def critical_difference(methods: int, targets: int, *, alpha: float = LEVEL) -> float:
@@ -101,7 +101,7 @@ def critical_difference(methods: int, targets: int, *, alpha: float = LEVEL) -> 
 
 @lru_cache
 def _studentised(means: int, alpha: float) -> float:
-    return float(stats.studentized_range.ppf(1 - alpha, means, np.inf))
+    return float(scipy.stats.studentized_range.ppf(1 - alpha, means, np.inf))
 
 
 def nemenyi(across: Across) -> np.ndarray:
@@ -111,7 +111,7 @@ def nemenyi(across: Across) -> np.ndarray:
     if not n:
         return np.ones((k, k))
     apart = np.abs(across.mean_ranks[:, None] - across.mean_ranks[None])
-    p = stats.studentized_range.sf(apart / math.sqrt(k * (k + 1) / (6 * n)) * math.sqrt(2), k, np.inf)
+    p = scipy.stats.studentized_range.sf(apart / math.sqrt(k * (k + 1) / (6 * n)) * math.sqrt(2), k, np.inf)
     return np.where(np.eye(k, dtype=bool), 1.0, np.minimum(p, 1.0))
 
 
@@ -155,7 +155,7 @@ def wilcoxon_holm(scores: ArrayLike, methods: Sequence[str], targets: Sequence[s
 
 
 def _signed_rank(differences: np.ndarray) -> float:
-    return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
+    return float(scipy.stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
 def _too_few(targets: int) -> str | None:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.statistics.bootstrap import TAILS, Mixture, student_p
@@ -64,13 +64,13 @@ def averaged_difference(
     of_seeds, freedom_of_seeds = seed_error(_of_trainings(pairs, shares)) if seeds > 1 else (0.0, 0.0)
     # Methods without training score the same with every seed.
     if of_seeds <= max(1e-9 * of_episodes, rounding):
-        half = of_episodes * float(stats.t.ppf(TAILS[1], freedom)) if freedom else math.inf
+        half = of_episodes * float(scipy.stats.t.ppf(TAILS[1], freedom)) if freedom else math.inf
         low, high, p = mean - half, mean + half, student_p(mean, of_episodes, freedom)
     else:
         # The unexplained rest is in the seeds' part already; the episodes' part must not add it a second time.
         kept = [max(0.0, pair.spread - pair.rest) for pair in pairs]
         of_episodes, freedom = _summed(shares**2 * kept / episodes, np.maximum(episodes - 1, 1))
-        moves = of_episodes * stats.t.ppf(QUANTILES, freedom) if of_episodes else np.zeros(1)
+        moves = of_episodes * scipy.stats.t.ppf(QUANTILES, freedom) if of_episodes else np.zeros(1)
         mixture = Mixture(mean + moves, of_seeds, freedom_of_seeds)
         (low, high), p = mixture.interval(), mixture.p_of_zero()
     over: Over = "seeds" if seeds > 1 else "episodes"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy
 
 #: Resamples averaged at a time: this needs little memory beside the draws themselves.
 BLOCK = 250
@@ -39,7 +39,11 @@ def expanded_interval(offsets: np.ndarray, episodes: int) -> tuple[float, float]
     bootstrap")."""
     if episodes == 1:
         return -math.inf, math.inf
-    wider = math.sqrt(episodes / (episodes - 1)) * stats.t.ppf(TAILS[1], episodes - 1) / stats.norm.ppf(TAILS[1])
+    wider = (
+        math.sqrt(episodes / (episodes - 1))
+        * scipy.stats.t.ppf(TAILS[1], episodes - 1)
+        / scipy.stats.norm.ppf(TAILS[1])
+    )
     low, high = np.quantile(offsets, TAILS) * wider
     return float(low), float(high)
 
@@ -48,7 +52,7 @@ def student_p(mean: float, se: float, freedom: float) -> float:
     """Two-sided p of a mean of zero; 1 if there is nothing to judge by."""
     if freedom < 1 or mean == 0:
         return 1.0
-    return float(2 * special.stdtr(freedom, -abs(mean) / se)) if se else 0.0
+    return float(2 * scipy.special.stdtr(freedom, -abs(mean) / se)) if se else 0.0
 
 
 @dataclass(frozen=True)
@@ -75,17 +79,17 @@ class Mixture:
         return min(1.0, 2 * min(self._below(0.0), self._above(0.0)))
 
     def _below(self, x: float) -> float:
-        return float(special.stdtr(self.freedom, self._standard(x)).mean())
+        return float(scipy.special.stdtr(self.freedom, self._standard(x)).mean())
 
     def _above(self, x: float) -> float:
-        return float(special.stdtr(self.freedom, -self._standard(x)).mean())
+        return float(scipy.special.stdtr(self.freedom, -self._standard(x)).mean())
 
     def _standard(self, x: float) -> np.ndarray:
         return (x - self.centres) / self.scale
 
     def quantile(self, q: float) -> float:
         # The quantile of the mixture lies between those of its outermost components.
-        step = self.scale * float(special.stdtrit(self.freedom, q))
+        step = self.scale * float(scipy.special.stdtrit(self.freedom, q))
         low, high = float(self.centres.min()) + step, float(self.centres.max()) + step
         margin = 1e-6 * (high - low + self.scale)
-        return float(optimize.brentq(lambda x: self._below(x) - q, low - margin, high + margin, xtol=margin))
+        return float(scipy.optimize.brentq(lambda x: self._below(x) - q, low - margin, high + margin, xtol=margin))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from benchbench.errors import BenchbenchError
 
@@ -77,7 +77,7 @@ def hierarchical(scores: Sequence[ArrayLike]) -> Interval:
         se = math.sqrt(sum(float(s.var()) / len(s) for s in seeds) / len(seeds))
         return Interval(mean, 1.96 * se, "episodes", se, 0.0, len(seeds), episodes)
     between = float(means.var(ddof=1))
-    half = float(stats.t.ppf(0.975, len(means) - 1)) * math.sqrt(between / len(means))
+    half = float(scipy.stats.t.ppf(0.975, len(means) - 1)) * math.sqrt(between / len(means))
     of_episodes, chance = _episode_parts(seeds)
     seed_se = math.sqrt(max(0.0, between - chance) / len(means))
     return Interval(mean, half, "seeds", math.sqrt(of_episodes), seed_se, len(means), episodes)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from benchbench.leaderboard.statistics.bootstrap import Mixture
 from benchbench.leaderboard.statistics.intervals import residual_variance
@@ -52,13 +52,13 @@ class Components:
         if self.seeds is None:
             if episodes < 2:
                 return math.inf
-            return of_episodes * float(stats.t.ppf((0.975, POWER), episodes - 1).sum())
+            return of_episodes * float(scipy.stats.t.ppf((0.975, POWER), episodes - 1).sum())
         if seeds < 2:
             return math.inf
         of_seeds = math.sqrt((self.seeds + self.rest / episodes) / seeds)
         if not of_seeds:
-            return of_episodes * float(stats.norm.ppf((0.975, POWER)).sum())
-        resampled = of_episodes * stats.norm.ppf((np.arange(200) + 0.5) / 200)
+            return of_episodes * float(scipy.stats.norm.ppf((0.975, POWER)).sum())
+        resampled = of_episodes * scipy.stats.norm.ppf((np.arange(200) + 0.5) / 200)
         noise = Mixture(resampled, of_seeds, self.tables * (seeds - 1))
         return noise.quantile(0.975) + noise.quantile(POWER)
 

@@ -35,15 +35,23 @@ def tied_ranks(means: ArrayLike, half_widths: ArrayLike) -> np.ndarray:
     present = ~np.isnan(mean)
     if np.isnan(half[present]).any():
         raise BenchbenchError("ranks need a half-width for every mean")
-    ranks = np.full(len(mean), np.nan)
-    taken = 0
-    while present.any():
-        best = max(np.flatnonzero(present), key=lambda i: (mean[i], -half[i]))
-        ties = present & (mean[best] - mean <= np.hypot(half[best], half))
-        ranks[ties] = taken + (1 + ties.sum()) / 2
-        taken += int(ties.sum())
-        present &= ~ties
-    return ranks
+    # Best first, so that what can tie with a method lies close behind it.
+    order = np.lexsort((half, -mean))[: present.sum()]
+    mean, half = mean[order], half[order]
+    ranks, left = np.full(len(order), np.nan), np.ones(len(order), bool)
+    widest, taken = half.max(initial=0.0), 0
+    for best in range(len(order)):
+        if left[best]:
+            # A little further than any can tie: the exact comparison is below.
+            end = np.searchsorted(-mean, 1e-6 - mean[best] + np.hypot(half[best], widest), side="right")
+            near = slice(best, int(end))
+            ties = left[near] & (mean[best] - mean[near] <= np.hypot(half[best], half[near]))
+            ranks[near][ties] = taken + (1 + ties.sum()) / 2
+            taken += int(ties.sum())
+            left[near] &= ~ties
+    found = np.full(len(present), np.nan)
+    found[order] = ranks
+    return found
 
 
 def average_tied_ranks(table: Mapping[str, tuple[ArrayLike, ArrayLike]], exclude: Collection[str] = ()) -> TiedRanks:

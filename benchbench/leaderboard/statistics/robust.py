@@ -16,8 +16,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from benchbench.errors import BenchbenchError
 
@@ -43,7 +43,7 @@ def average_interval(scores: ArrayLike) -> Estimate:
 
 def iqm(scores: ArrayLike) -> float:
     """Interquartile mean of all scores (any shape): the mean without the floor(n / 4) lowest and highest."""
-    return float(stats.trim_mean(np.asarray(scores, float), 0.25, axis=None))
+    return float(scipy.stats.trim_mean(np.asarray(scores, float), 0.25, axis=None))
 
 
 def iqm_interval(scores: ArrayLike) -> Estimate:
@@ -53,7 +53,7 @@ def iqm_interval(scores: ArrayLike) -> Estimate:
     little narrow (in simulations, 93% with up to five seeds).
     """
     (table,), dropped = _complete(scores)
-    return _estimate(iqm(table), stats.trim_mean(table, 0.25, axis=1), table, dropped)
+    return _estimate(iqm(table), scipy.stats.trim_mean(table, 0.25, axis=1), table, dropped)
 
 
 def improvement(a: ArrayLike, b: ArrayLike) -> float:
@@ -73,7 +73,7 @@ def _estimate(value: float, of_seeds: np.ndarray, table: np.ndarray, dropped: tu
     n, targets = table.shape
     # Rounded: what the order of a sum leaves is no spread.
     spread = float(np.round(of_seeds, 9).std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
-    half = float(stats.t.ppf(0.975, n - 1)) * spread if spread > 1e-9 else None
+    half = float(scipy.stats.t.ppf(0.975, n - 1)) * spread if spread > 1e-9 else None
     return Estimate(value, half, n, targets, dropped)
 
 

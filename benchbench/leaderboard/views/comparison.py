@@ -42,7 +42,7 @@ def significance(found: Grid) -> Table:
     from_first = _from_first(across, *target_scores(found, compared)) if across and across.targets else {}
     ranks = dict(zip(compared, across.mean_ranks, strict=True)) if across else {}
     numbers = [
-        {"method": text[row], **vars(row), **{what: counts[row][what] for what in ("wins", "ties", "losses")}}
+        {"method": text[row], **row._asdict(), **{what: counts[row][what] for what in ("wins", "ties", "losses")}}
         | {"mean_rank": float(ranks[row]) if row in ranks and not math.isnan(ranks[row]) else None}
         | {"groups": _groups(across, text[row])}
         | from_first.get(text[row], {"nemenyi_p": None, "wilcoxon_p": None})
@@ -143,7 +143,7 @@ def robust(found: Grid) -> Table:
     text, numbers = names(found), []
     for row in rows:
         mean, middle = average_interval(tables[row]), iqm_interval(tables[row])
-        numbers.append({"method": text[row], **vars(row), **_estimate("mean", mean), **_estimate("iqm", middle)})
+        numbers.append({"method": text[row], **row._asdict(), **_estimate("mean", mean), **_estimate("iqm", middle)})
         numbers[-1] |= {"seeds": middle.seeds, "columns": middle.targets, "improvement": None}
         common = ~(np.isnan(tables[row]).any(axis=0) | np.isnan(tables[rows[0]]).any(axis=0))
         if row != rows[0] and common.any():
@@ -171,7 +171,7 @@ def robust(found: Grid) -> Table:
 
 def _runs(found: Grid, row: Row) -> np.ndarray:
     """Mean scores in percent (seeds, columns), NaN where missing."""
-    cells = {(c.seed, found.titles[c.key]): 100 * c.mean for c in reversed(found.members[row]) if c.ok}
+    cells = {(c.seed, found.column(c)): 100 * c.mean for c in reversed(found.members[row]) if c.ok}
     seeds = sorted({seed for seed, _ in cells})
     return np.array([[cells.get((seed, column), math.nan) for column in found.columns] for seed in seeds])
 

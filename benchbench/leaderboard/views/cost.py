@@ -16,11 +16,9 @@ def pareto(found: Grid) -> Table:
     """Accuracy, averaged over the columns, against training seconds, FLOPs, parameters and labels, with the front of
     each: the methods that no other beats in accuracy or cost without losing in the other."""
     rows = paid(found)
-    for row in rows:
-        row["front"] = [
-            what for what in COSTS if row[what] is not None and not any(_beats(other, row, what) for other in rows)
-        ]
-    for row in rows:
+    fronts = {what: _front(rows, what) for what in COSTS}
+    for place, row in enumerate(rows):
+        row["front"] = [what for what in COSTS if place in fronts[what]]
         row |= {f"front_{what}": what in row["front"] for what in COSTS}
     columns = {
         "method": lambda r: r["method"],
@@ -55,7 +53,7 @@ def paid(found: Grid) -> list[dict[str, Any]]:
             numbers = {
                 "method": text[row],
                 "marked": marked(row, members),
-                **vars(row),
+                **row._asdict(),
                 "accuracy": average(found, row),
             }
             numbers |= {"floor": members[0].floor, **costs(members), **marks(members)}
@@ -69,8 +67,16 @@ def average(found: Grid, row: Row) -> float:
     return math.fsum(scores[column].mean for column in found.columns) / len(found.columns)
 
 
-def _beats(other: dict[str, Any], row: dict[str, Any], what: str) -> bool:
-    if other[what] is None:
-        return False
-    gain, saving = other["accuracy"] - row["accuracy"], row[what] - other[what]
-    return gain >= 0 and saving >= 0 and (gain > 0 or saving > 0)
+def _front(rows: list[dict[str, Any]], what: str) -> set[int]:
+    """The places of the rows with such a cost that no other beats: in accuracy without paying more, or in cost without
+    losing accuracy."""
+    places = [i for i, row in enumerate(rows) if row[what] is not None]
+    found: set[int] = set()
+    best = cheapest = -math.inf
+    # The cheapest first; of equal cost, the most accurate, which only those as accurate share the front with.
+    for i in sorted(places, key=lambda i: (rows[i][what], -rows[i]["accuracy"])):
+        accuracy, cost = rows[i]["accuracy"], rows[i][what]
+        if accuracy > best or (accuracy, cost) == (best, cheapest):
+            found.add(i)
+            best, cheapest = accuracy, cost
+    return found

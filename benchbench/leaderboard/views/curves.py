@@ -20,7 +20,7 @@ def shots(found: Grid) -> Table:
         for column, (target, ways, k) in shapes.items():
             if score := found.scored(row, column):
                 rows.append(
-                    {"method": text[row], **vars(row), "target": target, "ways": ways, "shots": k, "column": column}
+                    {"method": text[row], **row._asdict(), "target": target, "ways": ways, "shots": k, "column": column}
                     | {"mean": score.mean, "ci95": score.interval, "over": score.over, "seeds": score.seeds}
                 )
     rows.sort(key=lambda r: (r["target"], r["ways"]))
@@ -58,7 +58,7 @@ def adaptation(found: Grid) -> Table:
                     metric, _, steps = name.partition("@")
                     if steps.isdecimal():
                         means.setdefault((metric, int(steps)), []).append(summary.mean)
-            about = {"method": text[row], **vars(row), "column": column}
+            about = {"method": text[row], **row._asdict(), "column": column}
             rows += [
                 about | {"metric": metric, "steps": steps, "mean": _mean(values), "seeds": len(values)}
                 for (metric, steps), values in sorted(means.items())
@@ -81,7 +81,8 @@ def adaptation(found: Grid) -> Table:
 
 def learning(found: Grid) -> Table:
     """Training loss and accuracy on the pretext's own episodes against samples, averaged over seeds."""
-    rows = [point for row in ordered(found, average_ranks(found)) for point in curve(found, row)]
+    text = names(found)
+    rows = [point for row in ordered(found, average_ranks(found)) for point in curve(found, row, text[row])]
     final: dict[str, list[dict[str, Any]]] = {}
     for point in rows:
         final.setdefault(point["method"], []).append(point)
@@ -103,9 +104,9 @@ def learning(found: Grid) -> Table:
     return Table(shown.rows, tabular("", rows, {}, []).numbers, notes=notes, title="Learning curves")
 
 
-def curve(found: Grid, row: Row) -> list[dict[str, Any]]:
-    """The learning curve of a row; empty if nothing was trained. Trainings with the same seed and settings count
-    once."""
+def curve(found: Grid, row: Row, name: str) -> list[dict[str, Any]]:
+    """The learning curve of a row of this name; empty if nothing was trained. Trainings with the same seed and settings
+    count once."""
     trainings = {c.training_key: c.record for c in found.members[row] if c.ok and c.record and c.record.curve}
     bins: list[list[dict[str, float]]] = [[] for _ in range(POINTS)]
     for record in trainings.values():
@@ -119,9 +120,8 @@ def curve(found: Grid, row: Row) -> list[dict[str, Any]]:
         for point in points:
             at = point["samples"] / points[-1]["samples"]
             bins[min(POINTS - 1, math.ceil(at * POINTS) - 1)].append(point)
-    text = names(found)[row] if any(bins) else ""
     return [
-        {"method": text, **vars(row)}
+        {"method": name, **row._asdict()}
         | {name: _mean([p[name] for p in points if name in p]) for name in ("samples", "loss", "accuracy")}
         for points in bins
         if points

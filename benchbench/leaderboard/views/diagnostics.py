@@ -71,7 +71,7 @@ def explained(found: Grid) -> list[dict[str, Any]]:
         order = sorted(held, key=lambda row: (-round(scores[row], 9), row))
         oracle = next((row for row in order if row.pretext == ORACLE), None)
         for row in order:
-            numbers = {"column": column, "method": text[row], **vars(row), "score": scores[row]}
+            numbers = {"column": column, "method": text[row], **row._asdict(), "score": scores[row]}
             numbers |= {"seeds": len(held[row]), "oracle": row == oracle, "measures": _means(held[row])}
             if oracle and row != oracle and (alike := _alike(held[row], held[oracle])) is not None:
                 numbers["measures"][CKA] = alike

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from scipy import stats
+import scipy
 
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.cells import Cell
@@ -35,7 +35,7 @@ def overfitting(found: Grid) -> Table:
         for column, cells in found.cells[row].items():
             seeds = {c.seed: ends for c in cells if (ends := _ends(c))}
             if seeds:
-                about = {"method": text[row], **vars(row), "column": column}
+                about = {"method": text[row], **row._asdict(), "column": column}
                 rows.append(about | _gap(list(seeds.values()), 100 / (cells[0].ways or 1)))
     columns: dict[str, Any] = {
         "method": lambda r: r["method"],
@@ -82,7 +82,7 @@ def _gap(ends: list[tuple[float, float, float, float]], chance: float) -> dict[s
         half = 1.96 * math.sqrt(math.fsum(e[2] ** 2 + e[3] ** 2 for e in ends) / len(ends))
     else:
         variance = math.fsum((g - (train - test)) ** 2 for g in gaps) / (len(gaps) - 1)
-        half = float(stats.t.ppf(0.975, len(gaps) - 1)) * math.sqrt(variance / len(gaps))
+        half = float(scipy.stats.t.ppf(0.975, len(gaps) - 1)) * math.sqrt(variance / len(gaps))
     noise = 1.96 * math.sqrt(math.fsum(e[2] ** 2 for e in ends)) / len(ends)
     learned = train - noise > chance
     carried = (test - chance) / (train - chance) if learned else None

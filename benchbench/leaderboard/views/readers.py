@@ -30,7 +30,7 @@ def readers(found: Grid) -> Table:
     shown = sorted(where, key=lambda reader: (reader != OWN, reader)) if shared else []
     rows = []
     for row in ordered(found, average_ranks(found)) if shown else []:
-        numbers: dict[str, Any] = {"method": text[row], **vars(row)}
+        numbers: dict[str, Any] = {"method": text[row], **row._asdict()}
         for reader in shown:
             cells = [found.cells[row].get(where[reader][place], []) for place in shared]
             numbers |= {reader: None, f"{reader} ci95": None, **_mean(reader, cells)}

@@ -64,7 +64,7 @@ def scaling(found: Grid) -> Table:
             flops = b.flops(row)
             same = _at_flops(b, all_budgets, plain, row, flops) if flops else {}
             rows.append(
-                {"method": text[row], **vars(row), "budget": b.samples, "flops": flops, **_score(b, row)}
+                {"method": text[row], **row._asdict(), "budget": b.samples, "flops": flops, **_score(b, row)}
                 | _effect(b, _beside_plain(b, row, plain[b.samples].get(row)), "effect")
                 | _effect(b, _pairs(b.scored, row, same), "equal")
                 | (_numbers(crossings[row]) if row in crossings else {})

@@ -34,7 +34,12 @@ def target(found: Grid) -> Table:
         against = {row: difference(scored[row], scored[best]) for row in order[1:]}
         p = dict(zip(against, holm([d.p for d in against.values()]), strict=True))
         for rank, row in zip(ranks, order, strict=True):
-            found_here: dict[str, Any] = {"column": column, "method": text[row], **vars(row), "tied_rank": float(rank)}
+            found_here: dict[str, Any] = {
+                "column": column,
+                "method": text[row],
+                **row._asdict(),
+                "tied_rank": float(rank),
+            }
             i, d = intervals[row], against.get(row)
             found_here |= {"mean": i.mean, "low": i.low, "high": i.high, "over": i.over, "episode_se": i.episode_se}
             found_here |= {"seed_se": i.seed_se, "seeds": i.seeds, "episodes": i.episodes}
@@ -77,7 +82,7 @@ def protocol(found: Grid) -> Table:
     ranks = {name: average_ranks(found, part) for name, part in parts.items()}
     text, rows = names(found), []
     for row in ordered(found, average_ranks(found)):
-        numbers: dict[str, Any] = {"method": text[row], **vars(row)}
+        numbers: dict[str, Any] = {"method": text[row], **row._asdict()}
         for name, part in sorted(parts.items()):
             scores = [score.mean for column in part if (score := found.scored(row, column))]
             numbers[name] = math.fsum(scores) / len(scores) if len(scores) == len(part) else None

@@ -82,3 +82,16 @@ def test_ranks_do_not_depend_on_order_unit_or_offset(scores, random):
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=12))
 def test_without_intervals_ranks_are_those_of_the_means(means):
     assert tied_ranks(means, [0] * len(means)).tolist() == stats.rankdata([-m for m in means]).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4), st.booleans()), max_size=14))
+def test_ranks_are_those_of_the_definition(scores):
+    means = [math.nan if missing else float(mean) for mean, _, missing in scores]
+    left, ranks, taken = {i for i, mean in enumerate(means) if not math.isnan(mean)}, {}, 0
+    while left:
+        best = min(left, key=lambda i: (-means[i], scores[i][1]))
+        ties = {i for i in left if means[best] - means[i] <= math.hypot(scores[best][1], scores[i][1])}
+        ranks |= dict.fromkeys(ties, taken + (1 + len(ties)) / 2)
+        taken, left = taken + len(ties), left - ties
+    found = tied_ranks(means, [half for _, half, _ in scores])
+    assert {i: rank for i, rank in enumerate(found.tolist()) if not math.isnan(rank)} == ranks
