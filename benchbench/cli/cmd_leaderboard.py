@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from benchbench.leaderboard.check import check
 from benchbench.leaderboard.columns import chosen
 from benchbench.leaderboard.render import FORMATS, first_rows, places_of, write_leaderboard, write_tables
 from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
-from benchbench.store.files import read_records
+from benchbench.store.files import RecordReader, read_records
 from benchbench.store.records import Record
 
 #: Records of which no more than summaries are read for files: whole, a hundred thousand take gigabytes.
@@ -108,7 +109,7 @@ def command(
     if name not in VIEWS:
         raise BenchbenchError(f"unknown view {name!r}{suggest(name, VIEWS)}")
     extra = hook_columns() if name == "overall" else None
-    records = warned(_read(folders[0], whole=bool(extra or name not in OF_SUMMARIES), files=bool(output)))
+    records = warned(_read(folders[0], filters, whole=bool(extra or name not in OF_SUMMARIES), files=bool(output)))
     if not records:
         raise BenchbenchError(f"no records in {folders[0]}: `benchbench run` makes some")
     ranked = external == "ranked"
@@ -151,13 +152,22 @@ def _tables(
     return found
 
 
-def _read(results: Path, *, whole: bool, files: bool) -> tuple[Sequence[Record | Cell], list[str]]:
-    """The records, or without `whole` what tables need of them: for `files` only if there are more than `LARGE`."""
+def _read(results: Path, filters: Filters, *, whole: bool, files: bool) -> tuple[Sequence[Record | Cell], list[str]]:
+    """What tables need of the records, or if `whole` or for `files` the records. Of more than `LARGE` files do without,
+    and only those are read whole that pass the filters."""
+    cells, problems = read_cells(results)
+    if len(cells) <= LARGE:
+        return read_records(results) if whole or files else (cells, problems)
     if not whole:
-        found = read_cells(results)
-        if not files or len(found[0]) > LARGE:
-            return found
-    return read_records(results)
+        return cells, problems
+    passed: list[Cell] = []
+    for modality, part in by_modality(cells).items():
+        with suppress(BenchbenchError):
+            passed += filtered(part, filters).everything if filters.modality in (None, modality) else []
+    records = RecordReader(results)(passed)
+    if lost := len(passed) - len(records):
+        problems.append(f"{lost:,} records left out: of so many, only those in files named by their training are read")
+    return list(records.values()), problems
 
 
 def _check(folders: tuple[Path, ...], output: Path | None) -> None:

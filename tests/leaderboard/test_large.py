@@ -53,6 +53,29 @@ def test_files_of_many_records_are_made_of_summaries(command, stored, tmp_path, 
     assert "The first 2 of 9" not in pages[0]
 
 
+def test_a_view_of_many_records_reads_those_that_pass_its_filters(command, stored, monkeypatch):
+    asked = ["leaderboard", stored, "--view", "target", "--target", "digits"]
+    whole = command(*asked)
+    monkeypatch.setattr(cmd_leaderboard, "LARGE", 35)
+    read: list[int] = []
+    reader = RecordReader.__call__
+
+    def counted(self, wanted):
+        found = reader(self, wanted)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(RecordReader, "__call__", counted)
+    assert command(*asked) == whole
+    assert read == [18]
+    files = sorted((stored / "records").iterdir())
+    text = b"".join(path.read_bytes() for path in files)
+    for path in files:
+        path.unlink()
+    (stored / "records" / "all.jsonl").write_bytes(text)
+    assert "records left out: of so many" in command(*asked)[2]
+
+
 def test_some_records_are_read_without_the_others(stored):
     records, read = read_records(stored)[0], RecordReader(stored)
     assert read(records[5:8]) == {r.key: r for r in records[5:8]}
