@@ -133,3 +133,18 @@ def protonet_step(net: nn.Module, episodes: Episodes) -> Tensor:
         loss.backward()
         total = total + loss.detach()
     return total
+
+
+def r2d2_step(net: nn.Module, episodes: Episodes, strength: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """The mean query loss of a meta-batch of ridge regressions (Bertinetto et al. 2019), its gradient left in the
+    weights."""
+    total = torch.zeros(())
+    for x, y, query, labels in tasks(episodes):
+        features = F.pad(net(torch.cat([x, query])), (0, 1), value=1.0)
+        support, queries = features.split([len(x), len(query)])
+        gram = support @ support.T + len(x) * strength * torch.eye(len(x), dtype=x.dtype)
+        weights = support.T @ torch.linalg.solve(gram, F.one_hot(y, episodes.ways).to(x.dtype))
+        loss = F.cross_entropy(scale * queries @ weights + bias, labels) / len(episodes)
+        loss.backward()
+        total = total + loss.detach()
+    return total

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from tests.benchmarks.limits import products, rate
+
 Work = Callable[[], Any]
 #: Operators of a profile.
 OPERATORS = 8
@@ -24,26 +26,41 @@ def compare(
     rounds: int = 5,
     share: int = 1,
     clock: Callable[[], float] = time.process_time,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, float]:
     """How many times longer than `ours` each peer takes: the median over rounds, in each of which all run once. The
     peers do one part in `share` of the work. The test is marked with `clock` as the timer of its benchmark.
 
     It is kept with `benchmark` for the report, `least` being what the fastest peer's shall reach; where it does not, a
-    profile of `ours` is kept as well. Nothing is asserted on it.
+    profile of `ours` is kept as well. So is how many times longer `ours` takes than its own convolutions and matrix
+    products alone, in the same turns, and than these would at the machine's best rate in `dtype`. Nothing is asserted
+    on it.
     """
     taken: dict[str, list[float]] = {name: [] for name in peers}
+    own, alone = products(ours), []
 
     def peers_first() -> None:
         for name, peer in peers.items():
             started = clock()
             peer()
             taken[name].append(share * (clock() - started))
+        if own.flops:
+            started = clock()
+            own()
+            alone.append(clock() - started)
 
     benchmark.pedantic(ours, setup=peers_first, rounds=rounds, warmup_rounds=1)
     mine = benchmark.stats.stats.data
     ratios = {name: [p / o for p, o in zip(spent[1:], mine, strict=True)] for name, spent in taken.items()}
     medians = {name: statistics.median(each) for name, each in ratios.items()}
     keep(benchmark, work, medians, least=least, milliseconds=1000 * statistics.median(mine))
+    if own.flops:
+        benchmark.extra_info |= {
+            "own": statistics.median(o / p for p, o in zip(alone[1:], mine, strict=True)),
+            "limit": statistics.median(mine) / (own.flops / rate(clock, dtype)),
+            "rate": rate(clock, dtype),
+            "dtype": str(dtype).removeprefix("torch."),
+        }
     benchmark.extra_info["range"] = {name: [min(each), max(each)] for name, each in ratios.items()}
     if least is not None and min(medians.values()) < least:
         benchmark.extra_info["profile"] = profiled(ours)

@@ -20,6 +20,10 @@ time, the median over rounds; in brackets the smallest and largest round. The fa
 by the clock, both as a user types them: nothing set, processes as they start. `make bench` measures the table,
 `make bench-compare REV=...` compares its ratios with another revision's.
 
+*own products*: how many times longer ours takes than its own convolutions and matrix products, forward and backward,
+with nothing between them, measured in the same turns. *limit*: than these would at the best rate that this machine
+reaches on large ones. Both are left out where there are none.
+
 The plain loop is PyTorch as the papers' code has it, a task at a time. It stands for learn2learn, too, whose 0.2.0
 does not build on Python 3.11 and which was within 5 % of it where it ran. torchmeta 1.8.0 does not import beside the
 torchvision in use.
@@ -64,13 +68,21 @@ def markdown(held: dict[str, Any]) -> str:
         for peer, ratio in row["ratios"].items():
             low_high = row.get("range", {}).get(peer)
             shown = f"{ratio:.2f}" + (f" ({low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else "")
-            table.append([row["work"], peer, shown, asked, reached])
+            limits = [f"{row[name]:.2f}" if name in row else "–" for name in ("own", "limit")]
+            table.append([row["work"], peer, shown, *limits, asked, reached])
         if "profile" in row and reached == "missed":
             parts = ", ".join(f"{name} {share:.0%}" for name, share in row["profile"])
             missed.append(f"- {row['work']}: {parts}")
+    rates = {f"{row['rate'] / 1e9:.0f} GFLOP/s in {row['dtype']}" for row in measured if "rate" in row}
     under = {f"torch {row['torch']}, {_threads(row)}, {_allocator(row)}" for row in measured}
-    text = HEAD + f"\nMeasured on {held['machine']}; {'; '.join(sorted(under))}.\n\n"
-    text += tabulate(table, ["work", "against", "ratio", "asked", ""], "github", disable_numparse=True) + "\n"
+    text = HEAD + f"\nMeasured on {held['machine']}; {'; '.join(sorted(under))}."
+    text += f" Its best rates: {', '.join(sorted(rates))}.\n\n" if rates else "\n\n"
+    text += (
+        tabulate(
+            table, ["work", "against", "ratio", "own products", "limit", "asked", ""], "github", disable_numparse=True
+        )
+        + "\n"
+    )
     if missed:
         text += "\n## Missed\n\nWhere the time of ours goes, by operator:\n\n" + "\n".join(missed) + "\n"
     if any("curve" in row for row in held["rows"].values()):
