@@ -11,6 +11,7 @@ from benchbench import load_records
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
+from benchbench.leaderboard.stated.contrasts import contrasts as contrasts_of
 from benchbench.leaderboard.stated.preregistered import load_study
 from benchbench.leaderboard.views.text import bounds
 
@@ -19,12 +20,17 @@ PAGE, RECORDS, FIGURE = (ROOT / name for name in ("docs/study.md", "results/stud
 
 
 #: Those that are whole.
-BUDGETS = (4_000, 16_000, 64_000)
+BUDGETS = (4_000, 16_000, 64_000, 256_000)
 
 
 @pytest.fixture(scope="module")
 def answers() -> Table:
     return answers_by_budget(load_study(), load_records(RECORDS))
+
+
+@pytest.fixture(scope="module")
+def contrasts() -> Table:
+    return contrasts_of(load_study(), load_records(RECORDS))
 
 
 @pytest.fixture(scope="module")
@@ -53,22 +59,45 @@ def test_the_figure_is_the_commands(command, tmp_path) -> None:
     assert FIGURE.read_bytes() == (tmp_path / "study.svg").read_bytes()
 
 
-def test_the_answer_so_far(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
+def crossing(answers: Table, method: str) -> str:
+    (note,) = (n for n in answers.notes if n.startswith(method))
+    (found,) = re.findall(r"at (\S+ samples \[.*\]), in", note)
+    return found
+
+
+def test_on_labels(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
     text = said(PAGE)
-    labels, views = (
-        [rows[pretext, "protonet", n] for n in (4_000, 16_000, 64_000)] for pretext in ("labels", "contrastive")
+    labels = [rows["labels", "protonet", n] for n in BUDGETS]
+    first, second, third, last = (bounds(r, "effect") for r in labels)
+    assert (
+        f"{first} points at 4,000 samples and {second} at 16,000, but {third} at 64,000 and {last} at 256,000." in text
     )
-    first, second, third = (bounds(r, "effect") for r in labels)
-    assert f"{first} points at 4,000 samples and {second} at 16,000, but {third} at 64,000." in text
-    assert f"{labels[1]['inside']:+.2f} at 16,000, {labels[2]['inside']:+.2f} at 64,000." in text
-    (note,) = (n for n in answers.notes if n.startswith("labels × protonet"))
-    (crossing,) = re.findall(r"at (\S+ samples \[.*\]), in 100%", note)
-    assert f"The sign changes at {crossing}." in text
-    behind = ["{:.2f}".format(-r["effect"]) for r in views]
+    assert f"{labels[1]['inside']:+.2f} at 16,000, {labels[3]['inside']:+.2f} at 256,000." in text
+    assert f"The sign changes at {crossing(answers, 'labels × protonet')}." in text
+    plain, best = rows["labels", "plain", 256_000], max(r["score"] or 0 for (p, *_), r in rows.items() if p != "labels")
+    assert f"plain classification ends at {plain['score']:.2f}, the best without labels (MAML) at {best:.2f}" in text
+    assert best == rows["contrastive", "maml", 64_000]["score"]
+
+
+def test_protonet_on_pseudo_tasks(answers: Table, rows: dict[tuple[str, str, int], dict], contrasts: Table) -> None:
+    text = said(PAGE)
+    views = [rows["contrastive", "protonet", n] for n in BUDGETS]
+    behind = ["{:.2f}".format(-r["effect"]) for r in views[:3]]
     assert "is {}, {} and {} points behind SimCLR's loss".format(*behind) in text
-    assert all(r["effect_high"] < 0 for r in views)
-    assert f"level at 64,000 samples ({bounds(views[2], 'inside')})" in text
-    assert views[2]["inside_low"] < 0 < views[2]["inside_high"]
+    assert all(r["effect_high"] < 0 for r in views[:3])
+    assert f"level at 256,000: {bounds(views[3], 'effect')}, in domain {bounds(views[3], 'inside')}." in text
+    assert views[3]["effect_low"] < 0 < views[3]["effect_high"]
+    assert views[3]["inside_low"] > 0
+    assert f"The sign changes at {crossing(answers, 'contrastive × protonet')}." in text
+    (gain,) = (r for r in plain_rows(contrasts) if r["name"] == "pseudo-tasks, longer")
+    assert f"it gains {bounds(gain, 'effect').removeprefix('+')} on plain training" in text
+
+
+def test_what_was_expected(contrasts: Table) -> None:
+    verdicts = [r["verdict"] for r in plain_rows(contrasts)]
+    assert (len(verdicts), verdicts.count("contradicted"), verdicts.count("holds")) == (6, 4, 2)
+    assert "four of the six came out other than expected" in said(PAGE)
+    assert "Four of six predictions failed." in said(ROOT / "README.md")
 
 
 def test_maml_on_pseudo_tasks(rows: dict[tuple[str, str, int], dict]) -> None:
@@ -79,11 +108,13 @@ def test_maml_on_pseudo_tasks(rows: dict[tuple[str, str, int], dict]) -> None:
     assert "in domain by {} and {}.".format(*(bounds(r, "inside") for r in both)) in text
     times = f"{both[0]['flops'] / plain['flops']:.1f} times the FLOPs"
     assert f"That takes {times}" in text
+    equal = "{} and {}".format(*(bounds(r, "equal") for r in both))
+    assert f"as many FLOPs {equal} are left" in text
+    assert both[0]["equal_low"] < 0 < both[1]["equal_low"]
     assert (
-        f"at 64,000 samples {inductive} points, {transductive} where it sees all queries at once, for {times}."
-        in readme
+        f"at 64,000 samples {inductive} points, {transductive} where it sees all queries at once, for {times}; over "
+        f"plain training of as many FLOPs {equal}." in readme
     )
-    assert all(r["equal"] is None for r in both), "plain training was not trained for as many FLOPs"
 
 
 def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
@@ -91,7 +122,7 @@ def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], di
     (floors,) = (n for n in answers.notes if n.startswith("Floors"))
     (untrained,) = re.findall(r"\(conv4\) ([\d.]+)", floors)
     learners = ("labels", "plain"), ("contrastive", "protonet")
-    plain, views = ([rows[*learner, n]["score"] for n in BUDGETS] for learner in learners)
+    plain, views = ([rows[*learner, n]["score"] for n in BUDGETS[:3]] for learner in learners)
     assert f"An untrained encoder has {untrained} on average." in text
     assert f"below it at 4,000 samples ({plain[0]:.2f}) and level with it at 16,000 ({plain[1]:.2f})" in text
     assert plain[0] < float(untrained) - 5
@@ -103,7 +134,7 @@ def test_what_is_there(rows: dict[tuple[str, str, int], dict]) -> None:
     """The page says which budgets are whole, and that no target is left out."""
     whole = {place[2] for place, r in rows.items() if place[1] == "protonet" and r["effect"] is not None}
     assert whole == {*BUDGETS}
-    assert "Plain training and ProtoNet are there at 4,000, 16,000 and 64,000 samples" in said(PAGE)
+    assert "MAML at 4,000 and 16,000 samples and on labels is still being trained." in said(PAGE)
     assert {place[::2] for place, r in rows.items() if place[1] == "maml" and r["effect"] is not None} == {
         ("contrastive", 64_000)
     }
