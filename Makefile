@@ -15,7 +15,8 @@ BASE := HEAD
 # share what is made for them.
 WORKERS := 2
 REV := HEAD
-BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops assembling augmentation evaluation memory scaling launch cuda)
+BENCHMARKS := $(patsubst %,tests/benchmarks/test_%.py,inner_loops steps assembling augmentation evaluation memory scaling launch \
+	whole_matrix cuda)
 
 .DEFAULT_GOAL := help
 .PHONY: help environment quickstart test test-full lint docs connectors clean bench bench-compare tables
