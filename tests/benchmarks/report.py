@@ -65,7 +65,7 @@ def verdict(row: dict[str, Any]) -> tuple[str, str]:
 
 def markdown(held: dict[str, Any]) -> str:
     """The table, and under it where the time goes in the rows that are missed."""
-    table, missed = [], []
+    table, missed, shares = [], [], []
     measured = [row for row in held["rows"].values() if "ratios" in row]
     for row in measured:
         asked, reached = verdict(row)
@@ -77,6 +77,9 @@ def markdown(held: dict[str, Any]) -> str:
         if "profile" in row and reached == "missed":
             parts = ", ".join(f"{name} {share:.0%}" for name, share in row["profile"])
             missed.append(f"- {row['work']}: {parts}")
+        if "shares" in row:
+            parts = ", ".join(f"{name} {share:.1%}" for name, share in row["shares"].items())
+            shares.append(f"- {row['work']}: {parts}")
     rates = {f"{row['rate'] / 1e9:.0f} GFLOP/s in {row['dtype']}" for row in measured if "rate" in row}
     under = {f"torch {row['torch']}, {_threads(row)}, {_allocator(row)}" for row in measured}
     text = HEAD + f"\nMeasured on {held['machine']}; {'; '.join(sorted(under))}."
@@ -89,6 +92,8 @@ def markdown(held: dict[str, Any]) -> str:
     )
     if missed:
         text += "\n## Missed\n\nWhere the time of ours goes, by operator:\n\n" + "\n".join(missed) + "\n"
+    if shares:
+        text += "\n## Shares\n\nOf the time that a user waits for:\n\n" + "\n".join(shares) + "\n"
     if any("curve" in row for row in held["rows"].values()):
         text += "\n![Time of a task against jobs, tasks, ways, shots and image size](benchmarks.png)\n"
     return text
