@@ -23,6 +23,7 @@ def compare(
     peers: dict[str, Work],
     *,
     least: float | None = None,
+    within: float | None = None,
     rounds: int = 5,
     share: int = 1,
     clock: Callable[[], float] = time.process_time,
@@ -31,10 +32,10 @@ def compare(
     """How many times longer than `ours` each peer takes: the median over rounds, in each of which all run once. The
     peers do one part in `share` of the work. The test is marked with `clock` as the timer of its benchmark.
 
-    It is kept with `benchmark` for the report, `least` being what the fastest peer's shall reach; where it does not, a
-    profile of `ours` is kept as well. So is how many times longer `ours` takes than its own convolutions and matrix
-    products alone, in the same turns, and than these would at the machine's best rate in `dtype`. Nothing is asserted
-    on it.
+    It is kept with `benchmark` for the report, `least` being what the fastest peer's shall reach. So is how many times
+    longer `ours` takes than its own convolutions and matrix products alone, in the same turns, `within` being what that
+    shall not exceed, and than these would at the machine's best rate in `dtype`. Where either goal is missed, a profile
+    of `ours` is kept as well. Nothing is asserted on it.
     """
     taken: dict[str, list[float]] = {name: [] for name in peers}
     own, alone = products(ours), []
@@ -53,7 +54,7 @@ def compare(
     mine = benchmark.stats.stats.data
     ratios = {name: [p / o for p, o in zip(spent[1:], mine, strict=True)] for name, spent in taken.items()}
     medians = {name: statistics.median(each) for name, each in ratios.items()}
-    keep(benchmark, work, medians, least=least, milliseconds=1000 * statistics.median(mine))
+    keep(benchmark, work, medians, least=least, within=within, milliseconds=1000 * statistics.median(mine))
     if own.flops:
         benchmark.extra_info |= {
             "own": statistics.median(o / p for p, o in zip(alone[1:], mine, strict=True)),
@@ -62,7 +63,8 @@ def compare(
             "dtype": str(dtype).removeprefix("torch."),
         }
     benchmark.extra_info["range"] = {name: [min(each), max(each)] for name, each in ratios.items()}
-    if least is not None and min(medians.values()) < least:
+    slow = within is not None and benchmark.extra_info["own"] > within
+    if slow or (least is not None and min(medians.values()) < least):
         benchmark.extra_info["profile"] = profiled(ours)
     return medians
 

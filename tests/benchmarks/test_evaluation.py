@@ -7,9 +7,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchbench import ClassSplit, EpisodeShape, Rng, SampleSpec, SampleTable, Target, TestBatch, Trained, convert_norm
+from benchbench import (
+    ClassSplit,
+    EpisodeShape,
+    Rng,
+    SampleSpec,
+    SampleTable,
+    Target,
+    TestBatch,
+    Trained,
+    convert_norm,
+)
 from benchbench.data.prepare import Prepared
 from benchbench_standard.backbones.conv4 import Conv4
+from benchbench_standard.datasets.digits import Digits
 from benchbench_standard.metas.maml import MAML
 from benchbench_standard.metas.protonet import ProtoNet
 from tests.benchmarks import peers
@@ -33,7 +44,8 @@ def target() -> Target:
     labels = np.arange(CLASSES).repeat(EACH)
     x = np.random.RandomState(0).randint(0, 256, (len(labels), 1, 28, 28), dtype=np.uint8)
     table = SampleTable(x, labels, tuple(map(str, range(CLASSES))), "noise", "noise")
-    return Target(Prepared("noise", None, table, ClassSplit(test=tuple(range(CLASSES)))), SAMPLE)
+    # Any dataset of images: all of it that counts is the table.
+    return Target(Prepared("noise", Digits(), table, ClassSplit(test=tuple(range(CLASSES)))), SAMPLE)
 
 
 def encoder() -> Conv4:
