@@ -7,6 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchbench.leaderboard.aggregate import Table
+from benchbench.leaderboard.cells import uncollected
 from benchbench.leaderboard.columns import broken, fitted, terminal_width
 from benchbench.leaderboard.document import document, document_parts
 from benchbench.leaderboard.grid import Grid
@@ -115,6 +116,7 @@ def whole(found: Grid) -> bool:
     return all(c.record for c in found.everything if c.ok)
 
 
+@uncollected()
 def write_tables(table: Table, folder: Path) -> list[Path]:
     """Write only `TABLES`, without links to plots; returns their paths."""
     for name, parts in rendered(table, names=TABLES):
@@ -122,6 +124,7 @@ def write_tables(table: Table, folder: Path) -> list[Path]:
     return [folder / name for name in TABLES]
 
 
+@uncollected()
 def write_leaderboard(table: Table, folder: Path, store: Path | None = None) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG, PNG and PDF; returns their
     paths. Where its cells hold no records, those that the page shows are read from the results folder `store`, and what

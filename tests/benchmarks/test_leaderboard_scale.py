@@ -70,7 +70,7 @@ import resource, sys
 from pathlib import Path
 
 from benchbench.leaderboard.aggregate import aggregate
-from benchbench.leaderboard.cells import read_cells
+from benchbench.leaderboard.cells import read_cells, uncollected
 from benchbench.leaderboard.render import rendered
 from benchbench.store.files import RecordReader, atomic_write
 
@@ -78,8 +78,9 @@ results, output = map(Path, sys.argv[1:])
 cells, problems = read_cells(results)
 assert not problems
 names = ("LEADERBOARD.md", "leaderboard.csv", "leaderboard.html")
-for name, parts in rendered(aggregate(cells), names=names, told={}, read=RecordReader(results)):
-    atomic_write(output / name, map(str.encode, parts))
+with uncollected():
+    for name, parts in rendered(aggregate(cells), names=names, told={}, read=RecordReader(results)):
+        atomic_write(output / name, map(str.encode, parts))
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
