@@ -49,6 +49,7 @@ def test_files_of_many_records_are_made_of_summaries(command, stored, tmp_path, 
         assert [r["key"] for r in ours["records"]] == [r["key"] for r in theirs["records"]]
         assert ours["scores"] == theirs["scores"]
     assert "The first 2 of 9 rows: leaderboard.csv has all." in pages[1]
+    assert (cut["left"], "left" in first) == (7, False)
     assert "9 methods, 2 columns, 36 records" in pages[1]
     assert "The first 2 of 9" not in pages[0]
 

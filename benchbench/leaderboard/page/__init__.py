@@ -15,7 +15,7 @@ from importlib.resources import files
 from string import Template
 
 from benchbench.leaderboard.aggregate import Table
-from benchbench.leaderboard.page.embedded import Reader, made_with, payload, shown_rows
+from benchbench.leaderboard.page.embedded import Reader, made_with, payload
 
 LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
 SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "budget", "main"))
@@ -36,8 +36,7 @@ def page(
     library = f"/*\n{_text(LICENCE)}*/\n{library}"
     data = payload(table, plots or {}, answers or {}, read)
     matrices, versions = made_with(data)
-    rows = len(table.rows)
-    left = rows - len(shown_rows(table))
+    rows, left = len(table.rows), data.get("left", 0)
     notes = [f"The first {rows - left:,} of {rows:,} rows: leaderboard.csv has all."] if left else []
     return Template(_text("template.html")).substitute(
         policy=_policy([library, scripts], style),

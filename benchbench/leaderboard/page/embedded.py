@@ -105,6 +105,7 @@ def payload(
             for t, k in zip(titles, kinds, strict=True)
         ],
         "rows": rows,
+        **({"left": left} if (left := len(table.rows) - len(order)) else {}),
         "parts": parts.kept,
         "plots": plots,
         "tables": {name: _answer(answer) for name, answer in (answers or {}).items()},

@@ -69,7 +69,7 @@ function showAnswer() {
   const shown = ties.slice(0, 6).flatMap(({ row: other }) => [opener(other, fullName(other)), " "]);
   if (ties.length > 6) shown.push(`and ${ties.length - 6} more`);
   answer.replaceChildren(
-    element("p", { class: "where" }, `Best on ${where}, of ${methods}:`),
+    element("p", { class: "where" }, `Best on ${where}, of ${methods}${data.left ? " on this page" : ""}:`),
     element("p", { class: "winner" }, opener(row, fullName(row)), element("strong", {}, ` ${score}`)),
     element("p", { class: "facts" }, [...paid, ...marks].join(" · ")),
     element("p", { class: "ties" }, ties.length ? "Not separated from it by the intervals: " : "The intervals separate it from every other.", ...shown),

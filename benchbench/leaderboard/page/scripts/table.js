@@ -188,7 +188,10 @@ function makeTable() {
   });
   table.on("dataFiltered", (filters, rows) => {
     const [shown, all] = [rows.length, data.rows.length].map((n) => n.toLocaleString("en-GB"));
-    document.getElementById("count").textContent = shown === all ? `${all} methods` : `${shown} of ${all} methods`;
+    // A large leaderboard's page holds its first rows alone.
+    const left = data.left ? `, the first of ${(data.rows.length + data.left).toLocaleString("en-GB")}` : "";
+    document.getElementById("count").textContent =
+      (shown === all ? `${all} methods` : `${shown} of ${all} methods`) + left;
     holder.setAttribute("aria-rowcount", rows.length + 1);
   });
   holder.addEventListener("keydown", moveByKey);
