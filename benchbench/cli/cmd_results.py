@@ -117,13 +117,13 @@ def merge_command(folders: tuple[Path, ...], into: Path) -> None:
     """Merge the records of several results folders into one. If two contradict each other, nothing is written."""
     from benchbench.results.merge import merge
 
-    records, conflicts = merge(folders, into)
+    held, conflicts = merge(folders, into)
     for conflict in conflicts:
         click.echo(f"conflict: {conflict}", err=True)
     if conflicts:
         click.echo(f"nothing was written to {into}", err=True)
         sys.exit(1)
-    click.echo(f"{into} holds {len(records)} records")
+    click.echo(f"{into} holds {held} records")
 
 
 @command.command("export")
