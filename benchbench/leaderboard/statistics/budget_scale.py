@@ -10,7 +10,7 @@ import numpy as np
 #: Draws of seeds behind the interval of a crossing.
 DRAWS = 2000
 #: Costs that differ by less than this factor are as good as equal.
-ALIKE = 1.05
+ALIKE = 1.1
 
 T = TypeVar("T")
 
