@@ -15,13 +15,10 @@ from benchbench.leaderboard.aggregate import Columns, Table, tabulated
 from benchbench.leaderboard.cells import Cell, by_modality, read_cells
 from benchbench.leaderboard.check import check
 from benchbench.leaderboard.columns import chosen
-from benchbench.leaderboard.render import FORMATS, first_rows, places_of, write_leaderboard, write_tables
+from benchbench.leaderboard.render import FORMATS, LARGE, first_rows, places_of, write_leaderboard, write_tables
 from benchbench.leaderboard.views import OF_SUMMARIES, VIEWS, Filters, filtered, view
 from benchbench.store.files import RecordReader, read_records
 from benchbench.store.records import Record
-
-#: Records of which no more than summaries are read for files: whole, a hundred thousand take gigabytes.
-LARGE = 20_000
 
 
 def hook_columns() -> Columns | None:

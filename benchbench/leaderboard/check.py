@@ -2,17 +2,19 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
 from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Columns, Table, tabulated
-from benchbench.leaderboard.cells import by_modality
+from benchbench.leaderboard.cells import Cell, by_modality, read_cells
 from benchbench.leaderboard.grid import grid
-from benchbench.leaderboard.render import PLOT_FOLDER, TABLES, places_of, rendered
-from benchbench.store.files import read_records
+from benchbench.leaderboard.page.embedded import Reader
+from benchbench.leaderboard.render import LARGE, PLOT_FOLDER, TABLES, places_of, rendered
+from benchbench.store.files import RecordReader, read_records
+from benchbench.store.records import Record
 
 #: Folders of a store that hold no rendered files.
 STORE = {"records", "checkpoints", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
@@ -32,22 +34,27 @@ def check(results: Path, folder: Path, columns: Columns | None = None) -> list[s
     and column, for other files the lines. Files that no rendering writes are reported too, as are records that cannot
     be read: what a table leaves out is not proven. Raises BenchbenchError if there are no records.
     """
-    records, found = read_records(results)
+    records: Sequence[Record | Cell]
+    records, found = read_cells(results)
+    large = len(records) > LARGE and not columns
+    if not large:
+        records, found = read_records(results)
     if not records:
         raise BenchbenchError(f"no records in {results}: there is nothing to check tables against")
     parts = by_modality(records)
     places = places_of(parts, folder)
     for modality, part in parts.items():
-        found += _compared(tabulated(grid(part), columns), places[modality])
+        table = tabulated(grid(part), columns)
+        found += _compared(table, places[modality], RecordReader(results) if large else None)
     return found
 
 
-def _compared(table: Table, folder: Path) -> list[str]:
+def _compared(table: Table, folder: Path, read: Reader | None) -> list[str]:
     found: list[str] = []
     plots = {path.stem: path.read_text("utf-8") for path in sorted((folder / PLOT_FOLDER).glob("*.svg"))}
     committed = _committed(folder)
     names = {*TABLES, *committed}
-    fresh = {name: "".join(parts) for name, parts in rendered(table, _in_order(plots, folder), names=names)}
+    fresh = {name: "".join(parts) for name, parts in rendered(table, _in_order(plots, folder), names=names, read=read)}
     for name in sorted({*TABLES, *committed}):
         path = folder / name
         if name not in fresh:

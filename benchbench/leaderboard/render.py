@@ -21,11 +21,8 @@ from benchbench.store.files import RecordReader, atomic_write
 
 #: Most rows of LEADERBOARD.md, as many as a README can show. The other files hold all.
 README_ROWS = 100
-#: Of a leaderboard that only summaries were read for.
-SUMMARIES = (
-    "{:,} records: what compares single episodes, and the plots of all rows, are left out here; "
-    "`benchbench leaderboard RESULTS --view effects`, with filters, reads what it needs."
-)
+#: Records of which files are made of summaries alone: whole, a hundred thousand take gigabytes.
+LARGE = 20_000
 #: The folder of the plots, beside the other files.
 PLOT_FOLDER = "plots"
 
@@ -128,7 +125,7 @@ def write_tables(table: Table, folder: Path) -> list[Path]:
 def write_leaderboard(table: Table, folder: Path, store: Path | None = None) -> list[Path]:
     """Write the leaderboard as Markdown, CSV, JSON, LaTeX and HTML, and its plots as SVG, PNG and PDF; returns their
     paths. Where its cells hold no records, those that the page shows are read from the results folder `store`, and what
-    asks for all others is left out, as a note says.
+    asks for all others is left out, as the page says.
 
     Plots of an earlier leaderboard that these records do not give are removed.
     """
@@ -142,7 +139,6 @@ def write_leaderboard(table: Table, folder: Path, store: Path | None = None) -> 
     read = None
     if store and counted and not whole(counted):
         read = RecordReader(store)
-        table = replace(table, notes=[*table.notes, SUMMARIES.format(table.records)])
     paths = []
     for name, parts in rendered(table, svgs, told=told, read=read):
         atomic_write(folder / name, map(str.encode, parts))

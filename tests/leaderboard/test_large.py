@@ -8,6 +8,7 @@ import pytest
 
 from benchbench.cli import cmd_leaderboard
 from benchbench.leaderboard import aggregate as tables
+from benchbench.leaderboard import check
 from benchbench.leaderboard import document as documents
 from benchbench.leaderboard.page import embedded
 from benchbench.leaderboard.views.cost import _front
@@ -27,18 +28,14 @@ def stored(make, tmp_path):
 
 def test_files_of_many_records_are_made_of_summaries(command, stored, tmp_path, monkeypatch):
     assert command("leaderboard", stored, "--output", tmp_path / "whole")[0] == 0
-    monkeypatch.setattr(cmd_leaderboard, "LARGE", 35)
+    for module in (cmd_leaderboard, check):
+        monkeypatch.setattr(module, "LARGE", 35)
     monkeypatch.setattr(embedded, "MOST_RECORDS", 9)
     code, out, _ = command("leaderboard", stored, "--output", tmp_path / "large")
     assert (code, out.count("p0 × protonet")) == (0, 1)
     whole, large = tmp_path / "whole", tmp_path / "large"
-    for name in ("leaderboard.csv", "leaderboard.json"):
-        text = (large / name).read_text("utf-8")
-        said = [line for line in text.splitlines() if "36 records: what compares single episodes" not in line]
-        assert {line.rstrip(",") for line in said} == {
-            line.rstrip(",") for line in (whole / name).read_text("utf-8").splitlines()
-        }
-    assert "36 records: what compares single episodes" in (large / "LEADERBOARD.md").read_text("utf-8")
+    for name in ("leaderboard.csv", "leaderboard.json", "leaderboard.tex"):
+        assert (large / name).read_bytes() == (whole / name).read_bytes()
     assert {p.stem for p in (large / "plots").iterdir()} == {"scores"}
     pages = [(folder / "leaderboard.html").read_text("utf-8") for folder in (whole, large)]
     first, cut = (
@@ -51,6 +48,8 @@ def test_files_of_many_records_are_made_of_summaries(command, stored, tmp_path, 
     assert "The first 2 of 9 rows: leaderboard.csv has all." in pages[1]
     assert (cut["left"], "left" in first) == (7, False)
     assert "9 methods, 2 columns, 36 records" in pages[1]
+    assert "36 records: what compares single episodes" in pages[1]
+    assert command("leaderboard", stored, "--output", large, "--check")[0] == 0
     assert "The first 2 of 9" not in pages[0]
 
 

@@ -17,6 +17,11 @@ from string import Template
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.page.embedded import Reader, made_with, payload
 
+#: What the page of a leaderboard of very many records lacks.
+SUMMARIES = (
+    "{:,} records: what compares single episodes, and the plots of all rows, are left out; "
+    "`benchbench leaderboard RESULTS --view effects`, with filters, reads what it needs."
+)
 LIBRARY, LICENCE = ("assets/tabulator.min.js",), "assets/tabulator.LICENSE"
 SCRIPTS = tuple(f"scripts/{name}.js" for name in ("view", "curve", "detail", "table", "controls", "budget", "main"))
 STYLES = ("assets/tabulator_simple.min.css", "style.css")
@@ -38,6 +43,7 @@ def page(
     matrices, versions = made_with(data)
     rows, left = len(table.rows), data.get("left", 0)
     notes = [f"The first {rows - left:,} of {rows:,} rows: leaderboard.csv has all."] if left else []
+    notes += [SUMMARIES.format(table.records)] if read else []
     return Template(_text("template.html")).substitute(
         policy=_policy([library, scripts], style),
         style=style,
