@@ -107,7 +107,8 @@ def test_maml_on_pseudo_tasks(rows: dict[tuple[str, str, int], dict]) -> None:
     text, readme = said(PAGE), said(ROOT / "README.md")
     plain, *both = (rows["contrastive", meta, 64_000] for meta in ("plain", "maml-inductive", "maml"))
     inductive, transductive = (bounds(r, "effect") for r in both)
-    assert f"by {inductive} points with the support set's batch statistics (inductive) and {transductive}" in text
+    assert f"(transductive, {bounds(rows['contrastive', 'maml', 4_000], 'effect')})" in text
+    assert f"{inductive} points with the support set's batch statistics (inductive) and {transductive}" in text
     assert "in domain by {} and {}.".format(*(bounds(r, "inside") for r in both)) in text
     times = f"{both[0]['flops'] / plain['flops']:.1f} times the FLOPs"
     assert f"That takes {times}" in text
@@ -140,6 +141,7 @@ def test_what_is_there(rows: dict[tuple[str, str, int], dict]) -> None:
     assert "MAML at 4,000 and 16,000 samples is still being trained." in said(PAGE)
     assert {place[::2] for place, r in rows.items() if place[1] == "maml" and r["effect"] is not None} == {
         ("labels", 64_000),
+        ("contrastive", 4_000),
         ("contrastive", 64_000),
     }
 
