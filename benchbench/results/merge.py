@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from benchbench.errors import BenchbenchError
-from benchbench.store.files import Store, gather, preferred, read_records
+from benchbench.store.files import Store, Wanted, gather, preferred, read_records
 from benchbench.store.lines import decoded_lines
 from benchbench.store.records import ORIGINS, Origin, Record, differences, parse_record
 from benchbench.store.scan import scan
+
+W = TypeVar("W", bound=Wanted)
 
 
 def whole_records(results: Path) -> list[Record]:
@@ -26,12 +29,16 @@ def whole_records(results: Path) -> list[Record]:
 
 def write_records(records: Iterable[Record], results: Path) -> None:
     """Add `records` to a results folder, replacing the file of each training atomically."""
-    trainings: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        trainings[record.training_key].append(record)
     store = Store(results).open()
-    for key in sorted(trainings):
-        store.add(key, trainings[key])
+    for key, of_training in _by_training(records):
+        store.add(key, of_training)
+
+
+def _by_training(parts: Iterable[W]) -> list[tuple[str, list[W]]]:
+    trainings: dict[str, list[W]] = defaultdict(list)
+    for part in parts:
+        trainings[part.training_key].append(part)
+    return sorted(trainings.items())
 
 
 class _Place(msgspec.Struct, gc=False):
@@ -80,7 +87,9 @@ def merge(folders: Iterable[Path], into: Path) -> tuple[int, list[str]]:
             elif place.trust < first.trust:
                 merged[place.key] = folder, place
     if not conflicts:
-        _write([place for folder, place in merged.values() if folder != into], into)
+        store = Store(into).open()
+        for key, places in _by_training(place for folder, place in merged.values() if folder != into):
+            store.add(key, _whole(places))
     return len(merged), conflicts
 
 
@@ -98,15 +107,6 @@ def _places(folder: Path) -> list[_Place]:
     if problems:
         raise BenchbenchError("; ".join(problems))
     return places
-
-
-def _write(places: list[_Place], into: Path) -> None:
-    trainings: dict[str, list[_Place]] = defaultdict(list)
-    for place in places:
-        trainings[place.training_key].append(place)
-    store = Store(into).open()
-    for key in sorted(trainings):
-        store.add(key, _whole(trainings[key]))
 
 
 def label(record: Record) -> str:

@@ -24,9 +24,9 @@ by the clock, both as a user types them: nothing set, processes as they start. `
 with nothing between them, measured in the same turns. *limit*: than these would at the best rate that this machine
 reaches on large ones. Both are left out where there are none.
 
-Tried on Conv-4's plain and metric steps, and of no use: torch.compile (0.6 to 0.9 times as fast), pooling by slices
-(0.2), and pooling before the norm with its gradient in closed form, which is the same function: a block between two
-convolutions takes 0.91 to 1.0 of its time then, since scattering by index costs what the shorter passes save.
+Tried on Conv-4's plain and metric steps, and of no use: torch.compile and pooling by slices, which were slower, and
+pooling before the norm with its gradient in closed form, which is the same function: scattering by index costs what the
+shorter passes save.
 
 The plain loop is PyTorch as the papers' code has it, a task at a time. It stands for learn2learn, too, whose 0.2.0
 does not build on Python 3.11 and which was within 5 % of it where it ran. torchmeta 1.8.0 does not import beside the
