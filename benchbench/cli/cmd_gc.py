@@ -7,8 +7,9 @@ import click
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 def command(results: Path, dry_run: bool) -> None:
-    """Remove the checkpoints of RESULTS (default: runs) that no plan or record needs, and files that a killed run left
-    half written. What another run is working on stays."""
+    """Remove the checkpoints of RESULTS (default: runs) that no plan or record needs, features of pretrained encoders,
+    which are made again where they are missed, and files that a killed run left half written. What another run is
+    working on stays."""
     from benchbench.store.plans import read_plans
     from benchbench.store.unneeded import collect
 

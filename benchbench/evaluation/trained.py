@@ -17,6 +17,7 @@ from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import has_norm
 from benchbench.episodes.batch import Episodes
 from benchbench.episodes.fixed import stream
+from benchbench.evaluation.feature_files import FeatureFiles
 from benchbench.evaluation.independence import check_alone, depends_on_queries
 from benchbench.evaluation.target import Target, TestBatch
 from benchbench.rng import Rng, seeded_globals
@@ -36,13 +37,22 @@ TRIED, ALONE = 4, 3
 
 
 class Trained:
-    """An encoder and its learner, ready to be scored or used."""
+    """An encoder and its learner, ready to be scored or used. With `files` the encoder's features are kept there, for
+    others with the same one."""
 
-    def __init__(self, encoder: Backbone, learner: MetaLearner, sample: SampleSpec, device: str = "cpu"):
+    def __init__(
+        self,
+        encoder: Backbone,
+        learner: MetaLearner,
+        sample: SampleSpec,
+        device: str = "cpu",
+        files: FeatureFiles | None = None,
+    ):
         self.encoder = encoder.eval()
         self.learner = learner.eval()
         self.sample = sample
         self.device = torch.device(device)
+        self.files = files
         #: How often the learner has adapted to episodes: only adapting can make a score depend on other queries.
         self.adaptations = 0
         #: How often an episode's scores changed with its other queries, though nothing declares that they may.
@@ -107,7 +117,12 @@ class Trained:
         digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
         key = f"{target.place}/{digest}/{'own' if encoder is self.encoder else 'restated'}"
         if key not in self._features:
-            self._features[key] = encoded(encoder, len(rows), lambda at: target.samples(rows[at]), key)
+
+            def make() -> Tensor:
+                return encoded(encoder, len(rows), lambda at: target.samples(rows[at]), key)
+
+            own = self.files if encoder is self.encoder else None
+            self._features[key] = own.features(key, make).to(self.device) if own else make()
             while len(self._features) > 1 and sum(f.nbytes for f in self._features.values()) > KEPT_FEATURES:
                 del self._features[next(iter(self._features))]
         return self._features[key]

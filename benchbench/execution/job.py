@@ -18,6 +18,7 @@ from benchbench.encoding.precision import check_precision, encoding_in
 from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
+from benchbench.evaluation.feature_files import FeatureFiles
 from benchbench.evaluation.trained import Trained
 from benchbench.execution.recording import failed, scored
 from benchbench.keys import content_key
@@ -25,6 +26,7 @@ from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store
 from benchbench.store.records import Record
 from benchbench.training.chain import Cell, Training
+from benchbench.training.checkpoints import weights_digest
 from benchbench.training.learner import MetaLearner
 from benchbench.training.stage import Report, StageResult, StageRun, Stop, never, run_stage
 
@@ -91,6 +93,7 @@ def train(
     check_precision(training.recipe["precision"], device)
     sample = data.sample
     encoder, learner = build(training, sample, device)
+    begun = weights_digest(encoder) if encoder.pretrained_on else None
     results = []
     for number, stage in enumerate(training.stages):
         used = None if stage.objective == "plain" else learner
@@ -98,7 +101,10 @@ def train(
         sources = {ref.name: component_hash(ref) for ref in [training.backbone, *stage.components]}
         run = StageRun(stage, number, encoder, used, data, training.seed, training.recipe, device, sources)
         results.append(run_stage(run, store, say, rerun=rerun, stop=stop))
-    return Trained(encoder, learner, sample, device), results
+    files = None
+    if store and begun and weights_digest(encoder) == begun:
+        files = FeatureFiles.of(store, training, sample, begun, device)
+    return Trained(encoder, learner, sample, device, files), results
 
 
 def scoring(training: Training, trained: Trained, cell: Cell, device: str) -> Trained:

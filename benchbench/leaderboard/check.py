@@ -17,7 +17,7 @@ from benchbench.store.files import RecordReader, read_records
 from benchbench.store.records import Record
 
 #: Folders of a store that hold no rendered files.
-STORE = {"records", "checkpoints", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
+STORE = {"records", "checkpoints", "features", "index", "leases", "logs", "locks", "plans", "progress", "studies"}
 #: Columns that together name a row.
 NAMING = {"method", "pretext", "meta", "backbone", "regime", "source", "variant", "target", "protocol", "axis", "value"}
 #: Most differences listed per file.

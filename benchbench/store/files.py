@@ -104,7 +104,8 @@ Read = Callable[[str], tuple[list[tuple[int, T]], list[str]]]
 
 
 class Store:
-    """A results folder: ``records/`` (JSON Lines, one file per training), ``checkpoints/``, ``logs/``, ``plans/``."""
+    """A results folder: ``records/`` (JSON Lines, one file per training), ``checkpoints/``, ``features/``, ``logs/``,
+    ``plans/``."""
 
     def __init__(self, root: Path | str):
         self.root = Path(root)
@@ -126,6 +127,11 @@ class Store:
     def checkpoint(self, stage_key: str, name: str) -> Path:
         """Where the checkpoint `name` (``final`` or ``resume``) of a stage is."""
         return self.root / "checkpoints" / stage_key[:16] / f"{name}.safetensors"
+
+    @property
+    def features(self) -> Path:
+        """Where features of pretrained encoders are, which can always be made again."""
+        return self.root / "features"
 
     def log(self, training_key: str) -> Path:
         """Where the messages of a training's process go."""

@@ -29,8 +29,9 @@ class _Stages(msgspec.Struct):
 
 
 def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_run: bool) -> list[tuple[Path, int]]:
-    """Remove the checkpoints of stages that no plan or record names, and half-written files; returns (path, bytes) of
-    each file. With `dry_run` nothing is removed. Stages that a run holds are left alone.
+    """Remove the checkpoints of stages that no plan or record names, features, which can be made again, and
+    half-written files; returns (path, bytes) of each file. With `dry_run` nothing is removed. Stages that a run holds
+    are left alone.
 
     Raises BenchbenchError if a plan or record is unreadable, since it may need what nothing else needs.
     """
@@ -62,7 +63,8 @@ def collect(results: Path, plans: list[PlanFile], problems: list[str], *, dry_ru
                     folder.rmdir()
         finally:
             lease.release()
-    for path in [path for name in WRITTEN for path in half_written(results / name)]:
+    features = sorted(store.features.glob("*.safetensors"))
+    for path in [*features, *(path for name in (*WRITTEN, "features") for path in half_written(results / name))]:
         removed.append((path, path.stat().st_size))
         if not dry_run:
             path.unlink()

@@ -92,6 +92,11 @@ def named(modules: Modules) -> Tensors:
     return {f"{name}/{k}": v for name, m in modules.items() for k, v in m.state_dict().items()}
 
 
+def weights_digest(module: nn.Module) -> str:
+    """A hash of everything in a module's state."""
+    return _digest({}, {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()})
+
+
 def restore(tensors: Tensors, modules: Modules, optimiser: torch.optim.Optimizer | None = None) -> None:
     """Load a checkpoint's tensors into `modules` and `optimiser`."""
     for name, module in modules.items():

@@ -79,3 +79,11 @@ def test_leases_of_the_dead_go(command, store):
     lease.write_text(text.replace("start=", "start=9"))
     command("gc", store.root)
     assert not lease.exists()
+
+
+def test_features_go(command, store):
+    """They are made again where they are missed."""
+    store.features.mkdir()
+    (store.features / "0a.safetensors").write_bytes(b"x")
+    command("gc", store.root)
+    assert not list(store.features.iterdir())
