@@ -106,6 +106,24 @@ def test_annotations_of_test_images_stay_with_the_scorer(scenes, encoder) -> Non
             read(part.test)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("kind", [Detection, Segmentation])
+def test_a_frozen_encoder_stays_as_it_is(scenes, encoder, kind, frozen, monkeypatch) -> None:
+    """Its norms' running averages too."""
+    copies = []
+    learn = kind.learn
+
+    def watched(self, model, own, *rest):
+        copies.append(own)
+        learn(self, model, own, *rest)
+
+    monkeypatch.setattr(kind, "learn", watched)
+    protocol = kind(steps=3, width=32, frozen=frozen)
+    protocol.evaluate(encoder, Target(scenes, encoder.sample), Rng(0))
+    before, after = encoder.encoder.state_dict(), copies[0].state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before) == frozen
+
+
 @pytest.mark.parametrize("protocol", [Detection(steps=3, width=32), Segmentation(steps=3, width=8)])
 def test_test_annotations_change_scores_and_nothing_before(scenes, encoder, protocol, monkeypatch) -> None:
     asked = []

@@ -4,11 +4,11 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from benchbench import Backbone, BenchbenchError, Protocol, Rng, Target, Trained, seeded_globals
@@ -16,7 +16,8 @@ from benchbench import Backbone, BenchbenchError, Protocol, Rng, Target, Trained
 
 class OnScenes(Protocol):
     """All annotated images of the fit part are used, or `shots` of them, for `steps` of AdamW along a cosine to zero.
-    Images keep their own size. `encoder_lr` times `lr` is the encoder's rate; 0 leaves it as it is.
+    Images keep their own size. `encoder_lr` times `lr` is the encoder's rate; `frozen` leaves it as it is, and its
+    norms their running averages.
 
     Metrics of a whole test set belong to no single image. The values that are kept are each image's influence on the
     metric (jackknife, Efron & Stein 1981): their mean is the metric itself, their spread gives its interval, and
@@ -24,6 +25,7 @@ class OnScenes(Protocol):
     """
 
     requires = frozenset({"feature_maps"})
+    neutral: ClassVar = {"frozen": False}
     annotation: str
 
     def __init__(
@@ -33,11 +35,12 @@ class OnScenes(Protocol):
         steps: PositiveInt = 200,
         batch_size: PositiveInt = 8,
         lr: PositiveFloat = 2e-3,
-        encoder_lr: NonNegativeFloat = 0.5,
+        encoder_lr: PositiveFloat = 0.5,
+        frozen: bool = False,
         width: PositiveInt = 64,
     ):
         self.shots, self.steps, self.batch_size = shots, steps, batch_size
-        self.lr, self.encoder_lr, self.width = lr, encoder_lr, width
+        self.lr, self.encoder_lr, self.frozen, self.width = lr, encoder_lr, frozen, width
 
     def check(self, target: Target) -> None:
         """The target needs annotations, and enough images."""
@@ -51,13 +54,16 @@ class OnScenes(Protocol):
         """Train `model`, which holds `encoder`, on images of the fit part."""
         own = {id(p) for p in encoder.parameters()}
         groups: list[dict[str, Any]] = [{"params": [p for p in model.parameters() if id(p) not in own], "lr": self.lr}]
-        if self.encoder_lr:
+        if self.frozen:
+            encoder.requires_grad_(False)
+        else:
             groups.append({"params": list(encoder.parameters()), "lr": self.lr * self.encoder_lr})
         optimiser = torch.optim.AdamW(groups, self.lr)
         rates = [group["lr"] for group in optimiser.param_groups]
         batches: list[Tensor] = []
         size = min(self.batch_size, len(rows))
         model.train()
+        encoder.train(not self.frozen)
         with seeded_globals(rng.child("steps"), target.device):
             for step in range(self.steps):
                 if not batches:

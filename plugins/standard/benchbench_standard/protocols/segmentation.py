@@ -2,7 +2,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,7 +36,7 @@ class Segmentation(OnScenes):
         *,
         # The best of .003 to .02 on the select part of glyph-scenes, with an encoder that was never trained.
         lr: PositiveFloat = 3e-3,
-        encoder_lr: NonNegativeFloat = 1.0,
+        encoder_lr: PositiveFloat = 1.0,
         width: Annotated[int, Field(ge=GROUP, multiple_of=GROUP)] = 64,
         **rest: Any,
     ):

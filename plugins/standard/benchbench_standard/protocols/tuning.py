@@ -77,10 +77,13 @@ class Tuning(Protocol):
         return weight_norm(head) if self.head == "weight-norm" else head
 
     def _groups(self, encoder: Backbone, x: Tensor) -> list[dict[str, Any]]:
-        """Parameters by module, from the input on, each with its rate. Frozen modules leave training mode."""
+        """Parameters by module, from the input on, each with its rate. Frozen modules leave training mode, and no
+        gradient is taken back into them."""
         ordered = running_order(encoder, x)
         for module in ordered[: self.frozen]:
             module.eval()
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
         learning = ordered[self.frozen :]
         return [
             {"params": list(module.parameters(recurse=False)), "lr": self.lr * self.layer_decay ** (len(learning) - i)}
