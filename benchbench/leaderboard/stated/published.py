@@ -34,8 +34,8 @@ class Strict(BaseModel):
 
 
 class Cell(Strict):
-    """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target` and `regime`
-    if the matrix has several."""
+    """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target`, `regime` and
+    the `samples` of its budget if there are several."""
 
     matrix: str
     pretext: str
@@ -44,6 +44,7 @@ class Cell(Strict):
     source: str | None = None
     target: str | None = None
     regime: str | None = None
+    samples: int | None = None
 
     def of(self, records: Iterable[Record]) -> tuple[list[Record], bool]:
         """These among some records, and whether an earlier harness made them, as only counts where there is none of
@@ -53,7 +54,8 @@ class Cell(Strict):
         return current or held, bool(held) and not current
 
     def _holds(self, record: Record) -> bool:
-        found = {**vars(record), **asdict(record.method)}
+        budget = record.content.get("recipe", {}).get("budget", {})
+        found = {**vars(record), **asdict(record.method), "samples": budget.get("samples")}
         return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
 
 
