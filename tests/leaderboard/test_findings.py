@@ -44,6 +44,18 @@ def test_a_difference_is_held_against_what_was_expected(records):
     assert above["expected"] == "+0 to +100"
 
 
+def test_a_part_may_name_its_budget(records, make):
+    """Where a folder holds several."""
+    long = [make("labels", counts=(9, 9, 9), seed=seed) for seed in (0, 1)]
+    for r in long:
+        r.content["recipe"] = {"budget": {"samples": 64_000}}
+    stated = finding("rotation", "labels", [0, 100])
+    with pytest.raises(BenchbenchError, match="several records of one seed"):
+        only([*records, *long], stated)
+    named = stated.model_copy(update={"second": cell("labels", samples=64_000)})
+    assert only([*records, *long], named)["ours"].startswith("-5.00")
+
+
 def test_a_verdict_that_was_another_before_says_so(records):
     stated = finding("rotation", "labels", [0, 100])
     assert only(records, stated)["history"] == "–"

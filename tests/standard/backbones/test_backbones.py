@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from benchbench import BenchbenchError, SampleSpec, encode
@@ -78,6 +79,14 @@ def test_pixels_has_nothing_to_train():
 
 def test_mlp_takes_any_shape():
     assert MLP(SampleSpec("vector", (7,)), width=5)(torch.rand(4, 7)).shape == (4, 5)
+
+
+def test_mlp_of_given_widths_is_mamls():
+    encoder = MLP(SampleSpec("image", (1, 28, 28)), widths=[256, 128, 64, 64])
+    assert [layer.weight.shape for layer in encoder.layers if isinstance(layer, nn.Linear)] == [
+        (256, 784), (128, 256), (64, 128), (64, 64),
+    ]  # fmt: skip
+    assert encoder(torch.rand(3, 1, 28, 28)).shape == (3, encoder.dim) == (3, 64)
 
 
 def test_conv4_refuses_what_it_cannot_halve():
