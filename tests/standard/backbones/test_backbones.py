@@ -10,6 +10,7 @@ from benchbench.encoding.task_norm import convert_norm
 from benchbench_standard.backbones.conv4 import Conv4
 from benchbench_standard.backbones.mlp import MLP
 from benchbench_standard.backbones.pixels import Pixels
+from benchbench_standard.backbones.r2d2_net import R2D2Net
 from benchbench_standard.backbones.resnet12 import ResNet12
 from benchbench_standard.backbones.resnet18 import ResNet18
 from benchbench_standard.backbones.vit import ViT
@@ -19,6 +20,7 @@ MAKERS = {
     "conv4-stride": lambda sample: Conv4(sample, width=8, downsample="stride"),
     "mlp": lambda sample: MLP(sample, width=16),
     "pixels": Pixels,
+    "r2d2-net": lambda sample: R2D2Net(sample, widths=[8, 8, 8, 8], dropout=0.0),
     "resnet12": lambda sample: ResNet12(sample, width=4),
     "resnet18": ResNet18,
     "vit": lambda sample: ViT(sample, depth=1),
@@ -87,6 +89,14 @@ def test_mlp_of_given_widths_is_mamls():
         (256, 784), (128, 256), (64, 128), (64, 64),
     ]  # fmt: skip
     assert encoder(torch.rand(3, 1, 28, 28)).shape == (3, encoder.dim) == (3, 64)
+
+
+def test_r2d2s_network_joins_its_last_two_blocks():
+    small = R2D2Net(SampleSpec("image", (3, 32, 32)), widths=[64, 64, 64, 64])
+    assert small.dim == 1152
+    assert R2D2Net(SampleSpec("image", (3, 32, 32))).dim == (384 + 512) * 9
+    with pytest.raises(BenchbenchError, match="16 px"):
+        R2D2Net(SampleSpec("image", (1, 14, 28)))
 
 
 def test_conv4_refuses_what_it_cannot_halve():
