@@ -10,6 +10,7 @@ import pytest
 from benchbench import load_records
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.document import plain_rows
+from benchbench.leaderboard.grid import MISSING
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
 from benchbench.leaderboard.stated.contrasts import contrasts as contrasts_of
 from benchbench.leaderboard.stated.preregistered import load_study
@@ -21,6 +22,7 @@ PAGE, RECORDS, FIGURE = (ROOT / name for name in ("docs/study.md", "results/stud
 
 #: Those that are whole.
 BUDGETS = (4_000, 16_000, 64_000, 256_000)
+PRETEXTS = ("labels", "contrastive")
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +75,13 @@ def test_on_labels(answers: Table, rows: dict[tuple[str, str, int], dict]) -> No
         f"{first} points at 4,000 samples and {second} at 16,000, but {third} at 64,000 and {last} at 256,000." in text
     )
     assert f"{labels[1]['inside']:+.2f} at 16,000, {labels[3]['inside']:+.2f} at 256,000." in text
-    assert f"The sign changes at {crossing(answers, 'labels × protonet')}." in text
-    inductive, transductive = (rows["labels", meta, 64_000] for meta in ("maml-inductive", "maml"))
-    assert f"well: {bounds(inductive, 'effect')} inductive, {bounds(transductive, 'effect')} transductive;" in text
-    assert f"of as many FLOPs {bounds(inductive, 'equal')} and {bounds(transductive, 'equal')}." in text
+    assert f"The sign changes at {crossing(answers, 'labels × protonet')}. Inductive MAML" in text
+    first, second, third = (bounds(rows["labels", "maml-inductive", n], "effect") for n in BUDGETS[:3])
+    changes = crossing(answers, "labels × maml-inductive")
+    assert f"the same way: {first}, {second} and {third}, changing at {changes}." in text
     plain, best = rows["labels", "plain", 256_000], max(r["score"] or 0 for (p, *_), r in rows.items() if p != "labels")
-    assert f"plain classification ends at {plain['score']:.2f}, the best without labels (MAML) at {best:.2f}" in text
+    assert f"plain classification ends at {plain['score']:.2f}, the best without labels" in text
+    assert f"(transductive MAML at 64,000) at {best:.2f}" in text
     assert best == rows["contrastive", "maml", 64_000]["score"]
 
 
@@ -96,29 +99,44 @@ def test_protonet_on_pseudo_tasks(answers: Table, rows: dict[tuple[str, str, int
     assert f"it gains {bounds(gain, 'effect').removeprefix('+')} on plain training" in text
 
 
+def test_maml_on_pseudo_tasks(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
+    text = said(PAGE)
+    first, second, third = (bounds(rows["contrastive", "maml-inductive", n], "effect") for n in BUDGETS[:3])
+    changes = crossing(answers, "contrastive × maml-inductive")
+    assert (
+        f"inductive {first}, {second} and {third} at 4,000, 16,000 and 64,000 samples, changing at {changes}." in text
+    )
+
+
+def test_maml_at_equal_flops(rows: dict[tuple[str, str, int], dict]) -> None:
+    text, readme = said(PAGE), said(ROOT / "README.md")
+    whole = [rows[p, meta, 64_000]["flops"] for p in ("labels", "contrastive") for meta in ("maml-inductive", "plain")]
+    assert [f"{a / b:.1f}" for a, b in (whole[:2], whole[2:])] == ["4.2", "4.2"]
+    assert "takes 4.2 times those of plain training" in text
+    labels, views = ([bounds(rows[p, "maml-inductive", n], "equal") for n in BUDGETS[:3]] for p in PRETEXTS)
+    assert "On labels {} at 4,000 samples, {} and {} at 16,000 and 64,000;".format(*labels) in text
+    assert "on pseudo-tasks {}, {} and {}.".format(*views) in text
+    assert f"4.2 times the FLOPs: over plain training of as many, {views[2]} is left" in readme
+    assert f"and {labels[1]} on labels at 16,000 samples." in readme
+
+
+def test_transduction(rows: dict[tuple[str, str, int], dict]) -> None:
+    text = said(PAGE)
+    adds = [
+        rows[p, "maml", n]["effect"] - rows[p, "maml-inductive", n]["effect"] for p in PRETEXTS for n in BUDGETS[:3]
+    ]
+    said_of_it = f"{min(adds):.1f} to {max(adds):.1f} points to"
+    assert f"adds {said_of_it} MAML" in text
+    assert f"adds {said_of_it} it" in said(ROOT / "README.md")
+    best = rows["contrastive", "maml", 64_000]
+    assert f"it then has {bounds(best, 'effect')}, at equal FLOPs {bounds(best, 'equal')}." in text
+
+
 def test_what_was_expected(contrasts: Table) -> None:
     verdicts = [r["verdict"] for r in plain_rows(contrasts)]
     assert (len(verdicts), verdicts.count("contradicted"), verdicts.count("holds")) == (6, 4, 2)
     assert "four of the six came out other than expected" in said(PAGE)
     assert "Four of six predictions failed." in said(ROOT / "README.md")
-
-
-def test_maml_on_pseudo_tasks(rows: dict[tuple[str, str, int], dict]) -> None:
-    text, readme = said(PAGE), said(ROOT / "README.md")
-    plain, *both = (rows["contrastive", meta, 64_000] for meta in ("plain", "maml-inductive", "maml"))
-    inductive, transductive = (bounds(r, "effect") for r in both)
-    assert f"(transductive, {bounds(rows['contrastive', 'maml', 4_000], 'effect')})" in text
-    assert f"{inductive} points with the support set's batch statistics (inductive) and {transductive}" in text
-    assert "in domain by {} and {}.".format(*(bounds(r, "inside") for r in both)) in text
-    times = f"{both[0]['flops'] / plain['flops']:.1f} times the FLOPs"
-    assert f"That takes {times}" in text
-    equal = "{} and {}".format(*(bounds(r, "equal") for r in both))
-    assert f"as many FLOPs {equal} are left" in text
-    assert both[0]["equal_low"] < 0 < both[1]["equal_low"]
-    assert (
-        f"at 64,000 samples {inductive} points, {transductive} where it sees all queries at once, for {times}; over "
-        f"plain training of as many FLOPs {equal}." in readme
-    )
 
 
 def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
@@ -132,18 +150,23 @@ def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], di
     assert plain[0] < float(untrained) - 5
     assert abs(plain[1] - float(untrained)) < 0.5
     assert "hardly above it ({:.2f}, {:.2f}) before 64,000 samples ({:.2f})".format(*views) in text
+    adds = [rows["labels", "protonet", n]["score"] for n in BUDGETS[:2]]
+    assert "adds there (to {:.2f} and {:.2f})".format(*adds) in text
+    assert f"inductive MAML is at {rows['labels', 'maml-inductive', 4_000]['score']:.2f} after 4,000." in text
 
 
-def test_what_is_there(rows: dict[tuple[str, str, int], dict]) -> None:
-    """The page says which budgets are whole, and that no target is left out."""
-    whole = {place[2] for place, r in rows.items() if place[1] == "protonet" and r["effect"] is not None}
-    assert whole == {*BUDGETS}
-    assert "MAML at 4,000 and 16,000 samples is still being trained." in said(PAGE)
-    assert {place[::2] for place, r in rows.items() if place[1] == "maml" and r["effect"] is not None} == {
-        ("labels", 64_000),
-        ("contrastive", 4_000),
-        ("contrastive", 64_000),
+def test_the_core_is_whole(rows: dict[tuple[str, str, int], dict]) -> None:
+    """Every method of the design at every budget up to its largest, on all sources, targets and seeds."""
+    design = load_study().design
+    wanted = {
+        (pretext, meta, samples)
+        for pretext in design.pretexts
+        for meta in design.methods
+        for samples in design.budgets
+        if samples <= design.largest.get(meta, samples)
     }
+    assert {place for place, r in rows.items() if r["score"] is not None} == wanted
+    assert "All of it is trained" in said(PAGE)
 
 
 def test_every_training_is_later_than_what_was_written_down() -> None:
@@ -159,12 +182,14 @@ def test_the_readme_gives_the_same_answer(rows: dict[tuple[str, str, int], dict]
     lines = [
         [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line.startswith("|")
     ]
-    assert lines[0] == ["samples", "labels: plain", "ProtoNet adds", "contrastive: plain", "ProtoNet adds"]
+    adds = ["ProtoNet adds", "MAML adds"]
+    assert lines[0] == ["samples", "labels: plain", *adds, "contrastive: plain", *adds]
     for samples, *cells in lines[2:]:
         n = json.loads(samples.replace(",", ""))
         wanted = []
-        for pretext in ("labels", "contrastive"):
+        for pretext in PRETEXTS:
             wanted += [f"{rows[pretext, 'plain', n]['score']:.2f}", bounds(rows[pretext, "protonet", n], "effect")]
+            wanted += [bounds(rows[pretext, "maml-inductive", n], "effect") if n <= 64_000 else MISSING]
         assert cells == wanted
     assert [line[0] for line in lines[2:]] == [f"{n:,}" for n in BUDGETS]
     assert "An untrained encoder has 50.33:" in text
