@@ -116,7 +116,14 @@ def test_maml_at_equal_flops(rows: dict[tuple[str, str, int], dict]) -> None:
     labels, views = ([bounds(rows[p, "maml-inductive", n], "equal") for n in BUDGETS[:3]] for p in PRETEXTS)
     assert "On labels {} at 4,000 samples, {} and {} at 16,000 and 64,000;".format(*labels) in text
     assert "on pseudo-tasks {}, {} and {}.".format(*views) in text
+    protonet = [rows["contrastive", "protonet", n] for n in BUDGETS[1:]]
+    assert "for as many FLOPs it has {:+.2f}, {:+.2f} and {:+.2f} there".format(*(r["equal"] for r in protonet)) in text
+    cost = [
+        rows["contrastive", "maml-inductive", n]["flops"] / r["flops"] for n, r in zip(BUDGETS, protonet, strict=False)
+    ]
+    assert all(0.95 < ratio < 1.1 for ratio in cost)
     assert f"4.2 times the FLOPs: over plain training of as many, {views[2]} is left" in readme
+    assert f"where ProtoNet has {protonet[2]['equal']:+.2f} for these FLOPs" in readme
     assert f"and {labels[1]} on labels at 16,000 samples." in readme
 
 
