@@ -1,5 +1,6 @@
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,6 +26,8 @@ class ResNet12(Backbone):
     """ResNet-12 of few-shot learning (Lee et al. 2019, arXiv 1904.03758: 64-160-320-640), without DropBlock and with
     a global mean, so any size fits. `width` is the first block's; the others keep its proportions."""
 
+    #: 2: channels lie last in memory, which rounds otherwise and takes a tenth less time on CPUs.
+    revision = 2
     provides = frozenset({"feature_maps"})
 
     def __init__(self, sample: SampleSpec, *, width: Annotated[int, Field(ge=2)] = 64):
@@ -34,6 +37,7 @@ class ResNet12(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="leaky_relu")
+        self.to(memory_format=torch.channels_last)
         self.dim = widths[-1]
 
     def feature_maps(self, x: Tensor) -> dict[int, Tensor]:

@@ -1,3 +1,4 @@
+import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
@@ -8,6 +9,8 @@ class ResNet18(Backbone):
     """ResNet-18 (He et al. 2016, arXiv 1512.03385), torchvision's body with random weights. Below 64 px its stem is a
     3x3 convolution without pooling, as SimCLR uses for CIFAR (Chen et al. 2020, appendix B.9)."""
 
+    #: 2: channels lie last in memory, which rounds otherwise and takes a tenth less time on CPUs.
+    revision = 2
     provides = frozenset({"feature_maps"})
     dim = 512
 
@@ -21,6 +24,7 @@ class ResNet18(Backbone):
         self.stem = nn.Sequential(body.conv1, body.bn1, body.relu, nn.Identity() if small else body.maxpool)
         self.layers = nn.ModuleList([body.layer1, body.layer2, body.layer3, body.layer4])
         self.first = 1 if small else 4
+        self.to(memory_format=torch.channels_last)
 
     def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
         """The output of each layer by its stride."""
