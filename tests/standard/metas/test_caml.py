@@ -82,7 +82,7 @@ def test_queries_do_not_see_each_other(learner, uneven, monkeypatch):
 def test_scores_are_inner_products_with_the_codes(raw, uneven):
     """Without attention and depth to speak of: an identity in the transformer's place leaves the query's own token."""
     learner = CAML(raw, **SMALL).double().eval()
-    learner.transformer = torch.nn.Identity()
+    learner.transformer = torch.nn.Sequential(torch.nn.Identity())
     torch.nn.init.normal_(learner.unknown)
     found = scores(learner, uneven)
     x = uneven.query_x[1, 3] - uneven.support_x[1].mean(0)
@@ -160,7 +160,7 @@ def test_it_begins_as_attention_over_similar_features(raw, uneven):
         mixed = torch.zeros(8)
         for head in heads:
             alike = (seen[:, :24] @ head.T) @ (head @ seen[-1, :24]) / sqrt(8)
-            mixed += alike.softmax(0) @ seen[:, 24:] / 4
+            mixed += alike[:-1].softmax(0) @ seen[:-1, 24:] / 4  # but not to itself
         after = norm(torch.cat([query[b, q], mixed]))
         torch.testing.assert_close(found[b, q], codes @ after[24:] / sqrt(8))
 

@@ -41,9 +41,14 @@ class CAML(MetaLearner):
     mapped to `width` - `max_ways` dimensions, as encoders have any width; codes begin with length sqrt(max_ways), so
     that their entries are as large as those of features; the transformer is a small one (there 24 layers, width 1024,
     16 heads), and begins as an attention over samples with similar features, much as matching networks are. From a
-    start at random it scored at chance for the first 400 of 600 steps on vectors that are half loud noise.
+    start at random it scored at chance for the first 400 of 600 steps on vectors that are half loud noise. A query does
+    not attend to itself: nothing is as similar to it, and little attention would be left for the support set
+    (ImageNet features of CIFAR-FS' validation classes, 5-way 1-shot: 48 % to begin with, for 32 %; 55 % after 16,000
+    samples at 1e-4, for 25 %).
     """
 
+    #: 2: a query does not attend to itself.
+    revision = 2
     synonyms = ("context-aware-meta-learning", "in-context-learning")
     frozen_features = True
     #: An auxiliary loss would train the encoder, which is not in its optimiser.
@@ -119,11 +124,17 @@ class CAML(MetaLearner):
     def _read(self, known: Tensor, unknown: Tensor) -> Tensor:
         """Support tokens (B, S, width), query tokens (B, Q, width) -> what each query's became: (B, Q, width)."""
         tasks, shots = known.shape[:2]
+        # The query stands first, and reads all but itself.
+        unread = torch.zeros(shots + 1, shots + 1, dtype=torch.bool, device=known.device)
+        unread[0, 0] = True
+        *layers, norm = self.transformer
         found = []
         for part in unknown.split(max(1, TOKENS // (tasks * (shots + 1))), 1):
             context = known.unsqueeze(1).expand(-1, part.shape[1], -1, -1)
             sequences = torch.cat([part.unsqueeze(2), context], 2).flatten(0, 1)
-            found.append(self.transformer(sequences)[:, 0].unflatten(0, (tasks, -1)))
+            for layer in layers:
+                sequences = layer(sequences, src_mask=unread)
+            found.append(norm(sequences[:, 0]).unflatten(0, (tasks, -1)))
         return torch.cat(found, 1)
 
     def logits(self, episodes: Episodes, rng: Rng) -> Tensor:
