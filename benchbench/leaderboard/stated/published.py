@@ -34,8 +34,8 @@ class Strict(BaseModel):
 
 
 class Cell(Strict):
-    """Which records are ours: all seeds of one method of a matrix under one protocol; `source`, `target`, `regime` and
-    the `samples` of its budget if there are several."""
+    """Which records are ours, by what their matrix calls each axis: all seeds of one method under one protocol; `source`,
+    `target`, `regime` and the `samples` of its budget if there are several."""
 
     matrix: str
     pretext: str
@@ -55,7 +55,8 @@ class Cell(Strict):
 
     def _holds(self, record: Record) -> bool:
         budget = record.content.get("recipe", {}).get("budget", {})
-        found = {**vars(record), **asdict(record.method), "samples": budget.get("samples")}
+        own = record.content.get("names") or {}
+        found = {**vars(record), **asdict(record.method), **own, "samples": budget.get("samples")}
         return all(wanted in (None, found[axis]) for axis, wanted in vars(self).items())
 
 
