@@ -34,8 +34,8 @@ class Strict(BaseModel):
 
 
 class Cell(Strict):
-    """Which records are ours, by what their matrix calls each axis: all seeds of one method under one protocol; `source`,
-    `target`, `regime` and the `samples` of its budget if there are several."""
+    """Which records are ours, by what their matrix calls each axis: all seeds of one method under one protocol;
+    `source`, `target`, `regime` and the `samples` of its budget if there are several."""
 
     matrix: str
     pretext: str
