@@ -1,6 +1,7 @@
 """The jobs left to do, shared with other runs on the same store: no run starts what another is doing."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,8 @@ log = logging.getLogger("benchbench.execution")
 PAUSE = 0.5
 #: Most files that a run asks for: far more leases than any cluster has workers.
 FILES = 65_536
+#: Seconds after which a lease that names no holder is nobody's: writing the name takes less than a millisecond.
+NAMELESS = 5.0
 
 
 class JobQueue:
@@ -34,6 +37,8 @@ class JobQueue:
         self.held: dict[str, dict[str, SoftFileLease]] = {}
         #: Leases that others held when they were tried, kept because a lease is aged by whoever watches it.
         self.foreign: dict[str, SoftFileLease] = {}
+        #: Since when leases that name no holder were seen, by file, inode and time of change.
+        self.nameless: dict[tuple[str, int, int], float] = {}
         self.trained: set[str] = set()
         self.named: set[tuple[str, int]] = set()
         self.rests_until = 0.0
@@ -102,6 +107,7 @@ class JobQueue:
             except Timeout:
                 self._release(job.training.key)
                 self.foreign[key] = lease
+                self._break_nameless(lease)
                 return key
             except OSError as error:
                 self._release(job.training.key)
@@ -109,6 +115,15 @@ class JobQueue:
                 raise StorageError(f"{lease.lock_file} cannot be written: {why}") from error
             taken[key] = lease
         return ""
+
+    def _break_nameless(self, lease: SoftFileLease) -> None:
+        """Remove a lease that has been empty for a while: whoever made it was killed before it could write its name,
+        and the library would leave it for good."""
+        with suppress(OSError):
+            found = os.stat(lease.lock_file)
+            seen = str(lease.lock_file), found.st_ino, found.st_ctime_ns
+            if found.st_size == 0 and time.monotonic() - self.nameless.setdefault(seen, time.monotonic()) > NAMELESS:
+                os.unlink(lease.lock_file)
 
     def _release(self, training_key: str) -> None:
         for lease in self.held.pop(training_key).values():

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import benchbench
+from benchbench.execution import claims
 from benchbench.execution.claims import JobQueue
 from benchbench.execution.job import Event, Job, digest, fail_job
 from benchbench.execution.run import sharded
@@ -137,6 +139,18 @@ def test_a_lease_names_its_holder_and_outlives_no_process(jobs, tmp_path, caplog
     finally:
         holder.kill()
         holder.stdout.close()
+
+
+def test_a_lease_that_names_nobody_is_taken_over(jobs, monkeypatch):
+    """Its maker was killed before it could write its name."""
+    monkeypatch.setattr(claims, "NAMELESS", 0.2)
+    path = Path(Store(jobs[0].store).lease(jobs[0].training.key).lock_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with JobQueue(jobs[:1], lambda event: None) as queue:
+        assert queue.next() is None
+        assert path.exists()
+        assert wait_for(queue.next, 10).training == jobs[0].training
 
 
 def test_shards_are_the_whole_and_their_records_merge(matrix, tmp_path):
