@@ -8,7 +8,7 @@ import pytest
 from benchbench.store.records import parse_record
 from tests.fuzz.spoilt import spoilt, valid
 
-GOOD, SPOILT = valid("quick", 1)[0], valid("headline-tuned", 1)[0]
+GOOD, SPOILT = valid("quick", 1)[0], valid("regimes", 1)[0]
 READ = ("leaderboard {store}", "results list {store}")
 WRONG = (
     "leaderboard {store} --view paretto",

@@ -24,9 +24,9 @@ from tests.fuzz.test_command_lines import PATIENCE, give_up
 #: The alarm of a call would replace that of pytest-timeout.
 pytestmark = pytest.mark.timeout(900, method="thread")
 
-GOOD = [*valid("quick", 2), *map(today, valid("headline-tuned", 1))]
+GOOD = [*valid("quick", 2), *map(today, valid("regimes", 1))]
 #: Lines to spoil, none of them among the good ones.
-LINES = [line for old in (*valid("quick", 2, 3), *valid("headline-tuned", 4, 2)) for line in (old, today(old))]
+LINES = [line for old in (*valid("quick", 2, 3), *valid("regimes", 4, 2)) for line in (old, today(old))]
 
 
 @dataclass(frozen=True)
