@@ -1,5 +1,6 @@
 """What results/README.md and README.md say of pretrained encoders is what the committed records give."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,6 +59,32 @@ def test_what_protonet_adds_by_target(records) -> None:
         assert {row["seeds"] for row in rows} == {3}
 
 
+def test_what_is_left_after_correction(command) -> None:
+    code, out, _ = command(
+        *("compare", "--results", ROOT / "results" / "pretrained", "none/nearest-centroid", "labels/protonet"),
+        *("--format", "json"),
+    )
+    assert code == 0
+    rows = json.loads(out)["rows"]
+    shapes = {"cifar-fs": "[3,32,32]", "glyphs": "[1,28,28]"}
+    gains = {
+        (source, r["target"]): r["difference"]["p_holm"]
+        for r in rows
+        for source, shape in shapes.items()
+        if r["what"].startswith(f"lite0, {source} ") and shape in r["what"] and r["protocol"] == "5way-1shot"
+        if r["difference"]["mean"] > 0
+    }
+    near = {("cifar-fs", "cifar-fs"), ("glyphs", "glyphs"), ("glyphs", "symbols")}
+    weak = {("cifar-fs", "caltech-101"), ("glyphs", "omniglot"), ("glyphs", "mnist")}
+    assert set(gains) == near | weak
+    assert max(gains[place] for place in near) < 0.05
+    p = sorted(gains[place] for place in weak)
+    assert (
+        f"over all {len(rows)} comparisons of `benchbench compare`, the gains on Caltech-101, Omniglot and MNIST have "
+        f"*p* from {p[0]:.2f} to {p[-1]:.2f}." in said("results/README.md")
+    )
+
+
 def test_what_was_expected(records) -> None:
     text = said("results/README.md")
     stated = [f for f in load_published().finding if "pretrained" in {f.first.matrix, f.second.matrix}]
@@ -88,9 +115,11 @@ def test_in_context(records) -> None:
 
 def test_the_readme_says_the_same(records) -> None:
     near, far = (bounds(added(records, "protonet", "cifar-fs", t), "ours") for t in ("cifar-fs", "omniglot"))
-    assert f"ProtoNet adds {near} points on unseen classes of its own photographs and {far} on Omniglot" in said(
-        "README.md"
-    )
+    text = said("README.md")
+    assert f"ProtoNet adds {near} points on unseen classes of its own photographs and {far} on Omniglot" in text
+    caml = added(records, "caml", "cifar-fs", "cifar-fs")
+    assert "an in-context learner, CAML, is behind the plain cosine there" in text
+    assert float(bounds(caml, "ours").split("[")[1].strip("]").split(", ")[1]) < 0
 
 
 def test_scenes() -> None:
