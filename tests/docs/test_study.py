@@ -164,14 +164,7 @@ def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], di
 
 def test_the_core_is_whole(rows: dict[tuple[str, str, int], dict]) -> None:
     """Every method of the design at every budget up to its largest, on all sources, targets and seeds."""
-    design = load_study().design
-    wanted = {
-        (pretext, meta, samples)
-        for pretext in design.pretexts
-        for meta in design.methods
-        for samples in design.budgets
-        if samples <= design.largest.get(meta, samples)
-    }
+    wanted = {(side.pretext, side.meta, side.samples) for side in load_study().design.sides()}
     assert {place for place, r in rows.items() if r["score"] is not None} == wanted
     assert "All of it is trained" in said(PAGE)
 

@@ -11,6 +11,7 @@ from benchbench.leaderboard.plots.study_lines import study_lines
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import Study, load_study
+from benchbench.packaged import tasks_folder
 
 EASY = np.array([4, 6, 5, 5])
 SOURCES, TARGETS, SEEDS = ("glyphs", "photographs"), ("glyphs", "photographs", "digits"), (0, 1, 2)
@@ -194,16 +195,31 @@ def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):
     assert found["protonet", 100_000]["effect"] == pytest.approx(-10)
 
 
-def test_the_packaged_study_fits_its_matrix_and_says_which_key_is_wrong(tmp_path):
-    stated = load_study()
+@pytest.mark.parametrize("name", sorted(path.stem for path in tasks_folder().glob("study*.toml")))
+def test_a_packaged_study_contrasts_only_what_it_trains(name):
+    stated = load_study(tasks_folder() / f"{name}.toml")
+    trained = stated.design.sides()
     assert len(stated.contrast) <= 6
-    for contrast in stated.contrast:
-        sides = [contrast.first, contrast.second, *([contrast.beyond.first] if contrast.beyond else [])]
-        for side in sides:
-            assert side.pretext in stated.design.pretexts
-            assert side.meta in stated.design.methods
-            assert side.samples in stated.design.budgets
-            assert side.samples <= stated.design.largest.get(side.meta, side.samples)
+    for pair in (pair for contrast in stated.contrast for pair in (contrast, contrast.beyond) if pair):
+        assert pair.first in trained
+        assert pair.second in trained
+
+
+def test_a_method_is_trained_from_its_smallest_to_its_largest_budget():
+    design = load_study().design.model_copy(
+        update={
+            "pretexts": ["labels"],
+            "methods": ["plain", "maml"],
+            "budgets": [1, 2, 3],
+            "smallest": {"maml": 2},
+            "largest": {"maml": 2},
+        }
+    )
+    trained = [(side.meta, side.samples) for side in design.sides()]
+    assert trained == [("plain", 1), ("plain", 2), ("plain", 3), ("maml", 2)]
+
+
+def test_a_study_file_says_which_key_is_wrong(tmp_path):
     (tmp_path / "mine.toml").write_text('matrix = "study"\ncontrasts = []\n')
     with pytest.raises(BenchbenchError, match=r"mine.toml: .*(design|contrast)"):
         load_study(tmp_path / "mine.toml")

@@ -20,17 +20,10 @@ NAMES = ("score", "effect", "equal", "inside")
 
 def answers_by_budget(study: Study, records: Iterable[Record]) -> Table:
     """One row per pretext, method and budget of a study that anything was trained for."""
-    scores, design = Scores.of(records, study.design), study.design
+    scores = Scores.of(records, study.design)
     across = scores.across()
-    sides = [
-        Side(pretext=pretext, meta=meta, samples=samples)
-        for pretext in design.pretexts
-        for meta in design.methods
-        for samples in design.budgets
-        if samples <= design.largest.get(meta, samples)
-    ]
     rows, curves = [], dict[tuple[str, str], dict[int, np.ndarray]]()
-    for side in (side for side in sides if side in scores.held):
+    for side in (side for side in study.design.sides() if side in scores.held):
         row, of_seeds = _row(side, scores, across)
         rows.append(row)
         if of_seeds is not None:

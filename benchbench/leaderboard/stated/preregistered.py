@@ -37,18 +37,29 @@ class Contrast(Pair):
 
 
 class Design(Strict):
-    """What is trained: every pretext with every method, on every source, at every budget up to the method's `largest`,
-    once for each seed."""
+    """What is trained: every pretext with every method, on every source, at every budget from the method's `smallest`
+    to its `largest`, once for each seed."""
 
     sources: list[str]
     pretexts: list[str]
     methods: list[str]
     budgets: list[int]
+    smallest: dict[str, int] = {}
     largest: dict[str, int] = {}
     seeds: list[int]
     protocol: str
     episodes: int
     tuning: dict[str, Any]
+
+    def sides(self) -> list[Side]:
+        """All that is trained for."""
+        return [
+            Side(pretext=pretext, meta=meta, samples=samples)
+            for pretext in self.pretexts
+            for meta in self.methods
+            for samples in self.budgets
+            if self.smallest.get(meta, samples) <= samples <= self.largest.get(meta, samples)
+        ]
 
 
 class Study(Strict):
