@@ -62,8 +62,8 @@ def test_what_was_reproduced() -> None:
         ("MAML without convolutions", ["missed: 1.54 below"]),
     ]
     assert (
-        "MatchingNet's 20-way one was missed by 0.06 points, those of MAML without convolutions by 0.70 and 1.54 (1 and "
-        "5 shots), after a sixth of its steps." in text
+        "MatchingNet's 20-way one was missed by 0.06 points, those of MAML without convolutions by 0.70 and 1.54 "
+        "(1 and 5 shots), after a sixth of its steps." in text
     )
     ours = [of for place, of in verdicts.items() if place[0] == "R2D2" and place[1].startswith("CIFAR-FS")]
     assert [of[-1] for of in ours] == ["within", "within"]

@@ -103,12 +103,15 @@ def test_what_was_expected(records) -> None:
 
 def test_in_context(records) -> None:
     text = said("results/README.md")
-    labels, without, cosine = (
-        mean(records, cell(pretext, meta, "cifar-fs", "cifar-fs"))
-        for pretext, meta in (("labels", "caml"), ("camelu", "caml"), ("none", "nearest-centroid"))
+    labels, without, letters = (
+        added(records, "caml", source, source, pretext)
+        for pretext, source in (("labels", "cifar-fs"), ("camelu", "cifar-fs"), ("labels", "glyphs"))
     )
-    assert f"has {labels} on CIFAR-FS, behind the cosine's {cosine}; on CAMeLU's" in text
-    assert f"without labels, {without}." in text
+    assert (
+        f"adds {bounds(labels, 'ours')} on CIFAR-FS, trained there on labels, and {bounds(without, 'ours')} on "
+        f"CAMeLU's episodes, without; on glyphs, trained there on labels (one seed), {bounds(letters, 'ours')}." in text
+    )
+    assert [row["seeds"] for row in (labels, without, letters)] == [3, 3, 1]
     photographs, letters = (bounds(added(records, "anil", s, s), "ours") for s in ("cifar-fs", "glyphs"))
     assert f"adds {photographs} on CIFAR-FS, trained there, and {letters} on glyphs." in text
 
