@@ -85,6 +85,14 @@ def test_what_was_reproduced() -> None:
     assert (
         f"Reptile, after a tenth of its steps or less, is {reptile[2].split()[0].strip('-')} points behind MAML" in text
     )
+    against = [row for row in rows if row[0].startswith("NIL test") and row[5] == "contradicted"]
+    assert [row[0].split(": ")[1].split("'s encoder")[0] for row in against] == ["MAML", "ANIL", "MAML"]
+    assert (
+        "ours are {} and {} points behind plain classification's, and MAML's {} behind that of training without".format(
+            *(row[2].split()[0].strip("-") for row in against)
+        )
+        in text
+    )
 
 
 def told(title: str) -> str:
