@@ -112,8 +112,12 @@ def test_in_context(records) -> None:
         f"CAMeLU's episodes, without; on glyphs, trained there on labels (one seed), {bounds(letters, 'ours')}." in text
     )
     assert [row["seeds"] for row in (labels, without, letters)] == [3, 3, 1]
-    photographs, letters = (bounds(added(records, "anil", s, s), "ours") for s in ("cifar-fs", "glyphs"))
-    assert f"adds {photographs} on CIFAR-FS, trained there, and {letters} on glyphs." in text
+    photographs, letters = (added(records, "anil", s, s) for s in ("cifar-fs", "glyphs"))
+    assert (
+        f"ANIL adds {bounds(photographs, 'ours')} on CIFAR-FS, trained there, and {bounds(letters, 'ours')} on glyphs "
+        "(one seed)." in text
+    )
+    assert (photographs["seeds"], letters["seeds"]) == (3, 1)
 
 
 def test_the_readme_says_the_same(records) -> None:
