@@ -115,9 +115,9 @@ def test_in_context(records) -> None:
     photographs, letters = (added(records, "anil", s, s) for s in ("cifar-fs", "glyphs"))
     assert (
         f"ANIL adds {bounds(photographs, 'ours')} on CIFAR-FS, trained there, and {bounds(letters, 'ours')} on glyphs "
-        "(one seed)." in text
+        "(two seeds)." in text
     )
-    assert (photographs["seeds"], letters["seeds"]) == (3, 1)
+    assert (photographs["seeds"], letters["seeds"]) == (3, 2)
 
 
 def test_the_readme_says_the_same(records) -> None:
