@@ -1,7 +1,7 @@
 """A component by name, with its settings: what plans, keys and records hold, and what builds it."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -29,6 +29,10 @@ class ComponentRef(BaseModel):
     def bare(self) -> str:
         """Its name without its distribution, as tables show it."""
         return bare(self.name)
+
+    def without(self, settings: Collection[str]) -> "ComponentRef":
+        """The same component with the defaults of these settings."""
+        return self.model_copy(update={"settings": {k: v for k, v in self.settings.items() if k not in settings}})
 
     def build(self, *args: Any) -> Any:
         """Construct the component: `args` are the constructor's positional arguments."""

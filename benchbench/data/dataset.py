@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchbench.components.component import Component
+from benchbench.components.reference import ComponentRef
 from benchbench.data.archives import Archive
 from benchbench.data.splits import ClassSplit
 from benchbench.data.table import Sample, SampleTable
@@ -32,6 +33,8 @@ class Dataset(Component, ABC):
     expects: ClassVar[str] = ""
     #: What ``benchbench data prepare NAME --download`` fetches into the data folder.
     archives: ClassVar[tuple[Archive, ...]] = ()
+    #: Settings that only `split` reads.
+    split_settings: ClassVar[frozenset[str]] = frozenset()
     #: The object classes of its samples' boxes and masks, if it has any.
     object_names: tuple[str, ...] = ()
 
@@ -43,8 +46,13 @@ class Dataset(Component, ABC):
         """
 
     def split_sources(self, root: Path | None) -> list[Path]:
-        """The files that only `split` reads: watched for changes, but only the split itself enters the fingerprint."""
+        """The files that only `split` reads. They stay out of the fingerprint, which the split itself enters."""
         return []
+
+    def table_of(self, ref: ComponentRef) -> ComponentRef:
+        """Whose prepared table holds its samples; `ref` is itself. Datasets of one table are decoded once for all, and
+        each divides it by its own `split`. By default those that differ in `split_settings` alone."""
+        return ref.without(self.split_settings)
 
     def remarks(self, root: Path | None) -> list[str]:
         """What a user should know of the files and does not see in the samples, a line each: what was passed over."""

@@ -1,7 +1,8 @@
 """From a dataset component to a prepared table, once, shared by every process that asks for it.
 
 A table is built in a folder beside its final place and then renamed, so a killed preparation leaves nothing that looks
-finished. It is rebuilt when a source file's size or time changes, or the reader of images does.
+finished. It is rebuilt when a source file's size or time changes, or the reader of images does. Datasets that divide
+the same samples in other ways share one.
 """
 
 import json
@@ -79,11 +80,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a dataset's table is kept, and the state of the files it is made from."""
+    """Where a dataset's table is kept, whose it is, and the state of the files that it is made from."""
 
     ref: ComponentRef
     name: str
     dataset: Dataset
+    #: Whose samples the table holds: the dataset's own, or those of one that shares it.
+    table_of: ComponentRef
+    decoder: Dataset
     folder: Path
     files: list[Path]
     signature: str
@@ -91,11 +95,15 @@ class _Place:
     @classmethod
     def of(cls, ref: ComponentRef) -> "_Place":
         name, dataset, root = ref.bare, ref.build(), data_root()
-        files = dataset.sources(root)
-        read = sources.signature([*files, *dataset.split_sources(root)], name)
-        signature = f"{images.REVISION}-{read}"
-        place = content_key({"dataset": ref.model_dump(mode="json"), "home": sources.home(files)})
-        return cls(ref, name, dataset, cache_root() / "tables" / f"{name}-{place[:16]}", files, signature)
+        table_of = dataset.table_of(ref)
+        decoder = dataset if table_of == ref else table_of.build()
+        files = decoder.sources(root)
+        signature = f"{images.REVISION}-{sources.signature(files, name)}"
+        # Only that they are there: the split is made afresh each time.
+        sources.signature(dataset.split_sources(root), name)
+        place = content_key({"dataset": table_of.model_dump(mode="json"), "home": sources.home(files)})
+        folder = cache_root() / "tables" / f"{table_of.bare}-{place[:16]}"
+        return cls(ref, name, dataset, table_of, decoder, folder, files, signature)
 
     @property
     def is_current(self) -> bool:
@@ -133,7 +141,7 @@ def prepare(ref: ComponentRef, *, jobs: int = 1, report: Report | None = None) -
     if not place.is_current:
         with _locked(place.folder):
             if not place.is_current:
-                _build(ref, place, jobs, report)
+                _build(place, jobs, report)
     return place.open()
 
 
@@ -164,13 +172,13 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -> None:
+def _build(place: _Place, jobs: int, report: Report | None) -> None:
     """Write the table. Its lock is held, so any leftovers are a killed preparation's and can go."""
     for left in place.folder.parent.glob(f".{place.folder.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=f".{place.folder.name}-", dir=place.folder.parent))
     try:
-        samples = decoded(ref, place.dataset, data_root(), jobs=jobs, report=report)
+        samples = decoded(place.table_of, place.decoder, data_root(), jobs=jobs, report=report)
         about = write(work, samples, place.name, modality_named(place.dataset.modality), place.dataset.length)
         found = sources.digests(place.files, data_root())
         (work / "sources.json").write_text(json.dumps(found), "utf-8")
@@ -178,7 +186,7 @@ def _build(ref: ComponentRef, place: _Place, jobs: int, report: Report | None) -
         (work / "table.json").write_text(json.dumps(about), "utf-8")
         # Keep only a usable table: this raises if the split does not fit.
         place.dataset.split(table.read(work))
-        if _Place.of(ref).signature != place.signature:
+        if _Place.of(place.ref).signature != place.signature:
             raise BenchbenchError(f"dataset {place.name}: its files changed while they were read: prepare it again")
         if place.folder.exists():
             shutil.rmtree(place.folder)

@@ -1,14 +1,18 @@
 """What is required of a dataset: files, samples, split. It is decoded in full, as in preparation."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
+from benchbench.components.reference import ComponentRef
 from benchbench.components.registry import offers
+from benchbench.components.settings import construct, validate
 from benchbench.data.dataset import Dataset
 from benchbench.data.prepare import data_root
 from benchbench.data.splits import PARTS, ClassSplit
@@ -114,6 +118,59 @@ def _judge_split(split: ClassSplit, classes: int) -> None:
         raise Fault("its split has no test class: nothing can be scored on it")
     if not all(isinstance(c, int) and 0 <= c < classes for c in ids):
         raise Fault(f"its split holds class ids outside 0 to {classes - 1}: number classes as table.class_names does")
+
+
+@check("dataset")
+def shared_table_fits(subject: Subject) -> None:
+    """Where it shares a prepared table (`split_settings`, `table_of`), that table's samples are its own; other values
+    of `split_settings` are tried where they can be guessed."""
+    if unknown := subject.cls.split_settings - subject.fields.keys():
+        named = sorted(unknown)[0]
+        raise Fault(f"split_settings holds {named!r}{suggest(named, subject.fields)}: expected names of its settings")
+    opened(subject)
+    shared = [_judge_sharing(replace(subject, settings=settings)) for settings in _divisions(subject)]
+    if not any(shared):
+        raise NotApplicable("its table is its own")
+
+
+def _divisions(subject: Subject) -> Iterator[dict[str, Any]]:
+    """The settings, and some that differ from them in one of `split_settings`."""
+    yield dict(subject.settings)
+    for name in sorted(subject.cls.split_settings):
+        field = subject.fields[name]
+        value = subject.settings.get(name, field.default)
+        others = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        if isinstance(value, bool):
+            others = (not value,)
+        elif isinstance(value, int):
+            others = (value + 1,)
+        for settings in ({**subject.settings, name: other} for other in others if other != value):
+            with suppress(BenchbenchError):
+                validate(subject.label, subject.cls, settings)
+                yield settings
+
+
+def _judge_sharing(subject: Subject) -> bool:
+    """Whether it has another's table. Raises Fault if that table has other samples."""
+    settings = validate(subject.label, subject.cls, subject.settings).model_dump(mode="json")
+    dataset: Dataset = construct(subject.cls, settings=settings)
+    ref = ComponentRef(kind="dataset", name=subject.name, revision=subject.cls.revision, settings=settings)
+    if (shared := dataset.table_of(ref)) == ref:
+        return False
+    own = shared.name == subject.name
+    other: Dataset = construct(subject.cls, settings=shared.settings) if own else shared.build()
+    ours, theirs = (list(islice(d.samples(data_root()), AGAIN)) for d in (dataset, other))
+    if (
+        other.sources(data_root()) != dataset.sources(data_root())
+        or [s.label for s in ours] != [s.label for s in theirs]
+        or any(not np.array_equal(a.x, b.x) for a, b in zip(ours, theirs, strict=True))
+    ):
+        raise Fault(
+            f"with {dict(subject.settings)} it shares the table of {shared.name} {shared.settings}, whose samples are "
+            "not its own: split_settings holds settings that only `split` reads; where that depends on their values, "
+            "see `table_of`"
+        )
+    return True
 
 
 @check("dataset")

@@ -41,6 +41,7 @@ class HuggingFace(Dataset):
     """
 
     locators = frozenset({"path", "split"})
+    split_settings = frozenset({"split"})
     neutral = {"parts": None}
     licence = "of each dataset its own"
     homepage = "https://huggingface.co/docs/datasets"

@@ -129,6 +129,26 @@ def test_a_nested_component_keeps_its_place_out_of_the_key_too() -> None:
     assert key_content(joined[0]) == key_content(joined[1])
 
 
+def test_ways_to_divide_the_same_samples_share_one_table(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def divided(split: str | None) -> ComponentRef:
+        return resolve_component("dataset", "imagefolder", {"path": str(tree), "split": split, "size": 8, "grey": True})
+
+    lists = tree.parent / "split.json"
+    lists.write_text(json.dumps({"train": ["a"], "test": ["b"]}))
+    whole = prepare(divided(None))
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFolder, "decode", None)
+        first = prepare(divided(str(lists)))
+        lists.write_text(json.dumps({"test": ["a", "b"]}))
+        second = prepare(divided(str(lists)))
+    assert first.table.folder == second.table.folder == whole.table.folder
+    assert (first.split.train, second.split.train, whole.split.train) == ((0,), (), ())
+    assert len({first.fingerprint, second.fingerprint}) == 2
+    lists.unlink()
+    with pytest.raises(BenchbenchError, match=r"split\.json"):
+        prepare(divided(str(lists)))
+
+
 def test_another_split_is_another_fingerprint_without_decoding_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a later release of a plugin mends its class lists."""
     ref = resolve_component("dataset", "digits")

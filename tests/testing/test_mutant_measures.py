@@ -85,6 +85,21 @@ class Absent(Bars):
         return [Path("no-such-file.png")]
 
 
+class Sharing(Bars):
+    """One table for bars of every width."""
+
+    caught = "shared table fits", "split_settings holds settings that only `split` reads"
+    split_settings = frozenset({"width"})
+
+    def __init__(self, *, width: int = 1):
+        self.width = width
+
+    def samples(self, root):
+        for s in super().samples(root):
+            s.x[:, : self.width] = 255
+            yield s
+
+
 class Means(Protocol):
     """Class means classify test images. Source: own."""
 

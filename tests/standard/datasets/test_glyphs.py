@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from benchbench.components.reference import resolve_component
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.data.splits import class_index
-from benchbench_standard.datasets.fonts import coverage, distinct, draw, font_files
+from benchbench_standard.datasets.fonts import _restroked, coverage, distinct, draw, font_files
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,18 @@ def test_a_sample_does_not_depend_on_what_else_is_drawn() -> None:
 def test_lookalikes_and_accents_are_one_class() -> None:
     covered = coverage(font_files())
     assert list(distinct([ord(c) for c in "AÄΑАBc"], covered)) == [ord(c) for c in "ABc"]
+
+
+@pytest.mark.parametrize(("kind", "rank"), [(2, ImageFilter.MaxFilter(3)), (3, ImageFilter.MaxFilter(5))])
+def test_strokes_thicken_as_pillows_filters_have_it(kind: int, rank: ImageFilter.Filter) -> None:
+    noise = Image.fromarray(np.random.RandomState(kind).randint(0, 256, (30, 20), dtype=np.uint8))
+    assert (np.asarray(_restroked(noise, kind)) == np.asarray(noise.filter(rank))).all()
+
+
+def test_strokes_thin_by_half_of_pillows_filter() -> None:
+    noise = Image.fromarray(np.random.RandomState(0).randint(0, 256, (30, 20), dtype=np.uint8))
+    expected = Image.blend(noise, noise.filter(ImageFilter.MinFilter(3)), 0.5)
+    assert (np.asarray(_restroked(noise, 0)) == np.asarray(expected)).all()
 
 
 def test_size_sets_the_shape() -> None:

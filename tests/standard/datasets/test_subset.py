@@ -39,6 +39,12 @@ def test_fewer_classes_to_train_on_and_the_same_to_test(whole):
     assert tenth.fingerprint != half.fingerprint
 
 
+def test_its_samples_are_read_from_the_datasets_own_table(whole):
+    own = prepare(resolve_component("dataset", "npz", {k: v for k, v in whole.items() if k != "name"}))
+    assert subset(whole, 0.5).table.folder == own.table.folder
+    assert subset({"name": "subset", "of": whole, "share": 0.5}, 0.5).table.folder == own.table.folder
+
+
 def test_a_union_has_none(whole):
     with pytest.raises(BenchbenchError, match="a union of subsets"):
         subset({"name": "union", "parts": [whole], "size": 8}, 0.5)

@@ -22,6 +22,7 @@ class Clinc(LabelledTexts):
     """
 
     name = "clinc"
+    split_settings = frozenset({"fold", "split"})
     synonyms = ("clinc150", "oos")
     licence = "CC BY 3.0"
     citation = "Larson et al. 2019, EMNLP, arXiv 1909.02027"

@@ -17,6 +17,7 @@ class CUB(ListedImages):
     name = "cub"
     folders = ("CUB_200_2011",)
     annotations = ("images.txt",)
+    split_settings = frozenset({"split"})
     licence = "non-commercial research and education only"
     citation = "Wah et al. 2011, The Caltech-UCSD Birds-200-2011 Dataset, CNS-TR-2011-001"
     homepage = "https://www.vision.caltech.edu/datasets/cub_200_2011/"

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from fontTools import unicodedata
 from fontTools.ttLib import TTFont
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from benchbench import ClassHierarchy, ClassSplit, Rng, Sample
 
@@ -76,8 +76,21 @@ def _restroked(image: Image.Image, kind: int) -> Image.Image:
     """Thicker by one or two pixels a side, thinner, or as it is."""
     if kind == 0:
         # A hairline would vanish: half of the thinning is taken back.
-        return Image.blend(image, image.filter(ImageFilter.MinFilter(3)), 0.5)
-    return image.filter(ImageFilter.MaxFilter((1, 3, 5)[kind - 1])) if kind > 1 else image
+        return Image.blend(image, Image.fromarray(_spread(np.asarray(image), np.minimum, 1)), 0.5)
+    return Image.fromarray(_spread(np.asarray(image), np.maximum, kind - 1)) if kind > 1 else image
+
+
+def _spread(pixels: np.ndarray, pick: np.ufunc, times: int) -> np.ndarray:
+    """The least or greatest of each pixel's 3x3 neighbourhood, `times` over. The same as Pillow's rank filters, which
+    sort every neighbourhood and took a third of a drawing's time."""
+    for _ in range(times):
+        for axis in (0, 1):
+            near = np.moveaxis(pixels.copy(), axis, 0)
+            old = np.moveaxis(pixels, axis, 0)
+            pick(near[1:], old[:-1], out=near[1:])
+            pick(near[:-1], old[1:], out=near[:-1])
+            pixels = np.moveaxis(near, 0, axis)
+    return pixels
 
 
 def _look(ink: np.ndarray) -> np.ndarray:

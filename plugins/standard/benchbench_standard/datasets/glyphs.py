@@ -28,6 +28,7 @@ class Glyphs(Dataset):
     homepage = "https://dejavu-fonts.github.io"
 
     neutral: ClassVar = {"hierarchy": False}
+    split_settings = frozenset({"hierarchy"})
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from benchbench import (
     PART_NAMES,
     BenchbenchError,
     ClassSplit,
+    ComponentRef,
     DataMissing,
     Dataset,
     Sample,
@@ -39,6 +40,7 @@ class ImageFolder(Dataset):
     """
 
     locators = frozenset({"path", "split"})
+    split_settings = frozenset({"split"})
     licence = "the user's own"
     citation = "the user's own"
     expects = "a tree of class folders at the setting path"
@@ -88,6 +90,10 @@ class ImageFolder(Dataset):
         if self.by_sample:
             label = label.partition("/")[2]
         yield Sample(read_image(path, self.size, self.grey), label, name)
+
+    def table_of(self, ref: ComponentRef) -> ComponentRef:
+        """Class names depend on `split` where it takes the parts from folders."""
+        return ref if self.by_folder or self.by_sample else super().table_of(ref)
 
     def remarks(self, root: Path | None) -> list[str]:
         """What was passed over, and whether the tree has parts that `split` leaves alone."""

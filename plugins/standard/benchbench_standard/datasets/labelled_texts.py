@@ -41,6 +41,7 @@ class LabelledTexts(Dataset):
     """
 
     modality = "text"
+    split_settings = frozenset({"fold"})
     #: The name of the component, in messages and split files.
     name: ClassVar[str]
     #: The files below the data folder that are read, in order.

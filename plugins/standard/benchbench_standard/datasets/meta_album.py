@@ -34,6 +34,7 @@ class MetaAlbum(Dataset):
     """
 
     locators = frozenset({"path", "split"})
+    split_settings = frozenset({"split"})
     licence = "of each data set its own, see its info.json"
     citation = "Ullah et al. 2022, Meta-Album, NeurIPS Datasets and Benchmarks"
     homepage = "https://meta-album.github.io"

@@ -22,6 +22,7 @@ class NPZ(ImageArrays):
     """
 
     locators = frozenset({"path", "split"})
+    split_settings = frozenset({"split"})
     licence = "the user's own"
     citation = "the user's own"
     expects = "a file of the arrays images, labels and class_names at the setting path"

@@ -13,6 +13,7 @@ from benchbench import (
     BenchbenchError,
     ClassHierarchy,
     ClassSplit,
+    ComponentRef,
     DataMissing,
     Dataset,
     Rng,
@@ -42,6 +43,7 @@ class Omniglot(Dataset):
     drawings are resized to `size` pixels a side.
     """
 
+    split_settings = frozenset({"split"})
     licence = "MIT"
     citation = "Lake, Salakhutdinov & Tenenbaum 2015, Science 350(6266)"
     homepage = "https://github.com/brendenlake/omniglot"
@@ -88,6 +90,10 @@ class Omniglot(Dataset):
             return
         for turns in range(4):
             yield Sample(np.rot90(x, turns, (1, 2)), f"{character}/rot{90 * turns:03d}", file)
+
+    def table_of(self, ref: ComponentRef) -> ComponentRef:
+        """The other conventions share one, ``meta-dataset`` has its own, unrotated."""
+        return ref if self.convention == "meta-dataset" else super().table_of(ref)
 
     def split(self, table: SampleTable) -> ClassSplit:
         """The chosen convention."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from benchbench import BenchbenchError, ClassSplit, Dataset, Rng, Sample, SampleTable, component_ref
+from benchbench import BenchbenchError, ClassSplit, ComponentRef, Dataset, Rng, Sample, SampleTable, component_ref
 
 
 class Subset(Dataset):
@@ -22,6 +22,7 @@ class Subset(Dataset):
     citation = "that of the dataset"
 
     def __init__(self, *, of: component_ref("dataset"), share: Annotated[float, Field(gt=0, le=1)] = 0.1):  # type: ignore[valid-type]
+        self.of: ComponentRef = of
         self.whole: Dataset = of.build()
         self.share = share
 
@@ -32,6 +33,10 @@ class Subset(Dataset):
     def split_sources(self, root: Path | None) -> list[Path]:
         """Those of the dataset."""
         return self.whole.split_sources(root)
+
+    def table_of(self, ref: ComponentRef) -> ComponentRef:
+        """The dataset's: only the split is another."""
+        return self.whole.table_of(self.of)
 
     def remarks(self, root: Path | None) -> list[str]:
         """Those of the dataset."""

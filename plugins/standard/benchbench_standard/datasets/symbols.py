@@ -39,6 +39,7 @@ class Symbols(Dataset):
     homepage = "https://dejavu-fonts.github.io"
 
     neutral: ClassVar = {"hierarchy": False}
+    split_settings = frozenset({"hierarchy"})
 
     def __init__(
         self,
