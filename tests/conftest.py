@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+CACHE = os.environ.get("BENCHBENCH_CACHE")
 #: What a wheel of the suite is built from.
 SOURCES = ("benchbench", "plugins/standard", "tasks", "pyproject.toml", "README.md", "LICENSE", ".gitignore")
 
@@ -43,6 +44,18 @@ settings.load_profile("untimed")
 def no_terminal(monkeypatch):
     """Tables have all their columns, whatever a terminal, or another test, says of its width."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture
+def shared_cache(monkeypatch) -> Callable[[], None]:
+    """Turns from a test's own cache of tables to the one that tests share, where glyphs are drawn already."""
+
+    def turn() -> None:
+        monkeypatch.delenv("BENCHBENCH_CACHE", raising=False)
+        if CACHE:
+            monkeypatch.setenv("BENCHBENCH_CACHE", CACHE)
+
+    return turn
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 import zipfile
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -153,7 +154,9 @@ def test_a_download_that_cannot_be(command, root: Path, monkeypatch: pytest.Monk
     assert "set BENCHBENCH_DATA" in err
 
 
-def test_what_was_passed_over_is_said_wherever_data_are_read(command, zoo: tuple[str, ...], root: Path) -> None:
+def test_what_was_passed_over_is_said_wherever_data_are_read(
+    command, zoo: tuple[str, ...], root: Path, shared_cache: Callable[[], None]
+) -> None:
     """On preparing, on verifying, in a union, in a run (whose output is not its leaderboard's) and by embed."""
     (root / "zoo" / "class 1" / "3.heic").write_bytes(b"")
     said = "passed over: 1 files that end in none of .bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp: .heic 1"
@@ -161,6 +164,7 @@ def test_what_was_passed_over_is_said_wherever_data_are_read(command, zoo: tuple
         assert f"  {said}" in command("data", what, *zoo)[1].splitlines()
     union = ("union", "--set", 'parts=[{name = "imagefolder", path = "zoo", size = 20}]', "--set", "size=20")
     assert f"  imagefolder: {said}" in command("data", "prepare", *union, "--jobs", "1")[1].splitlines()
+    shared_cache()
     (root / "m.toml").write_text(
         """floors = false
 axes = { pretext = ["none"], meta = ["nearest-centroid"], backbone = ["pixels"], source = ["glyphs"], \

@@ -31,7 +31,7 @@ def test_keys_of_a_packaged_matrix_are_those_of_earlier_versions(unprepared):
     ), "keys of unchanged content changed: a revision, a new setting without a neutral value, or a defect of the plan"
 
 
-def test_keys_of_quick_and_of_pictures_of_ones_own_stay(tmp_path, monkeypatch):
+def test_keys_of_quick_and_of_pictures_of_ones_own_stay(tmp_path, monkeypatch, shared_cache):
     """Pinned before components could have names of a matrix's own."""
     monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path / "cache"))
     quick = plan(load_matrix("quick"), prepare_data=False)
@@ -56,6 +56,7 @@ def test_keys_of_quick_and_of_pictures_of_ones_own_stay(tmp_path, monkeypatch):
     named = content | {"dataset": {"birds": {"of": "imagefolder", **settings}}}
     named["axes"] = {**content["axes"], "target": ["birds"]}
     content["settings"] = {**content["settings"], "dataset": {"imagefolder": settings}}
+    shared_cache()
     for given in (content, named):
         (cell,) = plan(parse_matrix(given, "own")).trainings[0].cells
         assert cell.key == "87702bc15514386e54a757c76ab5e127b0d8ce73b485055f78e4d6178aba8505"

@@ -25,15 +25,10 @@ def nothing_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path))
 
 
-@pytest.fixture(scope="module")
-def one_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def prepared(one_cache, nothing_prepared, monkeypatch):
-    """For tests that need data: drawn once for all of them."""
-    monkeypatch.setenv("BENCHBENCH_CACHE", str(one_cache))
+def prepared(nothing_prepared, shared_cache):
+    """For tests that need data."""
+    shared_cache()
 
 
 def content(axes: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
@@ -218,7 +213,7 @@ def test_a_name_that_is_none_or_another_components_is_refused(sections, message)
         plan(parse_matrix({**content(), **sections}, "test"), prepare_data=False)
 
 
-def test_an_impossible_cell_is_left_out_with_its_reason(command, tmp_path):
+def test_an_impossible_cell_is_left_out_with_its_reason(prepared):
     """Glyphs has at least twenty test classes, digits ten."""
     given = content({"meta": ["protonet"], "target": ["glyphs", "digits"], "protocol": ["5way-1shot", "20way-1shot"]})
     found = plan(parse_matrix(given, "test"))
