@@ -80,7 +80,7 @@ def luck(rng, shape, correlation):
 
 
 SHARED = pytest.mark.parametrize("correlation", [0, 0.3, 1])
-SEEDS = pytest.mark.parametrize("seeds", [3, 5])
+SEEDS = pytest.mark.parametrize("seeds", [3, pytest.param(5, marks=pytest.mark.full)])
 
 
 @SHARED
