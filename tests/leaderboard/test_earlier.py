@@ -77,12 +77,20 @@ def test_a_published_number_is_held_against_todays_records_where_there_are_some(
 
 
 @pytest.mark.parametrize(
-    ("ages", "verdict"),
-    [((False, False), "holds"), ((True, True), "holds (earlier revision)"), ((True, False), "not run")],
+    ("first", "second", "verdict"),
+    [
+        ("now", "now", "holds"),
+        ("before", "before", "holds (earlier revision)"),
+        ("before", "now", "not run"),
+        ("before now", "now", "holds"),
+        ("before now", "before", "holds (earlier revision)"),
+    ],
 )
-def test_a_finding_is_not_drawn_from_two_harnesses(make, ages, verdict):
-    first, second = make("labels", counts=(8, 8)), make("rotation", counts=(4, 4))
-    records = [aged(r) if old else r for r, old in zip((first, second), ages, strict=True)]
+def test_a_finding_is_not_drawn_from_two_harnesses(make, first, second, verdict):
+    records = []
+    for made, name, count in ((first, "labels", 8), (second, "rotation", 4)):
+        now = make(name, counts=(count, count))
+        records += [now if when == "now" else aged(now) for when in made.split()]
     a, b = (published(name).cell for name in ("labels", "rotation"))
     stated = Finding(claim="c", source="s", expected=[0.0, 100.0], first=a, second=b)
     assert list(findings(records, [stated]).rows["verdict"]) == [verdict]

@@ -13,6 +13,7 @@ from benchbench.leaderboard.stated.published import Comparison, Finding
 from benchbench.leaderboard.stated.reproduction import by_seed
 from benchbench.leaderboard.statistics.paired import Difference, paired_difference
 from benchbench.leaderboard.views.text import bounds, tabular
+from benchbench.revisions import is_earlier
 from benchbench.store.records import Record
 
 NOTES = [
@@ -23,8 +24,8 @@ NOTES = [
     "open.",
     "over: episodes where a single training seed stands behind it, which makes it a difference between trainings, not "
     "between methods.",
-    f"({EARLIER}): by records made before a change of the harness that moves results, and not yet again. A finding "
-    "whose parts were made by different harnesses counts as not run.",
+    f"({EARLIER}): by records made before a change of the harness that moves results, not all of them made again yet. "
+    "Where no one harness made all parts of a finding, it counts as not run.",
     "history: what the verdict was before a change of ours turned it, and which.",
 ]
 
@@ -88,10 +89,14 @@ def _difference(records: list[Record], finding: Finding) -> tuple[Difference | N
     compared: list[Comparison] = [finding, *([finding.beyond] if finding.beyond else [])]
     cells = [cell for comparison in compared for cell in (comparison.first, comparison.second)]
     parts = [cell.of(records) for cell in cells]
+    if len({old for _, old in parts}) > 1:
+        # Today's harness made some of them alone; the earlier one may have made all.
+        before = [r for r in records if is_earlier(r.content.get("harness", {}))]
+        parts = [cell.of(before) for cell in cells]
     scores = [_scores(found, finding.claim) for found, _ in parts]
     held = [s for s in scores if s is not None]
     earlier = any(old for _, old in parts)
-    if len(held) < len(scores) or len({old for _, old in parts}) > 1:
+    if len(held) < len(scores):
         return None, False
     if len({episodes for _, _, episodes in held}) > 1:
         raise BenchbenchError(f"finding {finding.claim!r}: its parts were not scored on the same episodes")
