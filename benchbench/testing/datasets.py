@@ -83,9 +83,7 @@ def samples_fit_together(subject: Subject) -> None:
     except BenchbenchError as error:
         advice = "yield uint8 (C, H, W), all of one shape" if dataset.modality == "image" else "see benchbench.Sample"
         raise Fault(f"its samples cannot be kept ({error}): {advice}") from None
-    if [s.label for s in first] != [s.label for s in again] or any(
-        not np.array_equal(a.x, b.x) for a, b in zip(first, again, strict=True)
-    ):
+    if not _alike(first, again):
         raise Fault(
             "its samples come in another order, or as other pixels, at the second call: sort what is listed, and seed "
             "what is drawn"
@@ -93,6 +91,13 @@ def samples_fit_together(subject: Subject) -> None:
     if splits[0] != splits[1]:
         raise Fault("its split is another at the second call: derive it from class names alone, or seed it")
     _judge_split(splits[0], classes)
+
+
+def _alike(ours: list[Sample], theirs: list[Sample]) -> bool:
+    """Whether they are the same samples, of the same classes, in the same order."""
+    return [s.label for s in ours] == [s.label for s in theirs] and all(
+        np.array_equal(a.x, b.x) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def _judged(dataset: Dataset, first: list[Sample]) -> Iterator[Sample]:
@@ -153,18 +158,14 @@ def _divisions(subject: Subject) -> Iterator[dict[str, Any]]:
 def _judge_sharing(subject: Subject) -> bool:
     """Whether it has another's table. Raises Fault if that table has other samples."""
     settings = validate(subject.label, subject.cls, subject.settings).model_dump(mode="json")
-    dataset: Dataset = construct(subject.cls, settings=settings)
+    dataset: Dataset = subject.build()
     ref = ComponentRef(kind="dataset", name=subject.name, revision=subject.cls.revision, settings=settings)
     if (shared := dataset.table_of(ref)) == ref:
         return False
     own = shared.name == subject.name
     other: Dataset = construct(subject.cls, settings=shared.settings) if own else shared.build()
     ours, theirs = (list(islice(d.samples(data_root()), AGAIN)) for d in (dataset, other))
-    if (
-        other.sources(data_root()) != dataset.sources(data_root())
-        or [s.label for s in ours] != [s.label for s in theirs]
-        or any(not np.array_equal(a.x, b.x) for a, b in zip(ours, theirs, strict=True))
-    ):
+    if other.sources(data_root()) != dataset.sources(data_root()) or not _alike(ours, theirs):
         raise Fault(
             f"with {dict(subject.settings)} it shares the table of {shared.name} {shared.settings}, whose samples are "
             "not its own: split_settings holds settings that only `split` reads; where that depends on their values, "
