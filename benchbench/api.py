@@ -14,10 +14,11 @@ from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError
 from benchbench.evaluation.target import Target
 from benchbench.evaluation.trained import Trained
-from benchbench.execution.job import Event, settled
+from benchbench.execution.job import Event
 from benchbench.execution.job import train as train_stages
 from benchbench.execution.notebook import NotebookProgress, in_notebook
 from benchbench.execution.run import Outcome, missing_cells, run_plan, sharded
+from benchbench.execution.settled import settled
 from benchbench.planning.matrix import Matrix, load_matrix, parse_matrix
 from benchbench.planning.names import Names, spelt
 from benchbench.planning.plan import plan

@@ -1,26 +1,23 @@
 """One job: train what is not trained yet, score what is not scored yet, write the records."""
 
-import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchbench.components.code import component_hash
 from benchbench.data.prepare import Prepared, prepare
 from benchbench.encoding.backbone import Backbone
-from benchbench.encoding.precision import check_precision, encoding_in
+from benchbench.encoding.precision import check_precision
 from benchbench.encoding.sample import SampleSpec
 from benchbench.encoding.task_norm import convert_norm
 from benchbench.errors import BenchbenchError, Stopped, StorageError, TrainingFailed
 from benchbench.evaluation.feature_files import FeatureFiles
 from benchbench.evaluation.trained import Trained
 from benchbench.execution.recording import failed, scored
+from benchbench.execution.settled import settled
 from benchbench.keys import content_key
 from benchbench.rng import Rng, seeded_globals
 from benchbench.store.files import Store
@@ -117,27 +114,6 @@ def scoring(training: Training, trained: Trained, cell: Cell, device: str) -> Tr
 
 def _numbered(report: Report, number: int, stages: int) -> Report:
     return lambda metrics: report({"stage": number + 1, "stages": stages, **metrics})
-
-
-@contextmanager
-def settled(threads: int, device: str) -> Iterator[None]:
-    """Run a block on `threads` threads with deterministic algorithms, and restore torch's settings afterwards."""
-    memory: Any = torch.utils.deterministic
-    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
-    torch.set_num_threads(threads)
-    # Otherwise every new tensor is filled with NaN before it is written, which takes up to a tenth of a Conv-4 step.
-    memory.fill_uninitialized_memory = False
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # `use_deterministic_algorithms` does the same but imports a compiler, which takes seconds.
-    torch.set_deterministic_debug_mode("warn")
-    try:
-        # Else a CUDA device computes convolutions of float32 in tf32.
-        with encoding_in("float32"):
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.set_deterministic_debug_mode(before[1])
-        memory.fill_uninitialized_memory = before[2]
 
 
 def attempt(job: Job, report: Callable[[Event], None], stop: Stop = never) -> None:

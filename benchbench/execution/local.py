@@ -22,9 +22,6 @@ from benchbench.execution.job import Event, Job, explain, fail_job
 from benchbench.execution.process import Running
 
 log = logging.getLogger("benchbench.execution")
-#: Keeps freed memory for the next step instead of returning it to the kernel: a Conv-4 step then takes a quarter less
-#: time. Larger blocks are still returned: when episodes varied in size, the heap fragmented and grew to 20 GB.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 #: Seconds between checks of limits, signals and other runs.
 TICK = 0.25
 
@@ -129,8 +126,6 @@ class Local(Executor):
 
 def _server(jobs: list[Job]) -> ForkServerContext:
     """The context whose server forks the training processes."""
-    for name, value in ALLOCATOR.items():
-        os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchbench.execution.warm"])
     os.environ["BENCHBENCH_WARM_MODULES"] = ",".join(sorted(_modules(jobs)))

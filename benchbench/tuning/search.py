@@ -20,7 +20,8 @@ from benchbench.data.prepare import prepare
 from benchbench.errors import BenchbenchError, Stopped, StorageError
 from benchbench.evaluation.target import Target
 from benchbench.execution.interrupts import Interrupts
-from benchbench.execution.job import explain, settled, train
+from benchbench.execution.job import explain, train
+from benchbench.execution.settled import settled
 from benchbench.keys import content_key
 from benchbench.planning.identity import relevant
 from benchbench.planning.matrix import Matrix

@@ -12,6 +12,8 @@ from torch.profiler import ProfilerActivity, profile
 from tests.benchmarks.limits import products, rate
 
 Work = Callable[[], Any]
+#: What `make bench` starts with, and a user's process does not.
+SET = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS")
 #: Operators of a profile.
 OPERATORS = 8
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchbench import load_records
-from benchbench.execution.local import ALLOCATOR
 from tests.benchmarks import plain_launch
-from tests.benchmarks.ratios import keep
+from tests.benchmarks.ratios import SET, keep
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 #: Long enough that starting and preparing, some seconds on both sides, do not decide.
@@ -50,7 +49,7 @@ episodes = 4
 
 def seconds(*arguments: object) -> float:
     """How long ``python -m ARGUMENTS`` takes where nothing is set that this process was started with."""
-    environment = {k: v for k, v in os.environ.items() if k not in (*ALLOCATOR, "OMP_NUM_THREADS")}
+    environment = {k: v for k, v in os.environ.items() if k not in SET}
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", *map(str, arguments)], env=environment, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchbench import load_records
-from benchbench.execution.local import ALLOCATOR
-from tests.benchmarks.ratios import keep
+from tests.benchmarks.ratios import SET, keep
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 JOBS = 2
@@ -22,7 +21,7 @@ ALIKE = 1.5
 
 def timed(*arguments: object) -> tuple[float, str]:
     """How long ``python -m ARGUMENTS`` takes where nothing is set that this process was started with, and its words."""
-    environment = {k: v for k, v in os.environ.items() if k not in (*ALLOCATOR, "OMP_NUM_THREADS")}
+    environment = {k: v for k, v in os.environ.items() if k not in SET}
     command, started = [sys.executable, "-m", *map(str, arguments)], time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return time.perf_counter() - started, done.stdout

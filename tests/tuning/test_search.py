@@ -11,6 +11,7 @@ from benchbench.errors import BenchbenchError, Interrupted, Stopped, TrainingFai
 from benchbench.evaluation.target import Target
 from benchbench.execution import job
 from benchbench.execution.recording import scored
+from benchbench.execution.settled import settled
 from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
@@ -118,7 +119,7 @@ def test_pretext_valid_is_minus_the_loss_at_the_end(store):
     space = {"meta": {"maml": {"inner_lr": [0.1]}}}
     _, declared = search(what(space, "pretext-valid"), store, trials=1)
     (training,) = what(space, "pretext-valid").trainings({RATE: 0.1})
-    with job.settled(training.recipe["threads"], "cpu"):
+    with settled(training.recipe["threads"], "cpu"):
         _, stages = job.train(training, prepare(training.source), None, "cpu", lambda _: None)
     assert [p["pretext-valid"] for p in stages[0].curve if "pretext-valid" in p] == [declared.best] != []
 
