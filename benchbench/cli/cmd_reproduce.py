@@ -14,11 +14,9 @@ from benchbench.store.records import Record
 
 @click.command("reproduce")
 @click.argument("folders", metavar="[RESULTS]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--published", type=click.Path(path_type=Path), help="The published numbers (default: the packaged ones)."
-)
+@click.option("--published", default="published", help="A .toml file of published numbers (default: the packaged one).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the table as Markdown into this file.")
-def command(folders: tuple[Path, ...], published: Path | None, output: Path | None) -> None:
+def command(folders: tuple[Path, ...], published: str, output: Path | None) -> None:
     """Set published numbers and findings beside those of the records in RESULTS (default: runs)."""
     stated = load_published(published)
     records: list[Record] = []

@@ -14,10 +14,10 @@ from benchbench.store.files import atomic_write, read_records
 
 @click.command("study")
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
-@click.option("--study", type=click.Path(path_type=Path), help="What was written down (default: the packaged study).")
+@click.option("--study", default="study", help="A packaged study or a .toml file (default: study).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write both tables as Markdown into this file.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw what methods add: .svg, .png or .pdf.")
-def command(results: Path, study: Path | None, output: Path | None, plot: Path | None) -> None:
+def command(results: Path, study: str, output: Path | None, plot: Path | None) -> None:
     """Answer the contrasts of a study, and what its methods add budget by budget, from the records in RESULTS (default:
     runs)."""
     if plot and plot.suffix not in (".svg", ".png", ".pdf"):

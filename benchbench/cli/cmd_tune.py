@@ -9,7 +9,7 @@ from benchbench.errors import BenchbenchError
 
 
 @click.command("tune")
-@click.argument("space", type=click.Path(path_type=Path))
+@click.argument("space")
 @click.option("--matrix", default="quick", help="A packaged matrix or a .toml file.")
 @click.option("--only", multiple=True, metavar="AXIS=NAME", help="Keep only these names of an axis.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the matrix.")
@@ -27,7 +27,7 @@ from benchbench.errors import BenchbenchError
 @click.option("--output", default="tuned.toml", type=click.Path(dir_okay=False, path_type=Path), help="The result.")
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 def command(
-    space: Path,
+    space: str,
     matrix: str,
     only: tuple[str, ...],
     settings: tuple[str, ...],
@@ -40,7 +40,7 @@ def command(
     output: Path,
     device: str,
 ) -> None:
-    """Search settings of each method of a matrix by validation, in the ranges of SPACE, a TOML file.
+    """Search settings of each method of a matrix by validation, in the ranges of SPACE, a .toml file or a packaged one.
 
     Writes a fragment to put at the end of a matrix: for each method the settings, and a declaration of the search,
     which is kept in every record that uses them. Trials train with seeds of their own, never those of the matrix.

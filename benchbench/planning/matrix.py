@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from benchbench.components.limits import check_values, quoted
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.packaged import tasks_folder
 from benchbench.planning.recipe import REPLACED, Budget, EpisodeSettings, Section, TrainingSettings, neutral, once
 from benchbench.planning.rules import AXES, KINDS, TUNABLE, UNTRAINED, applies, as_list, raw_floors
+from benchbench.planning.task_files import task_file
 from benchbench.planning.toml import read_toml
 from benchbench.planning.tuned import Range, Space, Tuned
 from benchbench.training.chain import REGIMES, Regime
@@ -147,7 +147,7 @@ def load_matrix(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
     Raises BenchbenchError naming the file, the key and what was expected.
     """
-    path = _find(str(name))
+    path = task_file("matrix", str(name), "matrices/*.toml")
     content = read_toml(path)
     content.setdefault("name", path.stem)
     return parse_matrix(content, str(path), overrides)
@@ -191,21 +191,6 @@ def _points(matrix: Matrix) -> int:
     axes = {axis: getattr(matrix.axes, axis) for axis in AXES}
     each = [prod(len(as_list(rule.get(axis, names))) for axis, names in axes.items()) for rule in [{}, *matrix.include]]
     return sum(each) * len(matrix.seeds)
-
-
-def _find(name: str) -> Path:
-    path = Path(name)
-    packaged = {p.stem: p for p in (tasks_folder() / "matrices").glob("*.toml")}
-    if path.is_file():
-        return path
-    if name in packaged:
-        return packaged[name]
-    if path.exists():
-        raise BenchbenchError(f"matrix {name}: expected a .toml file or the name of a packaged matrix")
-    if path.suffix == ".toml":
-        beside = {p.name for p in path.parent.glob("*.toml")}
-        raise BenchbenchError(f"no matrix file {name}{suggest(path.name, beside or packaged)}")
-    raise BenchbenchError(f"unknown matrix {quoted(name)}{suggest(name, packaged)} (or a path to a .toml file)")
 
 
 def _put(content: dict[str, Any], key: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from benchbench.errors import BenchbenchError, suggest
 from benchbench.planning.matrix import valid
 from benchbench.planning.recipe import REPLACED
 from benchbench.planning.rules import TUNABLE
+from benchbench.planning.task_files import task_file
 from benchbench.planning.toml import read_toml
 from benchbench.planning.tuned import Range, Space, Tried
 
@@ -21,16 +22,18 @@ Place = tuple[str, ...]
 FIXED = {"validate_times": "how often a training is judged", "precision": "in which a matrix computes"}
 
 
-def load_space(path: Path) -> Space:
-    """The space in a file such as ``[meta.maml]`` with ``inner_lr = {low = 0.01, high = 1.0, log = true}`` and
-    ``train_norm = ["call", "support"]``, or ``[training]`` with ``lr = [0.001, 0.01]``.
+def load_space(name: str | Path) -> Space:
+    """The space in a TOML file, or a packaged one by name. It is written as ``[meta.maml]`` with ``inner_lr = {low =
+    0.01, high = 1.0, log = true}`` and ``train_norm = ["call", "support"]``, or ``[training]`` with ``lr = [0.001,
+    0.01]``.
 
     Raises BenchbenchError naming the file, the key and what was expected.
     """
+    path = task_file("space", str(name), "spaces/*.toml")
     content = read_toml(path)
     if unknown := content.keys() - Space.__annotations__.keys():
-        name = min(unknown)
-        raise BenchbenchError(f"{path}: [{name}]: a search cannot change it{suggest(name, Space.__annotations__)}")
+        table = min(unknown)
+        raise BenchbenchError(f"{path}: [{table}]: a search cannot change it{suggest(table, Space.__annotations__)}")
     space: Space = valid(Space, content, str(path))
     if not places(space):
         raise BenchbenchError(f"{path}: it names no setting to search")

@@ -23,7 +23,8 @@ def test_both_tables_and_the_plot_are_written(command, tmp_path):
     [
         (("absent",), "no results folder absent"),
         ((RECORDS, "--plot", "study.gif"), "--plot study.gif: a name that ends in .svg, .png or .pdf is expected"),
-        ((RECORDS, "--study", "absent.toml"), "absent.toml"),
+        ((RECORDS, "--study", "absent.toml"), "no study file absent.toml"),
+        ((RECORDS, "--study", "study-omniglott"), "unknown study 'study-omniglott'; did you mean 'study-omniglot'?"),
     ],
 )
 def test_what_is_wrong_is_said(command, monkeypatch, tmp_path, arguments, said):

@@ -197,7 +197,7 @@ def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in tasks_folder().glob("study*.toml")))
 def test_a_packaged_study_contrasts_only_what_it_trains(name):
-    stated = load_study(tasks_folder() / f"{name}.toml")
+    stated = load_study(name)
     trained = stated.design.sides()
     assert len(stated.contrast) <= 6
     for pair in (pair for contrast in stated.contrast for pair in (contrast, contrast.beyond) if pair):

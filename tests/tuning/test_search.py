@@ -12,6 +12,7 @@ from benchbench.evaluation.target import Target
 from benchbench.execution import job
 from benchbench.execution.recording import scored
 from benchbench.execution.settled import settled
+from benchbench.packaged import tasks_folder
 from benchbench.planning.matrix import parse_matrix
 from benchbench.planning.plan import plan
 from benchbench.results.audit import matrix_of
@@ -209,6 +210,23 @@ def test_a_space_is_checked_before_anything_runs(tmp_path, text, message):
         load_space(path)
 
 
+@pytest.mark.parametrize("path", sorted((tasks_folder() / "spaces").glob("*.toml")), ids=lambda path: path.stem)
+def test_a_packaged_space_has_a_name(path):
+    assert load_space(path.stem) == load_space(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("study-plian", r"unknown space 'study-plian'; did you mean 'study-plain'\? \(or a path to a .toml file\)"),
+        ("absent.toml", "no space file absent.toml"),
+    ],
+)
+def test_a_space_that_is_not_there(name, message):
+    with pytest.raises(BenchbenchError, match=message):
+        load_space(name)
+
+
 def test_a_declaration_enters_the_keys_and_records_of_what_it_tuned(store, judged):
     found, declared = search(what(), store, trials=2)
     tuned = tomllib.loads(fragment(found, declared))
@@ -259,7 +277,7 @@ def test_the_command_writes_a_piece_of_a_matrix(tune, command, judged, tmp_path)
     assert tomllib.loads(out)["tuned"][0]["space"]["meta"]["maml"]["inner_lr"]["log"] is True
     code, _, err = command("tune", tmp_path / "none.toml", "--matrix", tmp_path / "matrix.toml")
     assert code == 2
-    assert "none.toml: cannot be read" in err
+    assert "no space file" in err
 
 
 def test_what_a_method_found_is_written_before_the_next_is_searched(tune, monkeypatch):

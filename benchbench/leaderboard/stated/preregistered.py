@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from benchbench.leaderboard.stated.published import Expected, Strict
-from benchbench.packaged import tasks_folder
 from benchbench.planning.matrix import valid
+from benchbench.planning.task_files import task_file
 from benchbench.planning.toml import read_toml
 
 
@@ -75,8 +75,8 @@ class Study(Strict):
     amendments: list[dict[str, str]] = []
 
 
-def load_study(path: Path | None = None) -> Study:
-    """A study file, by default the packaged one. Raises a BenchbenchError that names file and key."""
-    path = path or tasks_folder() / "study.toml"
+def load_study(name: str | Path = "study") -> Study:
+    """The study in a TOML file, or a packaged one by name. Raises a BenchbenchError that names file and key."""
+    path = task_file("study", str(name), "study*.toml")
     study: Study = valid(Study, read_toml(path), str(path))
     return study

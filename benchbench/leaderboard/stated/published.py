@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from benchbench.errors import BenchbenchError, suggest
-from benchbench.packaged import tasks_folder
+from benchbench.planning.task_files import task_file
 from benchbench.planning.toml import read_toml
 from benchbench.revisions import is_earlier
 from benchbench.store.records import Record
@@ -96,12 +96,12 @@ class PublishedFile(Strict):
     finding: list[Finding] = []
 
 
-def load_published(path: Path | None = None) -> PublishedFile:
-    """A file of published results, by default the packaged one.
+def load_published(name: str | Path = "published") -> PublishedFile:
+    """The published results in a TOML file, by default the packaged one.
 
     Raises a BenchbenchError that names file and key.
     """
-    path = path or tasks_folder() / "published.toml"
+    path = task_file("list of published numbers", str(name), "published.toml")
     content = read_toml(path)
     try:
         return PublishedFile.model_validate(content)
