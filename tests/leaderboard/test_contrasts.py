@@ -119,6 +119,30 @@ def test_places_where_nothing_beats_the_floor_are_left_out_and_listed(records, r
     assert found["effect"] == pytest.approx(20)
 
 
+def sized(records, **weights):
+    """Records whose encoders have as many weights as are given for their source."""
+    return [r.model_copy(update={"cost": r.cost.model_copy(update={"parameters": weights[r.source]})}) for r in records]
+
+
+@pytest.mark.parametrize(
+    ("weights", "left_out"),
+    [
+        ({"glyphs": 1, "photographs": 1, "drawings": 3}, True),
+        ({"glyphs": 1, "photographs": 3, "drawings": 3}, False),
+        ({"glyphs": 1, "photographs": 2, "drawings": 3}, True),
+    ],
+    ids=["of the same shape", "of another shape", "of an unknown shape"],
+)
+def test_a_source_without_floors_of_its_own_has_those_of_its_shape(records, record, weights, left_out):
+    trained = [r for r in records if not r.flags.floor]
+    floors = [r for r in records if r.flags.floor and r.source == "glyphs" and r.target != "digits"]
+    floors += [record("floor", "glyphs", "digits", 4, seed=seed) for seed in SEEDS]
+    floors += [record("floor", "drawings", target, -3, seed=seed) for target in TARGETS for seed in SEEDS]
+    notes = contrasts(study(), sized([*trained, *floors], **weights)).notes
+    assert any("Left out" in note and "glyphs to digits" in note for note in notes)
+    assert any("photographs to digits" in note for note in notes) == left_out
+
+
 def test_one_difference_beyond_another(records, record):
     longer = [record(meta, s, t, more, seed=seed, samples=9_000)
               for s in SOURCES for t in TARGETS for seed in SEEDS

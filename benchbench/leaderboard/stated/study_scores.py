@@ -40,10 +40,13 @@ class Scores:
         held: dict[Side, dict[Place, dict[int, np.ndarray]]] = defaultdict(lambda: defaultdict(dict))
         floors: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
         flops: dict[Side, dict[str, int]] = defaultdict(dict)
+        weights: dict[str, set[int]] = defaultdict(set)
         failed = []
         for c in cells_of(records)[0]:
             if c.protocol != design.protocol or c.earlier or c.origin != "own":
                 continue
+            if c.ok and c.parameters:
+                weights[c.source].add(c.parameters)
             if c.floor and c.ok:
                 floors[f"{c.label} ({c.backbone})"][c.source, c.target].append(100 * c.mean)
             elif c.budget and c.source in design.sources and c.seed in design.seeds:
@@ -55,7 +58,7 @@ class Scores:
                 held[side][c.source, c.target][c.seed] = (
                     100 * fractions(c) if c.ok else np.full(design.episodes, 100 / (c.ways or 5))
                 )
-        means = {floor: {place: float(np.mean(of)) for place, of in places.items()} for floor, places in floors.items()}
+        means = {floor: _for_all(places, design.sources, weights) for floor, places in floors.items()}
         return cls(design, held, flops, means, sorted(failed))
 
     def places(self) -> list[Place]:
@@ -160,3 +163,19 @@ def size(values: np.ndarray) -> float | None:
     """Cohen's d of differences: their mean over their standard deviation."""
     deviation = float(values.std(ddof=1))
     return float(values.mean()) / deviation if deviation else None
+
+
+def _for_all(
+    scored: Mapping[Place, list[float]], sources: Iterable[str], weights: Mapping[str, set[int]]
+) -> dict[Place, float]:
+    """The mean of a floor on every target for each of some sources. Sources of one shape of samples have one floor,
+    whose records name the first of them: another one's is that of the source with encoders of as many `weights`, and
+    where there is none, or several, the highest."""
+    there = {source for source, _ in scored}
+    means = {place: float(np.mean(of)) for place, of in scored.items()}
+    for source in set(sources) - there:
+        alike = {other for other in there if weights[other] & weights[source]} or there
+        for target in {target for _, target in scored}:
+            if of := [means[other, target] for other in alike if (other, target) in scored]:
+                means[source, target] = max(of)
+    return means
