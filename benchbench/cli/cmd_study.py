@@ -7,6 +7,7 @@ from benchbench.errors import BenchbenchError
 from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.render import markdown, terminal
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
+from benchbench.leaderboard.stated.answers_by_source import answers_by_source
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import load_study
 from benchbench.store.files import atomic_write, read_records
@@ -15,18 +16,18 @@ from benchbench.store.files import atomic_write, read_records
 @click.command("study")
 @click.argument("results", default="runs", type=click.Path(path_type=Path))
 @click.option("--study", default="study", help="A packaged study or a .toml file (default: study).")
-@click.option("--output", type=click.Path(path_type=Path), help="Write both tables as Markdown into this file.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the tables as Markdown into this file.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw what methods add: .svg, .png or .pdf.")
 def command(results: Path, study: str, output: Path | None, plot: Path | None) -> None:
-    """Answer the contrasts of a study, and what its methods add budget by budget, from the records in RESULTS (default:
-    runs)."""
+    """Answer the contrasts of a study, and what its methods add budget by budget and source by source, from the records
+    in RESULTS (default: runs)."""
     if plot and plot.suffix not in (".svg", ".png", ".pdf"):
         raise BenchbenchError(f"--plot {plot}: a name that ends in .svg, .png or .pdf is expected")
     stated = load_study(study)
     if not results.exists():
         raise BenchbenchError(f"no results folder {results}")
     records = warned(read_records(results))
-    tables = [contrasts(stated, records), answers_by_budget(stated, records)]
+    tables = [tell(stated, records) for tell in (contrasts, answers_by_budget, answers_by_source)]
     click.echo("\n".join(map(terminal, tables)))
     if output:
         atomic_write(output, "\n".join(map(markdown, tables)).encode())

@@ -1,4 +1,4 @@
-"""`benchbench study`: the contrasts, the answers by budget, and where they are written."""
+"""`benchbench study`: the contrasts, the answers by budget and by source, and where they are written."""
 
 from pathlib import Path
 
@@ -7,11 +7,15 @@ import pytest
 RECORDS = Path(__file__).parents[2] / "results" / "study"
 
 
-def test_both_tables_and_the_plot_are_written(command, tmp_path):
+def test_the_tables_and_the_plot_are_written(command, tmp_path):
     code, out, err = command("study", RECORDS, "--output", tmp_path / "study.md", "--plot", tmp_path / "study.svg")
     assert code == 0, err
     text = (tmp_path / "study.md").read_text("utf-8")
-    for heading in ("# Contrasts written down beforehand", "# What methods add, by budget"):
+    for heading in (
+        "# Contrasts written down beforehand",
+        "# What methods add, by budget",
+        "# What methods add, source by source",
+    ):
         assert heading in text
     assert "pseudo-tasks: ProtoNet on contrastive episodes" in out
     assert (tmp_path / "study.svg").read_text("utf-8").count("<svg") == 1

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from benchbench.leaderboard.aggregate import Table
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.grid import MISSING
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
+from benchbench.leaderboard.stated.answers_by_source import answers_by_source
 from benchbench.leaderboard.stated.contrasts import contrasts as contrasts_of
 from benchbench.leaderboard.stated.preregistered import load_study
 from benchbench.leaderboard.views.text import bounds
+from benchbench.store.records import Record
 
 ROOT = Path(__file__).parents[2]
 PAGE, RECORDS, FIGURE = (ROOT / name for name in ("docs/study.md", "results/study", "docs/figures/study.svg"))
@@ -26,13 +29,18 @@ PRETEXTS = ("labels", "contrastive")
 
 
 @pytest.fixture(scope="module")
-def answers() -> Table:
-    return answers_by_budget(load_study(), load_records(RECORDS))
+def records() -> list[Record]:
+    return load_records(RECORDS)
 
 
 @pytest.fixture(scope="module")
-def contrasts() -> Table:
-    return contrasts_of(load_study(), load_records(RECORDS))
+def answers(records: list[Record]) -> Table:
+    return answers_by_budget(load_study(), records)
+
+
+@pytest.fixture(scope="module")
+def contrasts(records: list[Record]) -> Table:
+    return contrasts_of(load_study(), records)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +52,18 @@ def said(path: Path) -> str:
     return re.sub(r"\s+", " ", path.read_text("utf-8"))
 
 
-def table_lines(text: str) -> list[str]:
-    return sorted(line for line in text.splitlines() if line.startswith("|"))
+def table_rows(text: str) -> Counter[str]:
+    """The rows of all tables, however wide their columns, without rules and titles."""
+    lines = (re.sub(r" +", " ", line) for line in text.splitlines() if line.startswith("|"))
+    return Counter(line for line in lines if not line.startswith(("|-", "| pretext ", "| contrast ")))
 
 
 def test_the_tables_are_those_of_the_command(command, tmp_path) -> None:
-    assert command("study", RECORDS, "--output", tmp_path / "study.md")[0] == 0
-    assert table_lines(PAGE.read_text("utf-8")) == table_lines((tmp_path / "study.md").read_text("utf-8"))
+    printed = Counter[str]()
+    for name in ("study", "study-omniglot"):
+        assert command("study", RECORDS, "--study", name, "--output", tmp_path / "study.md")[0] == 0
+        printed += table_rows((tmp_path / "study.md").read_text("utf-8"))
+    assert table_rows(PAGE.read_text("utf-8")) == printed
 
 
 def test_the_figure_is_the_commands(command, tmp_path) -> None:
@@ -143,7 +156,7 @@ def test_what_was_expected(contrasts: Table) -> None:
     verdicts = [r["verdict"] for r in plain_rows(contrasts)]
     assert (len(verdicts), verdicts.count("contradicted"), verdicts.count("holds")) == (6, 4, 2)
     assert "four of the six came out other than expected" in said(PAGE)
-    assert "Four of six predictions failed." in said(ROOT / "README.md")
+    assert "Four of six predictions failed; for Omniglot, one of six." in said(ROOT / "README.md")
 
 
 def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], dict]) -> None:
@@ -162,6 +175,64 @@ def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], di
     assert f"inductive MAML is at {rows['labels', 'maml-inductive', 4_000]['score']:.2f} after 4,000." in text
 
 
+def test_source_by_source(records: list[Record]) -> None:
+    text, effects = said(PAGE), dict[tuple[str, str, str], dict[int, str]]()
+    for name in ("study", "study-omniglot"):
+        for r in plain_rows(answers_by_source(load_study(name), records)):
+            effects[r["pretext"], r["meta"], r["source"]] = {n: bounds(r, f"effect_{n}") for n in BUDGETS}
+    cifar, glyphs, omniglot = (effects["labels", "protonet", s] for s in ("cifar-fs", "glyphs", "omniglot"))
+    inductive = [effects["labels", "maml-inductive", s][64_000] for s in ("cifar-fs", "glyphs", "omniglot")]
+    assert (
+        f"lead is gone by 16,000 samples on CIFAR-FS, {cifar[16_000]}, and by 64,000 on glyphs and Omniglot, "
+        f"{glyphs[64_000]} and {omniglot[64_000]}. At 256,000 it is {cifar[256_000]} on CIFAR-FS, {glyphs[256_000]} on "
+        f"glyphs and, where it was expected to be behind, {omniglot[256_000]} on Omniglot. Inductive MAML has "
+        "{}, {} and {} at 64,000.".format(*inductive)
+    ) in text
+    assert all("[-" in effect for effect in (cifar[16_000], glyphs[64_000], omniglot[64_000]))
+    cifar, glyphs, omniglot = (effects["contrastive", "protonet", s] for s in ("cifar-fs", "glyphs", "omniglot"))
+    inductive = [effects["contrastive", "maml-inductive", s] for s in ("cifar-fs", "glyphs", "omniglot")]
+    assert (
+        f"ProtoNet ends at {glyphs[256_000]} on glyphs and {omniglot[256_000]} on Omniglot, inductive MAML at "
+        f"{inductive[1][64_000]} and {inductive[2][64_000]}. On CIFAR-FS ProtoNet is never ahead, {cifar[256_000]} at "
+        f"256,000, and inductive MAML's {inductive[0][4_000]} at 4,000 fades to {inductive[0][64_000]} at 64,000."
+    ) in text
+    assert all(effect.startswith("-") for effect in cifar.values())
+    readme = said(ROOT / "README.md")
+    labels = effects["labels", "protonet", "omniglot"]
+    assert (
+        f"ProtoNet on pseudo-tasks has {glyphs[256_000]} on glyphs and {cifar[256_000]} on CIFAR-FS; on Omniglot, a "
+        f"third source that was trained later, {omniglot[256_000]}, and {labels[256_000]} on labels."
+    ) in readme
+
+
+def test_omniglot_as_the_source(records: list[Record]) -> None:
+    text, stated = said(PAGE), load_study("study-omniglot")
+    rows = {(r["pretext"], r["meta"], r["samples"]): r for r in plain_rows(answers_by_budget(stated, records))}
+    found = {r["name"]: r for r in plain_rows(contrasts_of(stated, records))}
+    assert {place for place, r in rows.items() if r["score"] is not None} == {
+        (side.pretext, side.meta, side.samples) for side in stated.design.sides()
+    }
+    verdicts = [r["verdict"] for r in found.values()]
+    assert (verdicts.count("holds"), verdicts.count("contradicted")) == (4, 1)
+    assert "four of six predictions held, one failed." in text
+    plain = [rows["contrastive", "plain", n]["score"] for n in BUDGETS]
+    assert "falls from {:.2f} at 64,000 samples to {:.2f} at 256,000".format(*plain[2:]) in text
+    assert plain[3] < plain[2]
+    protonet, inductive = (
+        bounds(rows["contrastive", *learner], "inside")
+        for learner in (("protonet", 256_000), ("maml-inductive", 64_000))
+    )
+    assert f"not beaten: ProtoNet has {protonet} there, inductive MAML {inductive}." in text
+    assert f"Seeing all queries adds {bounds(found['transduction'], 'effect')} there too." in text
+
+
+@pytest.mark.parametrize("name", ["study-learners", "study-rates"])
+def test_what_is_not_whole_stays_open(name: str, records: list[Record]) -> None:
+    verdicts = {r["verdict"] for r in plain_rows(contrasts_of(load_study(name), records))}
+    assert "not run" in verdicts
+    assert f"`tasks/{name}.toml`" in PAGE.read_text("utf-8").split("## What stays open")[1]
+
+
 def test_the_core_is_whole(rows: dict[tuple[str, str, int], dict]) -> None:
     """Every method of the design at every budget up to its largest, on all sources, targets and seeds."""
     wanted = {(side.pretext, side.meta, side.samples) for side in load_study().design.sides()}
@@ -169,10 +240,10 @@ def test_the_core_is_whole(rows: dict[tuple[str, str, int], dict]) -> None:
     assert "All of it is trained" in said(PAGE)
 
 
-def test_every_training_is_later_than_what_was_written_down() -> None:
+def test_every_training_is_later_than_what_was_written_down(records: list[Record]) -> None:
     """The records name the searches that the matrix holds."""
     design = load_study().design.tuning
-    for r in load_records(RECORDS):
+    for r in records:
         for search in r.content.get("tuned", []):
             assert (search["trials"], search["budget"]) == (design["trials"], {"samples": design["samples"]}), r.key
 
@@ -192,5 +263,5 @@ def test_the_readme_gives_the_same_answer(rows: dict[tuple[str, str, int], dict]
             wanted += [bounds(rows[pretext, "maml-inductive", n], "effect") if n <= 64_000 else MISSING]
         assert cells == wanted
     assert [line[0] for line in lines[2:]] == [f"{n:,}" for n in BUDGETS]
-    assert "An untrained encoder has 50.33:" in text
+    assert "An untrained encoder has 50.33:" in said(ROOT / "README.md")
     assert "An untrained encoder has 50.33 on average." in said(PAGE)

@@ -9,6 +9,7 @@ from benchbench.keys import content_key
 from benchbench.leaderboard.document import plain_rows
 from benchbench.leaderboard.plots.study_lines import study_lines
 from benchbench.leaderboard.stated.answers_by_budget import answers_by_budget
+from benchbench.leaderboard.stated.answers_by_source import answers_by_source
 from benchbench.leaderboard.stated.contrasts import contrasts
 from benchbench.leaderboard.stated.preregistered import Study, load_study
 from benchbench.packaged import tasks_folder
@@ -207,6 +208,17 @@ def test_the_plot_has_a_line_a_method_in_a_panel_a_pretext(budgets):
     lines = [[drawn.lines[0].get_ydata() for drawn in axis.containers] for axis in figure.axes]
     assert [[len(line) for line in of] for of in lines] == [[3, 2], [3, 1]], "of MAML's only one has its FLOPs' like"
     assert lines[0][0] == pytest.approx([20 + 10 / 3, 10, -10])
+
+
+def test_sources_stand_apart(records, record):
+    other = [r for r in records if not (r.source == "photographs" and r.method.meta == "protonet")]
+    other += [record("protonet", "photographs", t, -1, seed=seed) for t in TARGETS for seed in SEEDS]
+    table = answers_by_source(study(), other)
+    found = {r["source"]: r for r in plain_rows(table)}
+    assert [found[s]["effect_1000"] for s in SOURCES] == pytest.approx([20, -10])
+    assert list(table.rows["1k"])[1] == "-10.00 [-10.00, -10.00]"
+    lacking = [r for r in other if not (r.source == "glyphs" and r.seed == 2 and r.method.meta == "plain")]
+    assert [r["source"] for r in plain_rows(answers_by_source(study(), lacking))] == ["photographs"]
 
 
 def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):

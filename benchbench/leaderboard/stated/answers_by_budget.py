@@ -60,19 +60,15 @@ def answers_by_budget(study: Study, records: Iterable[Record]) -> Table:
 
 def _row(side: Side, scores: Scores, across: list[Place]) -> tuple[dict[str, Any], np.ndarray | None]:
     """The numbers of a row, and the effect of each seed at equal samples."""
-    plain = Side(pretext=side.pretext, meta=PLAIN, samples=side.samples)
-
-    def beside_plain(place: Place, seed: int) -> np.ndarray | None:
-        return minus(scores.at(side, place, seed), scores.at(plain, place, seed))
 
     def at_equal_flops(place: Place, seed: int) -> np.ndarray | None:
         return minus(scores.at(side, place, seed), scores.plain_at_flops(side, place, seed))
 
     held: dict[str, Gaps] = {"score": scores.gaps(across, partial(scores.at, side))}
     if side.meta != PLAIN:
-        held["effect"] = scores.gaps(across, beside_plain)
+        held["effect"] = scores.gaps(across, partial(scores.over_plain, side))
         held["equal"] = scores.gaps(across, at_equal_flops)
-        held["inside"] = scores.gaps(scores.inside(), beside_plain)
+        held["inside"] = scores.gaps(scores.inside(), partial(scores.over_plain, side))
     flops = [*scores.flops.get(side, {}).values()]
     row: dict[str, Any] = {**vars(side), "flops": float(np.mean(flops)) if flops else None}
     row |= {f"{name}{part}": None for name in NAMES for part in ("", "_low", "_high")}

@@ -102,6 +102,11 @@ class Scores:
         scores = self.held.get(side, {}).get(place, {}).get(seed)
         return scores if scores is not None and len(scores) == self.design.episodes else None
 
+    def over_plain(self, side: Side, place: Place, seed: int) -> np.ndarray | None:
+        """What a method adds to plain training of its pretext on as many samples."""
+        plain = Side(pretext=side.pretext, meta=PLAIN, samples=side.samples)
+        return minus(self.at(side, place, seed), self.at(plain, place, seed))
+
     def plain_at_flops(self, side: Side, place: Place, seed: int) -> np.ndarray | None:
         """The scores of the plain training of a method's pretext in as many FLOPs, interpolated between budgets."""
         sides = [Side(pretext=side.pretext, meta=PLAIN, samples=samples) for samples in self.design.budgets]
