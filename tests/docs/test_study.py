@@ -20,7 +20,8 @@ from benchbench.leaderboard.views.text import bounds
 from benchbench.store.records import Record
 
 ROOT = Path(__file__).parents[2]
-PAGE, RECORDS, FIGURE = (ROOT / name for name in ("docs/study.md", "results/study", "docs/figures/study.svg"))
+PAGE, RECORDS, FIGURES = (ROOT / name for name in ("docs/study.md", "results/study", "docs/figures"))
+BOTH = ("--study", "study", "--study", "study-omniglot")
 
 
 #: Those that are whole.
@@ -59,19 +60,23 @@ def table_rows(text: str) -> Counter[str]:
 
 
 def test_the_tables_are_those_of_the_command(command, tmp_path) -> None:
-    printed = Counter[str]()
-    for name in ("study", "study-omniglot"):
-        assert command("study", RECORDS, "--study", name, "--output", tmp_path / "study.md")[0] == 0
-        printed += table_rows((tmp_path / "study.md").read_text("utf-8"))
+    code, _, err = command("study", RECORDS, *BOTH, "--output", tmp_path / "study.md")
+    assert code == 0, err
+    printed = table_rows((tmp_path / "study.md").read_text("utf-8"))
     assert table_rows(PAGE.read_text("utf-8")) == printed
 
 
-def test_the_figure_is_the_commands(command, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("study", ["--plot"]), ("study-sources", [*BOTH, "--plot-sources"])],
+    ids=["average", "sources"],
+)
+def test_the_figures_are_the_commands(command, tmp_path, name, options) -> None:
     pins = (ROOT / "constraints.txt").read_text("utf-8")
     if f"matplotlib=={version('matplotlib')}\n" not in pins:
         pytest.skip("another version of matplotlib draws other bytes")
-    assert command("study", RECORDS, "--plot", tmp_path / "study.svg")[0] == 0
-    assert FIGURE.read_bytes() == (tmp_path / "study.svg").read_bytes()
+    assert command("study", RECORDS, *options, tmp_path / "plot.svg")[0] == 0
+    assert (FIGURES / f"{name}.svg").read_bytes() == (tmp_path / "plot.svg").read_bytes()
 
 
 def crossing(answers: Table, method: str) -> str:
@@ -177,9 +182,9 @@ def test_the_floor_beside_it(answers: Table, rows: dict[tuple[str, str, int], di
 
 def test_source_by_source(records: list[Record]) -> None:
     text, effects = said(PAGE), dict[tuple[str, str, str], dict[int, str]]()
-    for name in ("study", "study-omniglot"):
-        for r in plain_rows(answers_by_source(load_study(name), records)):
-            effects[r["pretext"], r["meta"], r["source"]] = {n: bounds(r, f"effect_{n}") for n in BUDGETS}
+    both = [load_study(), load_study("study-omniglot")]
+    for r in plain_rows(answers_by_source(both, records)):
+        effects[r["pretext"], r["meta"], r["source"]] = {n: bounds(r, f"effect_{n}") for n in BUDGETS}
     cifar, glyphs, omniglot = (effects["labels", "protonet", s] for s in ("cifar-fs", "glyphs", "omniglot"))
     inductive = [effects["labels", "maml-inductive", s][64_000] for s in ("cifar-fs", "glyphs", "omniglot")]
     assert (

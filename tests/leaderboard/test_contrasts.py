@@ -213,12 +213,12 @@ def test_the_plot_has_a_line_a_method_in_a_panel_a_pretext(budgets):
 def test_sources_stand_apart(records, record):
     other = [r for r in records if not (r.source == "photographs" and r.method.meta == "protonet")]
     other += [record("protonet", "photographs", t, -1, seed=seed) for t in TARGETS for seed in SEEDS]
-    table = answers_by_source(study(), other)
+    table = answers_by_source([study()], other)
     found = {r["source"]: r for r in plain_rows(table)}
     assert [found[s]["effect_1000"] for s in SOURCES] == pytest.approx([20, -10])
     assert list(table.rows["1k"])[1] == "-10.00 [-10.00, -10.00]"
     lacking = [r for r in other if not (r.source == "glyphs" and r.seed == 2 and r.method.meta == "plain")]
-    assert [r["source"] for r in plain_rows(answers_by_source(study(), lacking))] == ["photographs"]
+    assert [r["source"] for r in plain_rows(answers_by_source([study()], lacking))] == ["photographs"]
 
 
 def test_a_budget_that_lacks_a_seed_has_no_effect(budgets):
