@@ -239,8 +239,8 @@ def test_a_head_that_is_solved(records: list[Record], rows: dict[tuple[str, str,
     means = verdicts["a solved head against means"]
     assert (
         f"On pseudo-tasks it has {bounds(views, 'effect')} over plain contrastive training and "
-        f"{bounds(means, 'effect')} over ProtoNet, as was expected: more than is left of MAML at equal FLOPs. On labels, "
-        f"where it was expected to be behind, it is level: {bounds(labels, 'effect')}."
+        f"{bounds(means, 'effect')} over ProtoNet, as was expected: more than is left of MAML at equal FLOPs. On "
+        f"labels, where it was expected to be behind, it is level: {bounds(labels, 'effect')}."
     ) in text
     assert [
         verdicts[f"a solved head{rest}"]["verdict"] for rest in (", labels", ", pseudo-tasks", " against means")
