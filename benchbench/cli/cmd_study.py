@@ -51,13 +51,12 @@ def command(
     if output:
         atomic_write(output, "\n".join(map(markdown, tables)).encode())
         click.echo(f"wrote {output}", err=True)
-    if plot:
-        _draw("--plot", tables[1], plot)
-    if plot_sources:
-        _draw("--plot-sources", tables[-1], plot_sources)
+    for option, path, table in (("--plot", plot, tables[1]), ("--plot-sources", plot_sources, tables[-1])):
+        if path:
+            _draw(option, path, table)
 
 
-def _draw(option: str, table: Table, path: Path) -> None:
+def _draw(option: str, path: Path, table: Table) -> None:
     # Importing matplotlib takes longer than all else.
     from benchbench.leaderboard.plots.figures import pdf, png, styled, svg
     from benchbench.leaderboard.plots.study_lines import source_lines, study_lines

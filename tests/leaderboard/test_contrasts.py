@@ -217,6 +217,7 @@ def test_sources_stand_apart(records, record):
     found = {r["source"]: r for r in plain_rows(table)}
     assert [found[s]["effect_1000"] for s in SOURCES] == pytest.approx([20, -10])
     assert list(table.rows["1k"])[1] == "-10.00 [-10.00, -10.00]"
+    assert plain_rows(answers_by_source([study(), study()], other)) == plain_rows(table)
     lacking = [r for r in other if not (r.source == "glyphs" and r.seed == 2 and r.method.meta == "plain")]
     assert [r["source"] for r in plain_rows(answers_by_source([study()], lacking))] == ["photographs"]
 

@@ -1,5 +1,6 @@
 """What every method of studies adds to plain training, source by source. Does not import torch."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import product
@@ -13,10 +14,14 @@ from benchbench.store.records import Record
 
 
 def answers_by_source(studies: Iterable[Study], records: Iterable[Record]) -> Table:
-    """One row per pretext, method and source of some studies, with a column for each budget: an average over sources
-    hides where they differ."""
+    """One row per pretext, method and source of some studies, which may share some, with a column for each budget: an
+    average over sources hides where they differ."""
     studies, records = list(studies), list(records)
-    rows = [row for study in studies for row in _rows(study, Scores.of(records, study.design))]
+    found: dict[tuple[str, ...], dict[str, Any]] = defaultdict(dict)
+    for study in studies:
+        for row in _rows(study, Scores.of(records, study.design)):
+            found[row["pretext"], row["meta"], row["source"]] |= row
+    rows = [*found.values()]
     first = {axis: list(dict.fromkeys(r[axis] for r in rows)) for axis in ("pretext", "meta", "source")}
     rows.sort(key=lambda r: [names.index(r[axis]) for axis, names in first.items()])
     budgets = sorted({samples for study in studies for samples in study.design.budgets})
