@@ -48,7 +48,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_freed_memory_is_used_again(python):
     pages = 20 * 21 * 2**20 // os.sysconf("SC_PAGESIZE")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
-    assert int(python("-c", AGAIN, env=environment).stdout) < 0.2 * pages
-    # What a user has set stays.
+    kept = int(python("-c", AGAIN, env=environment).stdout)
+    assert kept < 0.2 * pages
+    # What a user has set stays. A kernel that gives large pages gives fewer of them.
     own = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-    assert int(python("-c", AGAIN, env={**environment, **own}).stdout) > 0.8 * pages
+    assert int(python("-c", AGAIN, env={**environment, **own}).stdout) > 5 * kept
